@@ -1,0 +1,43 @@
+/* basics.h
+ * Purpose.     What every part of the command needs: messages, memory that is there or ends the command, growing lists.
+ * Design.      The command is short-lived and cannot do half a proof, so running out of memory ends it (exit status 2).
+ *              Nothing here is shared with the library: the command never runs inside the process that it looks at.
+ */
+#ifndef HAK_CLI_BASICS_H
+#define HAK_CLI_BASICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Exit statuses of every verb. */
+enum { EXIT_PROVED = 0, EXIT_NOT_PROVED = 1, EXIT_USAGE = 2 };
+
+/* One line on stderr, "hakmem: " in front. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* `bytes` of zeroed memory; never NULL. */
+void *need(size_t bytes);
+
+/* A new string; never NULL. */
+char *need_copy(const char *text);
+char *need_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* `items` with room for at least one more than `count`, moved if it has to be; `room` is kept up to date. */
+void *need_room(void *items, size_t count, size_t *room, size_t item_bytes);
+
+/* A growing list of strings that it owns. All zero is the empty list. */
+struct strings {
+    char **item;
+    size_t count;
+    size_t room;
+};
+
+void strings_add(struct strings *list, char *text);
+bool strings_hold(const struct strings *list, const char *text);
+void strings_free(struct strings *list);
+
+/* The part of a path behind its last slash. */
+const char *base_name(const char *path);
+
+#endif

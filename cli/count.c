@@ -1,0 +1,92 @@
+/* count.c
+ * Purpose.     See count.h.
+ * Design.      Differences of counters wrap as unsigned numbers do, so a countdown that has passed zero is no special
+ *              case. `served` of malloc and free in a record is not read: it repeats what the sums hold.
+ */
+#include "count.h"
+
+#define ENTRY_ROW(id, symbol, kind) {symbol, ENTRY_##kind},
+static const struct {
+    const char *name;
+    enum entry_kind kind;
+} entries[HAK_ENTRY_COUNT] = {HAK_ENTRIES(ENTRY_ROW)};
+
+const char *entry_name(unsigned entry) {
+    return entries[entry].name;
+}
+
+enum entry_kind entry_kind(unsigned entry) {
+    return entries[entry].kind;
+}
+
+static void add_tally(struct counts *counts, const struct hak_tally *tally) {
+    for (unsigned i = 0; i < HAK_ENTRY_COUNT; i++)
+        if (i != HAK_ENTRY_MALLOC && i != HAK_ENTRY_FREE)
+            counts->served[i] += tally->served[i];
+    counts->allocations += tally->cached_mallocs + tally->large_allocs;
+    counts->frees += tally->cached_frees + tally->large_frees;
+    counts->resize_allocations += tally->resize_allocs;
+    counts->resize_frees += tally->resize_frees;
+    counts->null_frees += tally->null_frees;
+}
+
+void counts_begin(struct counts *counts, const struct hak_view *view) {
+    *counts = (struct counts){.foreign_frees = view->foreign_frees, .errors = view->errors};
+    add_tally(counts, &view->finished);
+}
+
+void counts_add_thread(struct counts *counts, const struct hak_thread_view *thread) {
+    if (thread->thread_id == 0)
+        return;
+    counts->threads++;
+    add_tally(counts, &thread->tally);
+    for (unsigned i = 1; i < HAK_CLASS_COUNT; i++) {
+        const struct hak_slot *slot = &thread->slot[i];
+        const struct hak_flow *flow = &thread->flow[i];
+        uint64_t mallocs = flow->mallocs_end - (uint64_t)(int64_t)slot->mallocs_left;
+        uint64_t listed = (uint64_t)((int64_t)flow->capacity - slot->room);
+        counts->allocations += mallocs;
+        counts->frees += mallocs + flow->returned - flow->taken + listed + flow->remote_frees;
+    }
+}
+
+void counts_finish(struct counts *counts) {
+    uint64_t by_others[3] = {0};
+    counts->served[HAK_ENTRY_MALLOC] = counts->served[HAK_ENTRY_FREE] = 0;
+    for (unsigned i = 0; i < HAK_ENTRY_COUNT; i++)
+        by_others[entries[i].kind] += counts->served[i];
+    counts->served[HAK_ENTRY_MALLOC] = counts->allocations - by_others[ENTRY_ALLOC] - counts->resize_allocations;
+    counts->served[HAK_ENTRY_FREE] =
+        counts->frees - by_others[ENTRY_FREE] - counts->resize_frees + counts->null_frees;
+}
+
+/* Counters of a fork child go on from its parent's, so `before` is never the larger one unless a record was read
+ * while its thread was changing it. */
+static void take_away(uint64_t *number, uint64_t before) {
+    *number = *number > before ? *number - before : 0;
+}
+
+void counts_subtract(struct counts *counts, const struct counts *before) {
+    for (unsigned i = 0; i < HAK_ENTRY_COUNT; i++)
+        take_away(&counts->served[i], before->served[i]);
+    take_away(&counts->allocations, before->allocations);
+    take_away(&counts->frees, before->frees);
+    take_away(&counts->resize_allocations, before->resize_allocations);
+    take_away(&counts->resize_frees, before->resize_frees);
+    take_away(&counts->null_frees, before->null_frees);
+    take_away(&counts->foreign_frees, before->foreign_frees);
+    take_away(&counts->errors, before->errors);
+}
+
+void counts_add(struct counts *counts, const struct counts *other) {
+    for (unsigned i = 0; i < HAK_ENTRY_COUNT; i++)
+        counts->served[i] += other->served[i];
+    counts->allocations += other->allocations;
+    counts->frees += other->frees;
+    counts->resize_allocations += other->resize_allocations;
+    counts->resize_frees += other->resize_frees;
+    counts->null_frees += other->null_frees;
+    counts->foreign_frees += other->foreign_frees;
+    counts->errors += other->errors;
+    counts->threads += other->threads;
+}

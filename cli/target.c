@@ -1,0 +1,244 @@
+/* target.c
+ * Purpose.     See target.h.
+ */
+#include "target.h"
+
+#include "basics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* The cache's own unit; the machine's page may be larger, never smaller. */
+#define PAGE_BYTES 4096u
+#define PAGE_SLOTS 1024u
+
+struct page_cache {
+    struct {
+        uintptr_t address;  // of the page; 0 for none
+        char bytes[PAGE_BYTES];
+    } slot[PAGE_SLOTS];
+};
+
+char *proc_text(pid_t tid, const char *name, size_t *length) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)tid, name);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return NULL;
+    char *text = NULL;
+    size_t room = 0;
+    *length = 0;
+    for (;;) {
+        while (room - *length < PAGE_BYTES + 1)
+            text = need_room(text, room, &room, 1);
+        ssize_t got = read(file, text + *length, room - *length - 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            int error = errno;
+            free(text);
+            close(file);
+            errno = error;
+            return NULL;
+        }
+        *length += (size_t)got;
+        if (got == 0)
+            break;
+    }
+    close(file);
+    text[*length] = 0;
+    return text;
+}
+
+char *proc_link(pid_t tid, const char *name) {
+    char path[64], found[4096];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)tid, name);
+    ssize_t length = readlink(path, found, sizeof found - 1);
+    if (length < 0)
+        return NULL;
+    found[length] = 0;
+    return need_copy(found);
+}
+
+char *proc_command_line(pid_t tid) {
+    size_t length = 0;
+    char *text = proc_text(tid, "cmdline", &length);
+    if (text == NULL)
+        return need_copy("");
+    while (length > 0 && text[length - 1] == 0)
+        length--;
+    for (size_t i = 0; i < length; i++)
+        if (text[i] == 0)
+            text[i] = ' ';
+    return text;
+}
+
+long proc_status_number(pid_t tid, const char *key) {
+    size_t length = 0;
+    char *text = proc_text(tid, "status", &length);
+    if (text == NULL)
+        return -1;
+    long number = -1;
+    size_t key_length = strlen(key);
+    for (char *line = text; line != NULL && number < 0; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, key, key_length) == 0)
+            number = strtol(line + key_length, NULL, 10);
+    }
+    free(text);
+    return number;
+}
+
+uint64_t target_auxiliary(pid_t tid, uint64_t type) {
+    size_t length = 0;
+    char *text = proc_text(tid, "auxv", &length);
+    uint64_t value = 0;
+    for (size_t at = 0; text != NULL && at + 16 <= length; at += 16) {
+        uint64_t pair[2];
+        memcpy(pair, text + at, sizeof pair);
+        if (pair[0] == type)
+            value = pair[1];
+    }
+    free(text);
+    return value;
+}
+
+/* One line of /proc/PID/maps, cut at its end: "start-end rwxp offset dev inode   path". */
+static bool parse_mapping(char *line, struct mapping *mapping) {
+    unsigned long start = 0, end = 0, offset = 0;
+    char mode[5] = "";
+    int path_at = 0;
+    if (sscanf(line, "%lx-%lx %4s %lx %*s %*s %n", &start, &end, mode, &offset, &path_at) != 4 || path_at == 0)
+        return false;
+    *mapping = (struct mapping){
+        .start = start,
+        .end = end,
+        .offset = offset,
+        .path = line + path_at,
+        .read = mode[0] == 'r',
+        .write = mode[1] == 'w',
+        .execute = mode[2] == 'x',
+    };
+    return true;
+}
+
+bool target_open(struct target *target, pid_t tid) {
+    *target = (struct target){.tid = tid};
+    size_t length = 0, room = 0;
+    target->maps_text = proc_text(tid, "maps", &length);
+    if (target->maps_text == NULL)
+        return false;
+    char *rest = target->maps_text;
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        target->maps = need_room(target->maps, target->map_count, &room, sizeof *target->maps);
+        if (parse_mapping(line, &target->maps[target->map_count]))
+            target->map_count++;
+    }
+    if (target->map_count == 0) {
+        target_close(target);
+        errno = ESRCH;
+        return false;
+    }
+    char probe;
+    if (!target_read_now(target, target->maps[0].start, &probe, 1) && errno != EFAULT) {
+        int error = errno;
+        target_close(target);
+        errno = error;
+        return false;
+    }
+    target->pages = need(sizeof *target->pages);
+    return true;
+}
+
+void target_close(struct target *target) {
+    free(target->maps);
+    free(target->maps_text);
+    free(target->pages);
+    *target = (struct target){0};
+}
+
+bool target_read_now(const struct target *target, uintptr_t address, void *into, size_t size) {
+    char *at = into;
+    while (size > 0) {
+        struct iovec here = {.iov_base = at, .iov_len = size};
+        struct iovec there = {.iov_base = (void *)address, .iov_len = size};
+        ssize_t got = process_vm_readv(target->tid, &here, 1, &there, 1, 0);
+        if (got <= 0)
+            return false;
+        at += got;
+        address += (size_t)got;
+        size -= (size_t)got;
+    }
+    return true;
+}
+
+/* The page's bytes, or NULL if they cannot be read. */
+static const char *cached_page(struct target *target, uintptr_t page) {
+    size_t slot = (page / PAGE_BYTES) % PAGE_SLOTS;
+    char *bytes = target->pages->slot[slot].bytes;
+    if (target->pages->slot[slot].address == page && page != 0)
+        return bytes;
+    target->pages->slot[slot].address = 0;
+    if (!target_read_now(target, page, bytes, PAGE_BYTES))
+        return NULL;
+    target->pages->slot[slot].address = page;
+    return bytes;
+}
+
+bool target_read(struct target *target, uintptr_t address, void *into, size_t size) {
+    if (address > UINTPTR_MAX - size)
+        return false;
+    if (size >= 4 * PAGE_BYTES)
+        return target_read_now(target, address, into, size);
+    char *at = into;
+    while (size > 0) {
+        size_t within = address % PAGE_BYTES;
+        size_t part = PAGE_BYTES - within < size ? PAGE_BYTES - within : size;
+        const char *bytes = cached_page(target, address - within);
+        if (bytes == NULL)
+            return false;
+        memcpy(at, bytes + within, part);
+        at += part;
+        address += part;
+        size -= part;
+    }
+    return true;
+}
+
+bool target_read_string(struct target *target, uintptr_t address, char *into, size_t size) {
+    size_t length = 0;
+    while (length + 1 < size) {
+        size_t within = (address + length) % PAGE_BYTES;
+        const char *bytes = cached_page(target, address + length - within);
+        if (bytes == NULL)
+            return false;
+        size_t part = PAGE_BYTES - within < size - 1 - length ? PAGE_BYTES - within : size - 1 - length;
+        const char *end = memchr(bytes + within, 0, part);
+        size_t taken = end != NULL ? (size_t)(end - (bytes + within)) : part;
+        memcpy(into + length, bytes + within, taken);
+        length += taken;
+        if (end != NULL)
+            break;
+    }
+    into[length] = 0;
+    return true;
+}
+
+const struct mapping *target_mapping(const struct target *target, uintptr_t address) {
+    size_t low = 0, high = target->map_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (target->maps[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == target->map_count || target->maps[low].start > address)
+        return NULL;
+    return &target->maps[low];
+}

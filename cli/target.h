@@ -1,0 +1,63 @@
+/* target.h
+ * Purpose.     Reads another process from outside: its mappings and its memory.
+ * Design.      /proc and process_vm_readv alone: the process need not be stopped, and nothing happens in it. Memory is
+ *              read by the page and kept, so walking tables of symbols costs one system call per page.
+ *              Named by the id of a thread: in a process whose first thread has ended, only the others show the memory.
+ * Invariants.  `maps` is sorted by address, as the kernel lists it.
+ * Not here.    What the memory means (object.h, inspect.h).
+ */
+#ifndef HAK_CLI_TARGET_H
+#define HAK_CLI_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct mapping {
+    uintptr_t start, end;
+    uint64_t offset;   // in the file
+    const char *path;  // "" for anonymous memory, "[heap]" and the like as the kernel says it
+    bool read, write, execute;
+};
+
+struct target {
+    pid_t tid;
+    struct mapping *maps;
+    size_t map_count;
+    char *maps_text;           // holds the paths
+    struct page_cache *pages;  // what was read so far
+};
+
+/* False with errno set if the process is gone or the kernel does not let us look at it. */
+bool target_open(struct target *target, pid_t tid);
+void target_close(struct target *target);
+
+/* `size` bytes at `address`; false if not all of them can be read. */
+bool target_read(struct target *target, uintptr_t address, void *into, size_t size);
+
+/* The same, never from what was read before. */
+bool target_read_now(const struct target *target, uintptr_t address, void *into, size_t size);
+
+/* The string at `address`, cut off at `size` - 1 bytes. False if it cannot be read. */
+bool target_read_string(struct target *target, uintptr_t address, char *into, size_t size);
+
+/* The mapping that holds the address, or NULL. */
+const struct mapping *target_mapping(const struct target *target, uintptr_t address);
+
+/* A value that the kernel gave the program at its start (AT_...); 0 if it gave none. */
+uint64_t target_auxiliary(pid_t tid, uint64_t type);
+
+/* The text of /proc/TID/NAME with its length, zero-terminated; NULL with errno set if it cannot be read. */
+char *proc_text(pid_t tid, const char *name, size_t *length);
+
+/* What the link /proc/TID/NAME points to, or NULL. */
+char *proc_link(pid_t tid, const char *name);
+
+/* The command line of a process, arguments separated by spaces; "" if it has none. */
+char *proc_command_line(pid_t tid);
+
+/* A number from /proc/TID/status, such as "Tgid:"; -1 if it cannot be read. */
+long proc_status_number(pid_t tid, const char *key);
+
+#endif

@@ -1,0 +1,79 @@
+/* view.c
+ * Purpose.     See view.h.
+ */
+#include "view.h"
+
+#include "basics.h"
+
+#include <stdlib.h>
+
+/* More threads than a process can have: a longer chain is not one. */
+#define RECORDS_MAX (1u << 22)
+#define SEARCH_BYTES 65536u
+
+static bool is_view(struct target *target, uintptr_t address) {
+    uint64_t magic = 0;
+    return address != 0 && target_read(target, address, &magic, sizeof magic) && magic == HAK_VIEW_MAGIC;
+}
+
+/* The numbers behind the magic one tell the object from a copy of the number in somebody's code or data. */
+static bool is_linked_in_view(struct target *target, uintptr_t address) {
+    uint32_t head[6];
+    return target_read(target, address + sizeof(uint64_t), head, sizeof head) && head[0] == HAK_VIEW_VERSION &&
+           head[1] == sizeof(struct hak_view) && head[2] == sizeof(struct hak_thread_view);
+}
+
+static uintptr_t search_mapping(struct target *target, uintptr_t at, uintptr_t end) {
+    uint64_t *words = need(SEARCH_BYTES);
+    uintptr_t found = 0;
+    while (at < end && found == 0) {
+        size_t size = end - at < SEARCH_BYTES ? end - at : SEARCH_BYTES;
+        if (!target_read(target, at, words, size))
+            break;
+        for (size_t i = 0; i < size / sizeof *words && found == 0; i++)
+            if (words[i] == HAK_VIEW_MAGIC && is_linked_in_view(target, at + i * sizeof *words))
+                found = at + i * sizeof *words;
+        at += size;
+    }
+    free(words);
+    return found;
+}
+
+uintptr_t view_find(struct target *target, const struct object *object) {
+    uintptr_t address = object_symbol(target, object, "hak_view");
+    if (is_view(target, address))
+        return address;
+    if (object->role != ROLE_PROGRAM || object->defines[symbol_index("malloc")] == 0)
+        return 0;
+    address = 0;
+    for (size_t i = 0; i < target->map_count && address == 0; i++) {
+        const struct mapping *mapping = &target->maps[i];
+        if (mapping->read && mapping->write && mapping->start >= object->base && mapping->start < object->end)
+            address = search_mapping(target, mapping->start, mapping->end);
+    }
+    return address;
+}
+
+const char *view_counts(struct target *target, uintptr_t address, struct counts *counts) {
+    static const char *const unreadable = "its records cannot be read";
+    struct hak_view view;
+    struct hak_thread_view thread;
+    *counts = (struct counts){0};
+    /* The head first: another version's object may be shorter than ours and end where memory does. */
+    if (!target_read_now(target, address, &view, offsetof(struct hak_view, page_map_flat)))
+        return unreadable;
+    if (view.version != HAK_VIEW_VERSION || view.size != sizeof view || view.thread_size != sizeof thread ||
+        view.class_count != HAK_CLASS_COUNT || view.entry_count != HAK_ENTRY_COUNT)
+        return "it is of another version than this command";
+    if (!target_read_now(target, address, &view, sizeof view))
+        return unreadable;
+    counts_begin(counts, &view);
+    uint32_t records = 0;
+    for (uintptr_t at = (uintptr_t)view.threads; at != 0; at = (uintptr_t)thread.next) {
+        if (++records > RECORDS_MAX || !target_read_now(target, at, &thread, sizeof thread))
+            return unreadable;
+        counts_add_thread(counts, &thread);
+    }
+    counts_finish(counts);
+    return NULL;
+}

@@ -1,0 +1,132 @@
+/* hakmem_stats.h
+ * What a tool reads of hakmem from outside the process.
+ *
+ * The library exports one object, `hak_view`. It leads to a chain of per-thread records that are never unmapped, so a
+ * tool with process_vm_readv or a core file can read them while the process runs or after it died; nothing happens in
+ * the process itself. Every field is written by one thread at a time with aligned stores of its own width. Sums over
+ * threads are exact when the threads are quiet, and off by calls in flight otherwise.
+ *
+ * Counts of malloc and free are not kept anywhere: they follow from the thread cache's own bookkeeping (see
+ * struct hak_flow), which is how they can be exact without an instruction on the fast path.
+ */
+#ifndef HAKMEM_STATS_H
+#define HAKMEM_STATS_H
+
+#include <stdint.h>
+
+#define HAK_VIEW_MAGIC 0x314d454d4b4148ull /* "HAKMEM1" */
+#define HAK_VIEW_VERSION 1u
+
+/* Size classes 1 .. HAK_CLASS_COUNT - 1; class 0 is no class. */
+#define HAK_CLASS_COUNT 105
+
+/* Every exported symbol that hands out or takes back a block: X(id, symbol, kind) with kind ALLOC, RESIZE or FREE. The hak_ functions count
+ * under the name of the C library's function that they are. */
+#define HAK_ENTRIES(X)                                                                                                 \
+    X(MALLOC, "malloc", ALLOC)                                                                                         \
+    X(CALLOC, "calloc", ALLOC)                                                                                         \
+    X(ALIGNED_ALLOC, "aligned_alloc", ALLOC)                                                                           \
+    X(POSIX_MEMALIGN, "posix_memalign", ALLOC)                                                                         \
+    X(MEMALIGN, "memalign", ALLOC)                                                                                     \
+    X(VALLOC, "valloc", ALLOC)                                                                                         \
+    X(PVALLOC, "pvalloc", ALLOC)                                                                                       \
+    X(NEW, "operator new", ALLOC)                                                                                      \
+    X(NEW_ARRAY, "operator new[]", ALLOC)                                                                              \
+    X(NEW_ALIGNED, "operator new(align)", ALLOC)                                                                       \
+    X(NEW_ARRAY_ALIGNED, "operator new[](align)", ALLOC)                                                               \
+    X(REALLOC, "realloc", RESIZE)                                                                                      \
+    X(REALLOCARRAY, "reallocarray", RESIZE)                                                                            \
+    X(FREE, "free", FREE)                                                                                              \
+    X(CFREE, "cfree", FREE)                                                                                            \
+    X(FREE_SIZED, "free_sized", FREE)                                                                                  \
+    X(FREE_ALIGNED_SIZED, "free_aligned_sized", FREE)                                                                  \
+    X(DELETE, "operator delete", FREE)                                                                                 \
+    X(DELETE_ARRAY, "operator delete[]", FREE)                                                                         \
+    X(DELETE_SIZED, "operator delete(size)", FREE)                                                                     \
+    X(DELETE_ARRAY_SIZED, "operator delete[](size)", FREE)
+
+enum hak_entry {
+#define HAK_ENTRY_ID(id, symbol, kind) HAK_ENTRY_##id,
+    HAK_ENTRIES(HAK_ENTRY_ID)
+#undef HAK_ENTRY_ID
+        HAK_ENTRY_COUNT
+};
+
+/* One size class of one thread's cache: the two words that malloc and free change. */
+struct hak_slot {
+    void *head;           /* the free blocks, linked through their first word */
+    int32_t room;         /* how many more fit: capacity - length of the list */
+    int32_t mallocs_left; /* mallocs until the next chores of this class */
+};
+
+/* What the slow paths know of the same class:
+ *   mallocs of the class = mallocs_end - slot.mallocs_left
+ *   frees of the class   = mallocs + returned - taken + (capacity - slot.room) + remote_frees */
+struct hak_flow {
+    uint64_t mallocs_end;  /* what the count of mallocs will be when mallocs_left reaches 0 */
+    uint64_t taken;        /* blocks moved from the heap into the cache */
+    uint64_t returned;     /* blocks moved from the cache to the heap */
+    uint64_t remote_frees; /* frees of other heaps' blocks by this thread */
+    int32_t capacity;      /* blocks that the list may hold */
+    int32_t reserved;
+};
+
+/* Sums that threads leave behind; also what a thread counts itself outside the caches. */
+struct hak_tally {
+    uint64_t served[HAK_ENTRY_COUNT]; /* blocks handed out or taken back by each entry; 0 for MALLOC and FREE, which
+                                         are what is left of all. A RESIZE counts calls that succeeded. */
+    uint64_t resize_allocs;           /* blocks handed out to a RESIZE that had to move or had no block yet */
+    uint64_t resize_frees;            /* blocks taken back by a RESIZE */
+    uint64_t large_allocs;            /* blocks above the size classes */
+    uint64_t large_frees;
+    uint64_t null_frees;
+    uint64_t cached_mallocs; /* finished threads: sums of the two equations above, over all classes */
+    uint64_t cached_frees;
+};
+
+struct hak_class_sum {
+    uint64_t mallocs;
+    uint64_t frees;
+};
+
+/* The record of one thread, first part of its allocator state. `next` never changes once linked. */
+struct hak_thread_view {
+    struct hak_slot slot[HAK_CLASS_COUNT]; /* first, since malloc indexes it by the rounded size */
+    uint32_t tag;                          /* heap id in the upper half: what free compares with the page map */
+    uint32_t thread_id;                    /* kernel's id, 0 while the record is unused */
+    uintptr_t address_mask;
+    const uint32_t *page_map;
+    struct hak_thread_view *next;
+    struct hak_tally tally;
+    struct hak_flow flow[HAK_CLASS_COUNT];
+};
+
+/* The exported object. */
+struct hak_view {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t size;              /* of this struct */
+    uint32_t thread_size;       /* of struct hak_thread_view */
+    uint32_t class_count;       /* HAK_CLASS_COUNT */
+    uint32_t entry_count;       /* HAK_ENTRY_COUNT */
+    uint32_t page_map_flat;     /* 1 if one array covers the address space, 0 if look-ups walk a tree */
+    struct hak_thread_view *threads;
+    struct hak_tally finished;  /* of threads that ended, and of calls before a thread's first or after its last */
+    struct hak_class_sum finished_class[HAK_CLASS_COUNT];
+    uint32_t class_size[HAK_CLASS_COUNT];
+    uint32_t reserved;
+    uint64_t foreign_frees;     /* frees of pointers that are not hakmem's */
+    uint64_t errors;            /* all misuse seen, foreign frees included */
+    uint64_t mapped_bytes;      /* address space taken from the kernel, metadata and page map left out */
+    uint64_t committed_bytes;   /* of it, made accessible */
+    uint64_t active_bytes;      /* of it, in slabs and in Large and Huge blocks */
+    uint64_t retained_bytes;    /* free, but not given back to the kernel yet */
+    uint64_t metadata_bytes;
+    uint64_t purged_bytes;      /* given back to the kernel so far, cumulative */
+    uint64_t slab_superslabs;   /* superslabs that hold slabs */
+    uint64_t large_superslabs;  /* superslabs that hold Large blocks (and slabs, with HAKMEM_TINY_USE_SUPERSLAB=0) */
+    uint64_t huge_bytes;
+    uint64_t large_bytes;
+};
+
+#endif

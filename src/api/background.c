@@ -1,0 +1,45 @@
+/* api/background.c
+ * Purpose.     See background.h.
+ */
+#include "api/background.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+
+#include "base/options.h"
+#include "os/os.h"
+#include "segment/purge.h"
+
+#define STACK_BYTES 65536
+
+static void *purge_forever(void *unused)
+{
+    static uint32_t never_woken;
+    uint32_t pause_ms = (uint32_t)(hak_options.purge_delay / 4);
+    (void)unused;
+    for (;;) {
+        hak_os_futex_wait(&never_woken, 0, pause_ms < 10 ? 10 : pause_ms);
+        hak_purge_tick();
+    }
+    return NULL;
+}
+
+void hak_background_start(void)
+{
+    if (!hak_options.background_thread)
+        return;
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    if (pthread_attr_init(&attributes) != 0)
+        return;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    (void)pthread_create(&thread, &attributes, purge_forever, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+}

@@ -1,0 +1,97 @@
+/* api/init.c
+ * Purpose.     Start of the allocator, birth and end of threads, fork.
+ * Design.      The first slow path of the process starts the allocator, from wherever it is called: the loader, a
+ *              constructor, main. Nothing here needs the C library to be initialised, the environment apart: if that
+ *              is not there yet, options are read by this library's constructor.
+ *              Fork handlers are registered at that first call, before any other library can register its own: they
+ *              then run last before the fork and first after it, so that other handlers may allocate.
+ * Concurrency. init.ready is set with release order under the lock and read with acquire.
+ */
+#include "api/init.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "api/background.h"
+#include "api/options.h"
+#include "base/options.h"
+#include "segment/arena.h"
+#include "segment/page_map.h"
+#include "segment/superslab.h"
+
+static struct {
+    struct lock lock;
+    bool ready;        /* atomic: release under the lock, acquire without */
+    bool has_key;      /* const once ready */
+    bool options_read; /* const after the constructor */
+    pthread_key_t key;
+} init = {.lock = {.rank = LOCK_RANK_THREADS}};
+
+static void thread_ends(void *unused)
+{
+    (void)unused;
+    hak_thread_end();
+}
+
+static void after_fork_in_child(void)
+{
+    hak_thread_postfork_child();
+    hak_background_start();
+}
+
+static void read_options(void)
+{
+    if (!init.options_read && environ != NULL) {
+        hak_options_read();
+        init.options_read = true;
+    }
+}
+
+static void start(void)
+{
+    bool mine = false;
+    lock_acquire(&init.lock);
+    if (!init.ready) {
+        read_options();
+        hak_page_map_init();
+        hak_arena_init();
+        hak_superslab_init();
+        hak_thread_init();
+        init.has_key = pthread_key_create(&init.key, thread_ends) == 0;
+        store_release(&init.ready, true);
+        mine = true;
+    }
+    lock_release(&init.lock);
+    /* May allocate, so not under the lock. */
+    if (mine)
+        (void)pthread_atfork(hak_thread_prefork, hak_thread_postfork_parent, after_fork_in_child);
+}
+
+SLOW static struct thread *begin_thread(void)
+{
+    int saved = errno;
+    if (!load_acquire(&init.ready))
+        start();
+    if (hak_thread_begin() && init.has_key)
+        (void)pthread_setspecific(init.key, &init);
+    errno = saved;
+    return thread_is_alive(hak_thread_self) ? hak_thread_self : NULL;
+}
+
+struct thread *hak_api_thread(void)
+{
+    struct thread *thread = hak_thread_self;
+    if (likely(thread_is_alive(thread)))
+        return thread;
+    return thread == &hak_thread_ended ? NULL : begin_thread();
+}
+
+__attribute__((constructor(101))) static void at_load(void)
+{
+    (void)hak_api_thread();
+    read_options();
+    if (hak_options.confirm)
+        hak_options_print();
+    hak_background_start();
+}

@@ -1,0 +1,99 @@
+/* api/realloc.c
+ * Purpose.     realloc and reallocarray.
+ * Design.      A block stays where it is iff its class stays the same: then the size that the caller knows and the
+ *              block's class always agree, which is what sized frees are checked by. Large and Huge blocks grow and
+ *              shrink in place or move by their pages where they can.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "api/error.h"
+#include "api/fast.h"
+#include "api/init.h"
+#include "api/request.h"
+
+static void *resize_failed(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+static void count(uint64_t *counter)
+{
+    hak_tally_add(counter, 1);
+}
+
+/* A new block with the first `keep` bytes of the old one, which is freed. */
+static void *move_block(void *p, size_t keep, size_t size)
+{
+    void *block = hak_alloc_entry(size, HAK_ENTRY_MALLOC);
+    if (unlikely(block == NULL))
+        return NULL;
+    memcpy(block, p, keep);
+    hak_free_entry(p, HAK_ENTRY_FREE);
+    count(&hak_thread_tally()->resize_allocs);
+    count(&hak_thread_tally()->resize_frees);
+    return block;
+}
+
+static void *resize_large(void *p, size_t size, enum hak_entry entry)
+{
+    struct large_info info = {.base = NULL};
+    enum large_answer answer = hak_large_find(p, &info);
+    if (unlikely(answer != LARGE_FOUND)) {
+        hak_error_bad_pointer(entry, p, size, answer, &info, NULL);
+        return resize_failed();
+    }
+    if (size > HAK_MID_MAX) {
+        void *block = hak_large_resize(p, size);
+        if (block != NULL)
+            return block;
+    }
+    return move_block(p, info.bytes < size ? info.bytes : size, size);
+}
+
+static void *resize(void *p, size_t size, enum hak_entry entry)
+{
+    if (unlikely(size > PTRDIFF_MAX))
+        return resize_failed();
+    uint32_t owner = hak_entry_of(p);
+    if (owner == 0)
+        return resize_large(p, size, entry);
+    unsigned have = entry_class(owner);
+    if (request_class(size) == have)
+        return p;
+    size_t bytes = size_class_bytes(have);
+    return move_block(p, bytes < size ? bytes : size, size);
+}
+
+static void *realloc_entry(void *p, size_t size, enum hak_entry entry)
+{
+    void *result;
+    if (p == NULL) {
+        result = hak_alloc_entry(size, HAK_ENTRY_MALLOC);
+        if (result != NULL)
+            count(&hak_thread_tally()->resize_allocs);
+    } else if (size == 0) {
+        hak_free_slow(p, entry, NULL);
+        return NULL;
+    } else {
+        result = resize(p, size, entry);
+    }
+    if (likely(result != NULL))
+        count(&hak_thread_tally()->served[entry]);
+    return result;
+}
+
+void *hak_realloc(void *p, size_t size)
+{
+    return realloc_entry(p, size, HAK_ENTRY_REALLOC);
+}
+
+void *hak_reallocarray(void *p, size_t n, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes))
+        return resize_failed();
+    return realloc_entry(p, bytes, HAK_ENTRY_REALLOCARRAY);
+}

@@ -1,0 +1,38 @@
+/* base/atomic.h
+ * Purpose.     Atomic accesses with the memory order in the name.
+ * Design.      Thin macros over the compiler's builtins; a word that is accessed through them is declared plainly and
+ *              listed in doc/CONCURRENCY.md.
+ *              `owner_*` is for words with one writer: in release builds they are ordinary accesses, which compilers
+ *              for our targets keep whole for aligned words up to 8 bytes; a reader sees a value of the recent past.
+ */
+#ifndef HAK_BASE_ATOMIC_H
+#define HAK_BASE_ATOMIC_H
+
+#include "base/config.h"
+
+#define load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define load_seq_cst(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define exchange_acquire(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
+#define exchange_seq_cst(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define fetch_add_relaxed(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
+#define fetch_sub_relaxed(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELAXED)
+
+/* Strong; `expected` is updated on failure, which then has acquire order. */
+#define cas_acquire(p, expected, v)                                                                                    \
+    __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)
+#define cas_seq_cst(p, expected, v)                                                                                    \
+    __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+
+#if HAK_TSAN
+#define owner_load(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define owner_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#else
+#define owner_load(p) (*(p))
+#define owner_store(p, v) (*(p) = (v))
+#endif
+#define owner_add(p, v) owner_store(p, owner_load(p) + (v))
+
+#endif

@@ -1,0 +1,35 @@
+/* base/compiler.h
+ * Purpose.     What the compiler has to be told, under names of our own.
+ * Not here.    Atomics (atomic.h), assertions (check.h).
+ */
+#ifndef HAK_BASE_COMPILER_H
+#define HAK_BASE_COMPILER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* FAST code is inlined into every entry point; SLOW code is kept out of line and away from it. */
+#define FAST static inline __attribute__((always_inline))
+#define SLOW __attribute__((noinline, cold))
+
+#define NODISCARD __attribute__((warn_unused_result))
+
+/* Initial-exec: no call into the loader, which would allocate. Keep what is marked with it small: it comes out of a
+ * surplus that a late dlopen shares with every other library. */
+#define HAK_TLS static __thread __attribute__((tls_model("initial-exec")))
+#define HAK_TLS_SHARED extern __thread __attribute__((tls_model("initial-exec"), visibility("hidden")))
+
+#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+#if defined(__x86_64__)
+#define cpu_relax() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define cpu_relax() __asm__ volatile("yield" ::: "memory")
+#else
+#define cpu_relax() __asm__ volatile("" ::: "memory")
+#endif
+
+#endif

@@ -1,0 +1,97 @@
+/* base/config.h
+ * Purpose.     The geometry of hakmem and its compile-time switches, in one place.
+ * Design.      Plain constants, so that code says `if (HAK_X)` and every branch is compiled in every build. What must
+ *              hold between them is asserted at the end of this file.
+ * Not here.    What a user may set at run time (options.h).
+ */
+#ifndef HAK_BASE_CONFIG_H
+#define HAK_BASE_CONFIG_H
+
+#include <stdint.h>
+
+#include "hakmem_stats.h"
+
+/* Checks: 0 none, 1 cheap assertions, 2 the validators too. */
+#ifndef HAK_DEBUG
+#define HAK_DEBUG 0
+#endif
+
+/* 1 when every source is compiled into one object: the C library's names are then aliases instead of calls. */
+#ifndef HAK_UNITY
+#define HAK_UNITY 0
+#endif
+
+/* Built with ThreadSanitizer: single-writer words are then accessed atomically, so that it can tell them from races. */
+#if defined(__SANITIZE_THREAD__)
+#define HAK_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAK_TSAN 1
+#endif
+#endif
+#ifndef HAK_TSAN
+#define HAK_TSAN 0
+#endif
+
+#define HAK_ALIGNMENT 16
+
+/* Requests of up to this many bytes belong to the tier; above HAK_LARGE_MAX is Huge. */
+#define HAK_TINY_MAX 1024
+#define HAK_MID_MAX 32768
+#define HAK_LARGE_MAX (HAK_SUPERSLAB_SIZE / 2)
+
+/* A granule is what the page map describes with one entry and the unit of slabs and Large blocks. A superslab is what
+ * the arena hands out, and the unit of Huge blocks. */
+#define HAK_GRANULE_SHIFT 16
+#define HAK_GRANULE_SIZE ((uintptr_t)1 << HAK_GRANULE_SHIFT)
+#define HAK_SUPERSLAB_SHIFT 22
+#define HAK_SUPERSLAB_SIZE ((uintptr_t)1 << HAK_SUPERSLAB_SHIFT)
+#define HAK_GRANULES (1u << (HAK_SUPERSLAB_SHIFT - HAK_GRANULE_SHIFT))
+
+/* User addresses that the kernel gives out unasked. */
+#if defined(__aarch64__)
+#define HAK_ADDRESS_BITS 48
+#else
+#define HAK_ADDRESS_BITS 47
+#endif
+
+/* Reservations of address space: the first, and the largest that hakmem makes ahead of need. */
+#define HAK_ARENA_MIN_BYTES ((uintptr_t)64 << 20)
+#define HAK_ARENA_MAX_BYTES ((uintptr_t)1 << 30)
+
+/* A Huge block of this size has a mapping of its own: the kernel can then grow and move it without copying, and one
+ * mapping per 64 MiB is what we allow ourselves. */
+#define HAK_DIRECT_MIN ((uintptr_t)64 << 20)
+
+/* Above so many bytes in use, new superslabs ask for huge pages. */
+#define HAK_HUGE_PAGE_HEAP_BYTES ((uint64_t)32 << 20)
+
+/* Free pages held back from the kernel until their time is up: at most this many bytes, or as much as is in use. */
+#define HAK_RETAINED_MIN_BYTES ((uint64_t)64 << 20)
+
+/* Size classes: 1..64 in steps of 16 B, then eight per doubling. Numbered so that a Tiny class is its size / 16. */
+#define HAK_TINY_CLASSES 64
+#define HAK_MID_CLASSES 40
+
+#define HAK_HEAPS_MAX 1023
+#define HAK_HEAPS_MIN 8
+
+/* Thread cache, per class: bytes it may grow to (a default), blocks it starts with, mallocs between chores. */
+#define HAK_CACHE_BYTES 65536
+#define HAK_CACHE_START_BYTES 1024
+#define HAK_CHORES_INTERVAL 2048
+
+/* Blocks moved between a cache and its heap at once, and blocks and bytes on their way to other heaps. */
+#define HAK_BATCH_MAX 256
+#define HAK_OUTBOX_BLOCKS 128
+#define HAK_OUTBOX_BYTES 65536
+
+#define HAK_CACHE_LINE 64
+
+_Static_assert(HAK_CLASS_COUNT == 1 + HAK_TINY_CLASSES + HAK_MID_CLASSES, "classes");
+_Static_assert(HAK_TINY_CLASSES * HAK_ALIGNMENT == HAK_TINY_MAX, "a Tiny class is its size / 16");
+_Static_assert(HAK_GRANULES == 64, "a superslab's granules fit one 64-bit word");
+_Static_assert(HAK_MID_MAX * 8 <= HAK_LARGE_MAX, "a Mid slab is a fraction of a superslab");
+_Static_assert(HAK_ARENA_MIN_BYTES % HAK_SUPERSLAB_SIZE == 0, "arenas are whole superslabs");
+
+#endif

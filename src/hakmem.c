@@ -1,0 +1,39 @@
+/* hakmem.c
+ * Purpose.     The whole library as one translation unit, for the shipped .so and .a: the fast paths inline across
+ *              layers, and the C library's names are aliases of hakmem's functions. Tests also build every file alone.
+ */
+#include "base/check.c"
+#include "base/format.c"
+#include "base/size_class.c"
+
+#include "os/lock.c"
+#include "os/os_linux.c"
+
+#include "segment/view.c"
+#include "segment/meta.c"
+#include "segment/page_map.c"
+#include "segment/arena.c"
+#include "segment/direct.c"
+#include "segment/superslab.c"
+#include "segment/purge.c"
+
+#include "heap/slab.c"
+#include "heap/heap.c"
+#include "heap/outbox.c"
+#include "heap/huge.c"
+#include "heap/large.c"
+#include "heap/thread_list.c"
+#include "heap/thread.c"
+
+#include "api/options.c"
+#include "api/background.c"
+#include "api/init.c"
+#include "api/error.c"
+#include "api/malloc.c"
+#include "api/free.c"
+#include "api/realloc.c"
+#include "api/stats.c"
+
+#include "override/libc.c"
+#include "override/cxx_oom.c"
+#include "override/cxx.c"

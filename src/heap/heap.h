@@ -1,0 +1,50 @@
+/* heap/heap.h
+ * Purpose.     Slabs by size class behind one lock; blocks enter and leave in batches.
+ * Design.      A thread's cache takes batches from its own heap only. Blocks of other heaps come back in batches too:
+ *              under the owner's lock if it is free, else as a chain on the owner's pending stack, which the next holder
+ *              of the lock empties. So no memory waits for its owner to run, the counts of every slab are exact under
+ *              its heap's lock, and whoever empties a slab gives it back.
+ * Invariants.  A slab is in its heap's list iff it has room; an empty slab belongs to no heap.
+ *              pending != NULL implies that somebody holds the lock or will look again.
+ * Concurrency. Every function takes the heap's lock by itself.
+ * Not here.    Thread caches and outboxes (thread.h), granules (segment/superslab.h).
+ */
+#ifndef HAK_HEAP_HEAP_H
+#define HAK_HEAP_HEAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/list.h"
+#include "os/lock.h"
+
+/* A free block; `next` is its first word. */
+struct block {
+    struct block *next;
+};
+
+struct heap {
+    struct lock lock;
+    uint32_t id;                           /* const, 1..HAK_HEAPS_MAX */
+    uint32_t threads;                      /* that use this heap (lock of the thread list) */
+    struct link with_room[HAK_CLASS_COUNT]; /* slabs that can give a block */
+    struct block *pending;                 /* atomic: pushed seq_cst by anyone, taken whole by the lock's holder */
+};
+
+/* A heap from metadata memory, or NULL. */
+struct heap *hak_heap_new(uint32_t id);
+
+/* Takes 1..want blocks of a class as a NULL-terminated chain and says how many; 0 if memory is out. */
+unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) NODISCARD;
+
+/* Returns a chain of blocks of this heap, of any classes; waits for the lock. */
+void hak_heap_return(struct heap *heap, struct block *chain);
+
+/* The same without waiting: `last` is the chain's last block. */
+void hak_heap_return_remote(struct heap *heap, struct block *chain, struct block *last);
+
+/* Empties the pending stack, waiting for the lock. */
+void hak_heap_collect(struct heap *heap);
+
+#endif

@@ -1,0 +1,37 @@
+/* heap/outbox.h
+ * Purpose.     Blocks of other heaps that one thread has freed, on their way home.
+ * Design.      An array of addresses with their page-map entries; flushing groups it by heap, so that each heap is
+ *              visited once. The blocks are not reused here: a block that another thread's data stands next to would
+ *              bring false sharing along.
+ * Invariants.  count <= HAK_OUTBOX_BLOCKS; bytes is the sum of the blocks' sizes and less than HAK_OUTBOX_BYTES plus
+ *              one block.
+ * Concurrency. The owner's alone.
+ */
+#ifndef HAK_HEAP_OUTBOX_H
+#define HAK_HEAP_OUTBOX_H
+
+#include <stdbool.h>
+
+#include "heap/heap.h"
+
+struct outbox {
+    uint32_t count;
+    uint32_t bytes;
+    struct block *block[HAK_OUTBOX_BLOCKS];
+    uint16_t heap_id[HAK_OUTBOX_BLOCKS];
+};
+
+/* Adds a block of `size` bytes. True if the outbox is now full and has to be flushed. */
+static inline bool outbox_add(struct outbox *outbox, void *block, uint32_t heap_id, uint32_t size)
+{
+    outbox->block[outbox->count] = block;
+    outbox->heap_id[outbox->count] = (uint16_t)heap_id;
+    outbox->count++;
+    outbox->bytes += size;
+    return outbox->count == HAK_OUTBOX_BLOCKS || outbox->bytes >= HAK_OUTBOX_BYTES;
+}
+
+/* Sends everything home. `heaps` is indexed by id. */
+void hak_outbox_flush(struct outbox *outbox, struct heap *const *heaps);
+
+#endif

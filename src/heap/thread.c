@@ -1,0 +1,224 @@
+/* heap/thread.c
+ * Purpose.     Birth, service and end of a thread's record. See thread.h.
+ */
+#include "heap/thread.h"
+
+#include "base/options.h"
+#include "base/size_class.h"
+#include "heap/slab.h"
+#include "heap/thread_list.h"
+#include "os/os.h"
+#include "segment/purge.h"
+#include "segment/view.h"
+
+/* A thread's caches may grow to this much in all. */
+#define THREAD_CACHE_BYTES ((size_t)4 << 20)
+
+/* No heap has this id: the record without a thread owns nothing. */
+#define TAG_NOBODY 0xffff0000u
+
+static const uint32_t nothing_mapped;
+
+#define THREAD_WITHOUT_BLOCKS                                                                                          \
+    {                                                                                                                  \
+        .view = {.tag = TAG_NOBODY, .address_mask = 0, .page_map = &nothing_mapped }                                   \
+    }
+
+struct thread hak_thread_unborn = THREAD_WITHOUT_BLOCKS;
+struct thread hak_thread_ended = THREAD_WITHOUT_BLOCKS;
+
+__thread struct thread *hak_thread_self __attribute__((tls_model("initial-exec"), visibility("hidden"))) =
+    &hak_thread_unborn;
+
+static int32_t capacity_for(unsigned size_class, size_t bytes)
+{
+    size_t blocks = bytes / size_class_bytes(size_class);
+    return blocks < 4 ? 4 : blocks > 4096 ? 4096 : (int32_t)blocks;
+}
+
+static void cache_reset(struct thread *thread)
+{
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        struct hak_slot *slot = &thread->view.slot[c];
+        struct hak_flow *flow = &thread->view.flow[c];
+        *flow = (struct hak_flow){.mallocs_end = HAK_CHORES_INTERVAL, .capacity = capacity_for(c, HAK_CACHE_START_BYTES)};
+        *slot = (struct hak_slot){.room = flow->capacity, .mallocs_left = HAK_CHORES_INTERVAL};
+    }
+    thread->cache_bytes = 0;
+}
+
+bool hak_thread_begin(void)
+{
+    struct thread *thread = hak_thread_list_add();
+    if (thread == NULL)
+        return false;
+    cache_reset(thread);
+    thread->view.page_map = hak_page_map.flat;
+    thread->view.address_mask = hak_page_map.address_mask;
+    thread->view.tag = thread->heap->id << ENTRY_HEAP_SHIFT;
+    hak_thread_self = thread;
+    return true;
+}
+
+/* Twice the room for a class that has proved too small, as far as the limits go. */
+static void grow_capacity(struct thread *thread, unsigned size_class)
+{
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    size_t size = size_class_bytes(size_class);
+    int32_t limit = capacity_for(size_class, (size_t)hak_options.cache_bytes);
+    int32_t more = flow->capacity < limit - flow->capacity ? flow->capacity : limit - flow->capacity;
+    if (more <= 0 || thread->cache_bytes + (size_t)more * size > THREAD_CACHE_BYTES)
+        return;
+    thread->cache_bytes += (size_t)more * size;
+    owner_add(&flow->capacity, more);
+    owner_add(&thread->view.slot[size_class].room, more);
+}
+
+static bool refill(struct thread *thread, unsigned size_class)
+{
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    unsigned want = (unsigned)flow->capacity / 2;
+    struct block *chain;
+    hak_purge_tick();
+    unsigned got = hak_heap_take(thread->heap, size_class, want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX, &chain);
+    if (got == 0)
+        return false;
+    owner_add(&flow->taken, got);
+    owner_store(&slot->head, (void *)chain);
+    owner_add(&slot->room, -(int32_t)got);
+    grow_capacity(thread, size_class);
+    return true;
+}
+
+/* What is due once per HAK_CHORES_INTERVAL mallocs of one class. */
+static void chores(struct thread *thread, unsigned size_class)
+{
+    owner_add(&thread->view.flow[size_class].mallocs_end, HAK_CHORES_INTERVAL);
+    owner_store(&thread->view.slot[size_class].mallocs_left, HAK_CHORES_INTERVAL);
+    hak_outbox_flush(&thread->outbox, hak_heaps);
+    hak_thread_list_adopt();
+    hak_purge_tick();
+}
+
+void *hak_thread_take(struct thread *thread, unsigned size_class)
+{
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    if (owner_load(&slot->head) == NULL && !refill(thread, size_class))
+        return NULL;
+    /* A countdown that has ended stands at 0 here, whether a fast path or the line below let it end. */
+    if (owner_load(&slot->mallocs_left) != 0)
+        owner_add(&slot->mallocs_left, -1);
+    struct block *block = owner_load(&slot->head);
+    owner_store(&slot->head, (void *)block->next);
+    owner_add(&slot->room, 1);
+    if (owner_load(&slot->mallocs_left) == 0)
+        chores(thread, size_class);
+    return block;
+}
+
+/* Cuts the slot's list behind its `keep` most recent blocks and returns the rest to the heap. */
+static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep)
+{
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t length = flow->capacity - owner_load(&slot->room);
+    if (length <= keep)
+        return;
+    struct block *chain = owner_load(&slot->head);
+    if (keep == 0) {
+        owner_store(&slot->head, NULL);
+    } else {
+        struct block *last = chain;
+        for (int32_t i = 1; i < keep; i++)
+            last = last->next;
+        chain = last->next;
+        last->next = NULL;
+    }
+    owner_add(&slot->room, length - keep);
+    owner_add(&flow->returned, (uint64_t)(length - keep));
+    hak_heap_return(thread->heap, chain);
+}
+
+void hak_thread_put(struct thread *thread, unsigned size_class, void *block)
+{
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    if (owner_load(&slot->room) <= 0) {
+        owner_store(&slot->room, 0);
+        grow_capacity(thread, size_class);
+        if (owner_load(&slot->room) == 0)
+            flush_slot(thread, size_class, thread->view.flow[size_class].capacity / 2);
+        hak_purge_tick();
+    }
+    (void)cache_push(slot, block);
+}
+
+void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block)
+{
+    unsigned size_class = (entry & ENTRY_SLOT_MASK) / SLOT_BYTES;
+    owner_add(&thread->view.flow[size_class].remote_frees, 1);
+    if (outbox_add(&thread->outbox, block, entry >> ENTRY_HEAP_SHIFT, (uint32_t)size_class_bytes(size_class))) {
+        hak_outbox_flush(&thread->outbox, hak_heaps);
+        hak_purge_tick();
+    }
+}
+
+void *hak_thread_take_direct(unsigned size_class)
+{
+    struct heap *heap = hak_thread_list_any_heap();
+    struct block *block;
+    if (heap == NULL || hak_heap_take(heap, size_class, 1, &block) == 0)
+        return NULL;
+    hak_tally_add(&hak_view.finished.cached_mallocs, 1);
+    hak_tally_add(&hak_view.finished_class[size_class].mallocs, 1);
+    return block;
+}
+
+void hak_thread_put_direct(uint32_t entry, void *pointer)
+{
+    struct block *block = pointer;
+    block->next = NULL;
+    hak_tally_add(&hak_view.finished.cached_frees, 1);
+    hak_tally_add(&hak_view.finished_class[(entry & ENTRY_SLOT_MASK) / SLOT_BYTES].frees, 1);
+    hak_heap_return_remote(hak_heaps[entry >> ENTRY_HEAP_SHIFT], block, block);
+}
+
+/* Empties the caches of a record that no thread is using, or of the caller's. */
+void hak_thread_empty(struct thread *thread)
+{
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
+        flush_slot(thread, c, 0);
+    hak_outbox_flush(&thread->outbox, hak_heaps);
+}
+
+void hak_thread_end(void)
+{
+    struct thread *thread = hak_thread_self;
+    if (!thread_is_alive(thread))
+        return;
+    hak_thread_self = &hak_thread_ended;
+    hak_thread_empty(thread);
+    hak_thread_list_remove(thread);
+    hak_purge_tick();
+}
+
+struct hak_tally *hak_thread_tally(void)
+{
+    return thread_is_alive(hak_thread_self) ? &hak_thread_self->view.tally : &hak_view.finished;
+}
+
+void hak_tally_add(uint64_t *counter, uint64_t n)
+{
+    if (thread_is_alive(hak_thread_self))
+        owner_add(counter, n);
+    else
+        fetch_add_relaxed(counter, n);
+}
+
+void hak_thread_flush(void)
+{
+    if (thread_is_alive(hak_thread_self))
+        hak_thread_empty(hak_thread_self);
+    hak_thread_list_adopt();
+    hak_thread_list_collect();
+}

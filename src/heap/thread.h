@@ -1,0 +1,78 @@
+/* heap/thread.h
+ * Purpose.     A thread's allocator state: birth, its caches' dealings with the heap, end.
+ * Design.      Thread-local storage is one pointer. Before a thread's first slow path and after its end it leads to a
+ *              read-only record without blocks, whose tag matches nothing, so the fast paths need no test for either.
+ *              After the end, calls go straight to a heap, one block at a time.
+ *              Records are never unmapped: tools read them (hakmem_stats.h), and a new thread reuses the finished ones.
+ * Concurrency. A record belongs to its thread; the list of records, finished sums and heap choice to the lock of the
+ *              thread list.
+ * Not here.    When a thread is born and who tells its end (api/init.c); what a request is (api/malloc.c).
+ */
+#ifndef HAK_HEAP_THREAD_H
+#define HAK_HEAP_THREAD_H
+
+#include <stdbool.h>
+
+#include "heap/outbox.h"
+#include "heap/thread_cache.h"
+
+struct thread {
+    struct hak_thread_view view; /* first: malloc indexes it */
+    struct heap *heap;           /* const while the thread lives */
+    size_t cache_bytes;          /* sum over classes of capacity * size */
+    struct thread *next_free;    /* list of unused records */
+    bool vanished;               /* this is a fork's child, and the thread stayed in the parent */
+    struct outbox outbox;
+};
+
+HAK_TLS_SHARED struct thread *hak_thread_self;
+
+/* Read-only in effect: nothing that reads their empty lists and their tag goes on to write. */
+extern struct thread hak_thread_unborn;
+extern struct thread hak_thread_ended;
+
+/* True if the calling thread has a record of its own. */
+FAST bool thread_is_alive(const struct thread *thread)
+{
+    return thread != &hak_thread_unborn && thread != &hak_thread_ended;
+}
+
+/* Once, before the first birth. */
+void hak_thread_init(void);
+
+/* Gives the calling, unborn thread a record. False if memory is out: it stays unborn. */
+bool hak_thread_begin(void);
+
+/* Returns everything the calling thread holds; its record serves another thread. */
+void hak_thread_end(void);
+
+/* A block of `size_class`, through the cache: fills it if it is empty, does the chores if the countdown ended. */
+void *hak_thread_take(struct thread *thread, unsigned size_class) NODISCARD;
+
+/* Takes back a block of the thread's own heap into a cache that may be full. */
+void hak_thread_put(struct thread *thread, unsigned size_class, void *block);
+
+/* Takes back a block of another heap. */
+void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block);
+
+/* The same for threads without a record. */
+void *hak_thread_take_direct(unsigned size_class) NODISCARD;
+void hak_thread_put_direct(uint32_t entry, void *block);
+
+/* The tally that the calling thread may add to with `tally_add`. */
+struct hak_tally *hak_thread_tally(void);
+void hak_tally_add(uint64_t *counter, uint64_t n);
+
+/* Empties the calling thread's cache and outbox, adopts what vanished threads left, collects every heap. */
+void hak_thread_flush(void);
+
+/* Fork: takes and releases the locks of this layer and below. The child's other threads are gone; what their caches
+ * hold is adopted later. */
+void hak_thread_prefork(void);
+void hak_thread_postfork_parent(void);
+void hak_thread_postfork_child(void);
+
+/* Calls `visit` for every record under the lock of the list. */
+void hak_thread_visit(void (*visit)(const struct hak_thread_view *view, void *context), void *context);
+
+#endif

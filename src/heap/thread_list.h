@@ -1,0 +1,35 @@
+/* heap/thread_list.h
+ * Purpose.     All thread records and all heaps: who uses which, what the finished and the vanished left.
+ * Design.      Records are chained from hak_view.threads and stay there; unused ones also wait in a free list. A new
+ *              thread gets the heap that fewest threads use. The child of a fork has records of threads that do not
+ *              exist in it: their lists are whole at any moment (thread_cache.h changes one word at a time), so the
+ *              child adopts their blocks, but only when it does its chores: most children exec at once.
+ * Concurrency. One lock, the first in the order. `hak_heaps` entries are const once an entry of the page map names them.
+ */
+#ifndef HAK_HEAP_THREAD_LIST_H
+#define HAK_HEAP_THREAD_LIST_H
+
+#include "heap/thread.h"
+
+/* By id; id 0 is nobody. */
+extern struct heap *hak_heaps[HAK_HEAPS_MAX + 1];
+
+/* An empty record with a heap, chained and marked with the caller's thread id; NULL if memory is out. */
+struct thread *hak_thread_list_add(void);
+
+/* Adds the record's counts to the finished ones and makes it available. */
+void hak_thread_list_remove(struct thread *thread);
+
+/* Some heap, for a caller without a record; NULL if memory is out. */
+struct heap *hak_thread_list_any_heap(void);
+
+/* After a fork, in the child: takes over what the vanished threads held. */
+void hak_thread_list_adopt(void);
+
+/* Empties the pending stacks of all heaps. */
+void hak_thread_list_collect(void);
+
+/* thread.c: returns all blocks of a record. */
+void hak_thread_empty(struct thread *thread);
+
+#endif

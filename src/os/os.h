@@ -1,0 +1,67 @@
+/* os/os.h
+ * Purpose.     Everything hakmem asks of the kernel.
+ * Design.      One implementation per system (os_linux.c), made of raw system calls: errno stays untouched, no other
+ *              library can stand in between, and a test can stand in for the whole file.
+ *
+ * Shared precondition: addresses and sizes are multiples of hak_os_page_size() unless said otherwise. Functions return
+ * 0 or an errno value; ENOMEM is the only one that a caller may meet in a healthy program (address-space limit, limit
+ * of mappings, overcommit), and every caller must survive it with its state unchanged.
+ * Concurrency. All functions may be called from any thread.
+ */
+#ifndef HAK_OS_OS_H
+#define HAK_OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+/* Bytes of a page: 4, 16 or 64 KiB. Known from the first call on. */
+size_t hak_os_page_size(void);
+
+/* Reserves address space that cannot be accessed, at an address of the kernel's choice. NULL if there is none. */
+void *hak_os_reserve(size_t bytes) NODISCARD;
+
+/* As hak_os_reserve, at a multiple of `alignment` (a power of two). */
+void *hak_os_reserve_aligned(size_t bytes, size_t alignment) NODISCARD;
+
+/* Makes reserved space readable; it reads as zeros and costs no commit charge. */
+int hak_os_make_readable(void *address, size_t bytes) NODISCARD;
+
+/* Makes reserved or readable space usable. Fresh pages are zero. */
+int hak_os_commit(void *address, size_t bytes) NODISCARD;
+
+/* Gives the pages back; they read as zeros afterwards. The space stays committed. */
+int hak_os_purge(void *address, size_t bytes) NODISCARD;
+
+/* Gives the address space back. */
+int hak_os_release(void *address, size_t bytes) NODISCARD;
+
+/* Grows or shrinks a whole mapping where it stands. */
+int hak_os_resize(void *address, size_t old_bytes, size_t new_bytes) NODISCARD;
+
+/* Moves the pages of a mapping of `old_bytes` onto `to`, which is reserved space of `new_bytes`; the old space is
+ * gone afterwards. */
+int hak_os_move(void *from, size_t old_bytes, void *to, size_t new_bytes) NODISCARD;
+
+/* Moves `bytes` of pages onto `to` (reserved space), leaving committed zero pages behind at `from`. */
+int hak_os_move_pages(void *from, void *to, size_t bytes) NODISCARD;
+
+/* Asks for (or against) transparent huge pages. Advice: a failure may be ignored. */
+int hak_os_advise_huge(void *address, size_t bytes, bool huge);
+
+/* Milliseconds of a clock that never goes back; resolution of a scheduler tick. */
+uint64_t hak_os_now_ms(void);
+
+/* Cpus this process may run on, at least 1. */
+unsigned hak_os_cpu_count(void);
+
+/* The kernel's id of the calling thread. */
+uint32_t hak_os_thread_id(void);
+
+/* Sleeps while *word == expected, until a wake-up (or for no reason). timeout_ms 0 waits without limit. */
+void hak_os_futex_wait(uint32_t *word, uint32_t expected, uint32_t timeout_ms);
+void hak_os_futex_wake(uint32_t *word, int count);
+
+#endif

@@ -1,0 +1,132 @@
+/* os/os_linux.c
+ * Purpose.     The contract of os.h on Linux.
+ * Design.      Memory is reserved without access and without a commit charge, and made usable in steps: the same way
+ *              serves vm.overcommit_memory 0, 1 and 2. Every mapping is private, anonymous and MAP_NORESERVE.
+ */
+#include "os/os.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/bits.h"
+#include "os/syscall.h"
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+static int error_of(long result)
+{
+    return result < 0 && result > -4096 ? (int)-result : 0;
+}
+
+size_t hak_os_page_size(void)
+{
+    return getauxval(AT_PAGESZ);
+}
+
+void *hak_os_reserve(size_t bytes)
+{
+    long result = raw_syscall(SYS_mmap, 0, (long)bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return error_of(result) != 0 ? NULL : (void *)result;
+}
+
+void *hak_os_reserve_aligned(size_t bytes, size_t alignment)
+{
+    if (bytes > SIZE_MAX - alignment)
+        return NULL;
+    char *raw = hak_os_reserve(bytes + alignment);
+    if (raw == NULL)
+        return NULL;
+    char *start = (char *)round_up((uintptr_t)raw, alignment);
+    size_t before = (size_t)(start - raw);
+    size_t after = alignment - before;
+    /* A trim that fails leaves inaccessible space behind, which costs nothing but addresses. */
+    if (before != 0)
+        (void)raw_syscall(SYS_munmap, (long)raw, (long)before, 0, 0, 0, 0);
+    if (after != 0)
+        (void)raw_syscall(SYS_munmap, (long)(start + bytes), (long)after, 0, 0, 0, 0);
+    return start;
+}
+
+int hak_os_make_readable(void *address, size_t bytes)
+{
+    return error_of(raw_syscall(SYS_mprotect, (long)address, (long)bytes, PROT_READ, 0, 0, 0));
+}
+
+int hak_os_commit(void *address, size_t bytes)
+{
+    return error_of(raw_syscall(SYS_mprotect, (long)address, (long)bytes, PROT_READ | PROT_WRITE, 0, 0, 0));
+}
+
+int hak_os_purge(void *address, size_t bytes)
+{
+    return error_of(raw_syscall(SYS_madvise, (long)address, (long)bytes, MADV_DONTNEED, 0, 0, 0));
+}
+
+int hak_os_release(void *address, size_t bytes)
+{
+    return error_of(raw_syscall(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0));
+}
+
+int hak_os_resize(void *address, size_t old_bytes, size_t new_bytes)
+{
+    return error_of(raw_syscall(SYS_mremap, (long)address, (long)old_bytes, (long)new_bytes, 0, 0, 0));
+}
+
+int hak_os_move(void *from, size_t old_bytes, void *to, size_t new_bytes)
+{
+    return error_of(raw_syscall(SYS_mremap, (long)from, (long)old_bytes, (long)new_bytes,
+                                MREMAP_MAYMOVE | MREMAP_FIXED, (long)to, 0));
+}
+
+int hak_os_move_pages(void *from, void *to, size_t bytes)
+{
+    return error_of(raw_syscall(SYS_mremap, (long)from, (long)bytes, (long)bytes,
+                                MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, (long)to, 0));
+}
+
+int hak_os_advise_huge(void *address, size_t bytes, bool huge)
+{
+    return error_of(
+        raw_syscall(SYS_madvise, (long)address, (long)bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE, 0, 0, 0));
+}
+
+uint64_t hak_os_now_ms(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
+        return 0;
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+unsigned hak_os_cpu_count(void)
+{
+    uint64_t mask[16] = {0};
+    long bytes = raw_syscall(SYS_sched_getaffinity, 0, sizeof mask, (long)mask, 0, 0, 0);
+    unsigned count = 0;
+    for (unsigned i = 0; bytes > 0 && i < sizeof mask / sizeof mask[0]; i++)
+        count += (unsigned)__builtin_popcountll(mask[i]);
+    return count == 0 ? 1 : count;
+}
+
+uint32_t hak_os_thread_id(void)
+{
+    return (uint32_t)raw_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+void hak_os_futex_wait(uint32_t *word, uint32_t expected, uint32_t timeout_ms)
+{
+    struct timespec limit = {.tv_sec = timeout_ms / 1000, .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
+    (void)raw_syscall(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)expected, timeout_ms == 0 ? 0 : (long)&limit, 0,
+                      0);
+}
+
+void hak_os_futex_wake(uint32_t *word, int count)
+{
+    (void)raw_syscall(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, count, 0, 0, 0);
+}

@@ -1,0 +1,283 @@
+/* override/cxx.c
+ * Purpose.     Every replaceable operator new and delete of C++, by its mangled name.
+ * Design.      In C, so that nothing of a C++ runtime is linked: a C program does not load one because of us. What
+ *              only the runtime can do (new handler, exceptions) is asked of the program's own, in cxx_oom.c.
+ *              The standard defines most operators as calls of others: new[] calls new, sized delete calls delete,
+ *              and so on. A program that replaces only some relies on that, so as soon as one of the operators that
+ *              others are defined by is not ours, ours make those calls. `all_ours` saves the others the question.
+ *              Weak, so that in a static link a program's own definitions win.
+ * Not here.    Out of memory (cxx_oom.c). What allocating and freeing are (api/fast.h).
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/fast.h"
+#include "base/atomic.h"
+#include "base/compiler.h"
+#include "hakmem.h"
+#include "override/cxx_oom.h"
+
+_Static_assert(sizeof(size_t) == sizeof(unsigned long), "the names below spell size_t as unsigned long");
+
+#define OPERATOR HAK_API __attribute__((weak))
+
+/* std::nothrow_t by reference and std::align_val_t, as they are passed. */
+typedef const void *nothrow_t;
+typedef size_t align_val_t;
+
+/* The operators by which the standard defines the others. */
+OPERATOR void *_Znwm(size_t size);
+OPERATOR void *_Znam(size_t size);
+OPERATOR void *_ZnwmSt11align_val_t(size_t size, align_val_t alignment);
+OPERATOR void *_ZnamSt11align_val_t(size_t size, align_val_t alignment);
+OPERATOR void _ZdlPv(void *ptr);
+OPERATOR void _ZdaPv(void *ptr);
+OPERATOR void _ZdlPvSt11align_val_t(void *ptr, align_val_t alignment);
+OPERATOR void _ZdaPvSt11align_val_t(void *ptr, align_val_t alignment);
+
+/* The same functions by names that nothing can replace. */
+#define OURS(name, symbol) extern __typeof__(symbol) name __attribute__((alias(#symbol), visibility("hidden")))
+OURS(hak_cxx_new, _Znwm);
+OURS(hak_cxx_new_array, _Znam);
+OURS(hak_cxx_new_aligned, _ZnwmSt11align_val_t);
+OURS(hak_cxx_new_array_aligned, _ZnamSt11align_val_t);
+OURS(hak_cxx_delete, _ZdlPv);
+OURS(hak_cxx_delete_array, _ZdaPv);
+OURS(hak_cxx_delete_aligned, _ZdlPvSt11align_val_t);
+OURS(hak_cxx_delete_array_aligned, _ZdaPvSt11align_val_t);
+
+/* Set once it is known that the program uses our operators alone. Idempotent, so relaxed. A line of its own: it is
+ * read by every operator that has to ask. */
+static struct {
+    bool yes;
+    char padding[HAK_CACHE_LINE - sizeof(bool)];
+} all_ours __attribute__((aligned(HAK_CACHE_LINE)));
+
+/* What a name is bound to is settled before the first instruction of this library runs, and stays. */
+SLOW static bool look_for_replaced_operators(void)
+{
+    bool yes = _Znwm == hak_cxx_new && _Znam == hak_cxx_new_array && _ZnwmSt11align_val_t == hak_cxx_new_aligned &&
+               _ZnamSt11align_val_t == hak_cxx_new_array_aligned && _ZdlPv == hak_cxx_delete &&
+               _ZdaPv == hak_cxx_delete_array && _ZdlPvSt11align_val_t == hak_cxx_delete_aligned &&
+               _ZdaPvSt11align_val_t == hak_cxx_delete_array_aligned;
+    store_relaxed(&all_ours.yes, yes);
+    return yes;
+}
+
+FAST bool some_replaced(void)
+{
+    return unlikely(!load_relaxed(&all_ours.yes)) && !look_for_replaced_operators();
+}
+
+/* operator new */
+
+/* The address that an operator returns to. Spelled where it is needed: the fast path would carry it along. */
+#define CALLER __builtin_return_address(0)
+
+void *_Znwm(size_t size)
+{
+    void *block = hak_alloc_entry(size, HAK_ENTRY_NEW);
+    if (likely(block != NULL))
+        return block;
+    return hak_cxx_new_failed(HAK_CXX_PLAIN, size, HAK_ENTRY_NEW, CALLER);
+}
+
+void *_Znam(size_t size)
+{
+    if (some_replaced())
+        return _Znwm(size);
+    void *block = hak_alloc_entry(size, HAK_ENTRY_NEW_ARRAY);
+    if (likely(block != NULL))
+        return block;
+    return hak_cxx_new_failed(HAK_CXX_PLAIN, size, HAK_ENTRY_NEW_ARRAY, CALLER);
+}
+
+void *_ZnwmSt11align_val_t(size_t size, align_val_t alignment)
+{
+    void *block = hak_aligned_entry(alignment, size, HAK_ENTRY_NEW_ALIGNED);
+    if (likely(block != NULL))
+        return block;
+    return hak_cxx_new_failed(alignment, size, HAK_ENTRY_NEW_ALIGNED, CALLER);
+}
+
+void *_ZnamSt11align_val_t(size_t size, align_val_t alignment)
+{
+    if (some_replaced())
+        return _ZnwmSt11align_val_t(size, alignment);
+    void *block = hak_aligned_entry(alignment, size, HAK_ENTRY_NEW_ARRAY_ALIGNED);
+    if (likely(block != NULL))
+        return block;
+    return hak_cxx_new_failed(alignment, size, HAK_ENTRY_NEW_ARRAY_ALIGNED, CALLER);
+}
+
+/* operator new that returns NULL. The runtime's own version is a call of the throwing operator, which is ours or the
+ * program's, inside try and catch: when memory is short that is what runs the new handler and swallows what it throws.
+ * A fully static program cannot be asked for it: no handler is called then. */
+
+OPERATOR void *_ZnwmRKSt9nothrow_t(size_t size, nothrow_t tag);
+OPERATOR void *_ZnamRKSt9nothrow_t(size_t size, nothrow_t tag);
+OPERATOR void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, align_val_t alignment, nothrow_t tag);
+OPERATOR void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, align_val_t alignment, nothrow_t tag);
+
+OURS(hak_cxx_new_nothrow, _ZnwmRKSt9nothrow_t);
+OURS(hak_cxx_new_array_nothrow, _ZnamRKSt9nothrow_t);
+OURS(hak_cxx_new_aligned_nothrow, _ZnwmSt11align_val_tRKSt9nothrow_t);
+OURS(hak_cxx_new_array_aligned_nothrow, _ZnamSt11align_val_tRKSt9nothrow_t);
+
+SLOW static void *nothrow_plain_failed(const char *symbol, __typeof__(_ZnwmRKSt9nothrow_t) *ours,
+                                       __typeof__(_Znwm) *throwing, size_t size, nothrow_t tag, const void *caller)
+{
+    __typeof__(ours) runtime = (__typeof__(ours))hak_cxx_runtime_function(symbol, (hak_cxx_function)ours, caller);
+    if (runtime != NULL)
+        return runtime(size, tag);
+    return some_replaced() ? throwing(size) : NULL;
+}
+
+SLOW static void *nothrow_aligned_failed(const char *symbol, __typeof__(_ZnwmSt11align_val_tRKSt9nothrow_t) *ours,
+                                         __typeof__(_ZnwmSt11align_val_t) *throwing, size_t size, align_val_t alignment,
+                                         nothrow_t tag, const void *caller)
+{
+    __typeof__(ours) runtime = (__typeof__(ours))hak_cxx_runtime_function(symbol, (hak_cxx_function)ours, caller);
+    if (runtime != NULL)
+        return runtime(size, alignment, tag);
+    return some_replaced() ? throwing(size, alignment) : NULL;
+}
+
+void *_ZnwmRKSt9nothrow_t(size_t size, nothrow_t tag)
+{
+    void *block = some_replaced() ? NULL : hak_alloc_entry(size, HAK_ENTRY_NEW);
+    if (likely(block != NULL))
+        return block;
+    return nothrow_plain_failed("_ZnwmRKSt9nothrow_t", hak_cxx_new_nothrow, _Znwm, size, tag, CALLER);
+}
+
+void *_ZnamRKSt9nothrow_t(size_t size, nothrow_t tag)
+{
+    void *block = some_replaced() ? NULL : hak_alloc_entry(size, HAK_ENTRY_NEW_ARRAY);
+    if (likely(block != NULL))
+        return block;
+    return nothrow_plain_failed("_ZnamRKSt9nothrow_t", hak_cxx_new_array_nothrow, _Znam, size, tag, CALLER);
+}
+
+void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, align_val_t alignment, nothrow_t tag)
+{
+    void *block = some_replaced() ? NULL : hak_aligned_entry(alignment, size, HAK_ENTRY_NEW_ALIGNED);
+    if (likely(block != NULL))
+        return block;
+    return nothrow_aligned_failed("_ZnwmSt11align_val_tRKSt9nothrow_t", hak_cxx_new_aligned_nothrow,
+                                  _ZnwmSt11align_val_t, size, alignment, tag, CALLER);
+}
+
+void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, align_val_t alignment, nothrow_t tag)
+{
+    void *block = some_replaced() ? NULL : hak_aligned_entry(alignment, size, HAK_ENTRY_NEW_ARRAY_ALIGNED);
+    if (likely(block != NULL))
+        return block;
+    return nothrow_aligned_failed("_ZnamSt11align_val_tRKSt9nothrow_t", hak_cxx_new_array_aligned_nothrow,
+                                  _ZnamSt11align_val_t, size, alignment, tag, CALLER);
+}
+
+/* operator delete */
+
+void _ZdlPv(void *ptr)
+{
+    hak_free_entry(ptr, HAK_ENTRY_DELETE);
+}
+
+void _ZdlPvSt11align_val_t(void *ptr, align_val_t alignment)
+{
+    (void)alignment;
+    hak_free_entry(ptr, HAK_ENTRY_DELETE);
+}
+
+void _ZdaPv(void *ptr)
+{
+    if (some_replaced())
+        _ZdlPv(ptr);
+    else
+        hak_free_entry(ptr, HAK_ENTRY_DELETE_ARRAY);
+}
+
+void _ZdaPvSt11align_val_t(void *ptr, align_val_t alignment)
+{
+    if (some_replaced())
+        _ZdlPvSt11align_val_t(ptr, alignment);
+    else
+        hak_free_entry(ptr, HAK_ENTRY_DELETE_ARRAY);
+}
+
+OPERATOR void _ZdlPvm(void *ptr, size_t size);
+void _ZdlPvm(void *ptr, size_t size)
+{
+    if (some_replaced())
+        _ZdlPv(ptr);
+    else
+        hak_free_sized_entry(ptr, size, HAK_ENTRY_DELETE_SIZED);
+}
+
+OPERATOR void _ZdaPvm(void *ptr, size_t size);
+void _ZdaPvm(void *ptr, size_t size)
+{
+    if (some_replaced())
+        _ZdaPv(ptr);
+    else
+        hak_free_sized_entry(ptr, size, HAK_ENTRY_DELETE_ARRAY_SIZED);
+}
+
+OPERATOR void _ZdlPvmSt11align_val_t(void *ptr, size_t size, align_val_t alignment);
+void _ZdlPvmSt11align_val_t(void *ptr, size_t size, align_val_t alignment)
+{
+    if (some_replaced())
+        _ZdlPvSt11align_val_t(ptr, alignment);
+    else
+        hak_free_aligned_sized_entry(ptr, alignment, size, HAK_ENTRY_DELETE_SIZED);
+}
+
+OPERATOR void _ZdaPvmSt11align_val_t(void *ptr, size_t size, align_val_t alignment);
+void _ZdaPvmSt11align_val_t(void *ptr, size_t size, align_val_t alignment)
+{
+    if (some_replaced())
+        _ZdaPvSt11align_val_t(ptr, alignment);
+    else
+        hak_free_aligned_sized_entry(ptr, alignment, size, HAK_ENTRY_DELETE_ARRAY_SIZED);
+}
+
+OPERATOR void _ZdlPvRKSt9nothrow_t(void *ptr, nothrow_t tag);
+void _ZdlPvRKSt9nothrow_t(void *ptr, nothrow_t tag)
+{
+    (void)tag;
+    if (some_replaced())
+        _ZdlPv(ptr);
+    else
+        hak_free_entry(ptr, HAK_ENTRY_DELETE);
+}
+
+OPERATOR void _ZdaPvRKSt9nothrow_t(void *ptr, nothrow_t tag);
+void _ZdaPvRKSt9nothrow_t(void *ptr, nothrow_t tag)
+{
+    (void)tag;
+    if (some_replaced())
+        _ZdaPv(ptr);
+    else
+        hak_free_entry(ptr, HAK_ENTRY_DELETE_ARRAY);
+}
+
+OPERATOR void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *ptr, align_val_t alignment, nothrow_t tag);
+void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *ptr, align_val_t alignment, nothrow_t tag)
+{
+    (void)tag;
+    if (some_replaced())
+        _ZdlPvSt11align_val_t(ptr, alignment);
+    else
+        hak_free_entry(ptr, HAK_ENTRY_DELETE);
+}
+
+OPERATOR void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *ptr, align_val_t alignment, nothrow_t tag);
+void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *ptr, align_val_t alignment, nothrow_t tag)
+{
+    (void)tag;
+    if (some_replaced())
+        _ZdaPvSt11align_val_t(ptr, alignment);
+    else
+        hak_free_entry(ptr, HAK_ENTRY_DELETE_ARRAY);
+}

@@ -1,0 +1,315 @@
+/* segment/arena.c
+ * Purpose.     Reservations and runs of units. See arena.h.
+ */
+#include "segment/arena.h"
+
+#include "base/bits.h"
+#include "base/options.h"
+#include "os/os.h"
+#include "segment/meta.h"
+#include "segment/page_map.h"
+#include "segment/view.h"
+
+struct arena {
+    struct arena *next;
+    uintptr_t base;
+    uint32_t units;
+    uint32_t capacity;  /* headers that `headers` has room for */
+    uint32_t committed; /* units [0, committed) are accessible */
+    struct superslab *headers;
+};
+
+#define BIN_LONG (ARENA_RUN_MAX + 1)
+
+static struct {
+    struct lock lock;
+    struct arena *arenas;
+    struct arena *retired;           /* structs of released arenas, for reuse */
+    struct link bin[BIN_LONG + 1];   /* free runs of exactly i units; the last: of more */
+    uint64_t bins;                   /* bit i is set iff bin[i] is not empty */
+    uintptr_t next_bytes;            /* size of the next reservation */
+} arena_state = {.lock = {.rank = LOCK_RANK_ARENA}, .next_bytes = HAK_ARENA_MIN_BYTES};
+
+struct link hak_purge_queue = {&hak_purge_queue, &hak_purge_queue};
+
+void hak_arena_init(void)
+{
+    for (unsigned i = 0; i <= BIN_LONG; i++)
+        list_init(&arena_state.bin[i]);
+}
+
+struct lock *hak_arena_lock(void)
+{
+    return &arena_state.lock;
+}
+
+struct superslab *hak_arena_unit(const struct superslab *unit, uint32_t index)
+{
+    return &unit->arena->headers[index];
+}
+
+bool hak_unit_is_valid(const struct superslab *unit)
+{
+    return (unit->dirty & ~unit->free) == 0 && (unit->dirty != 0) == (unit->purge.next != &unit->purge);
+}
+
+void hak_unit_add_dirty(struct superslab *unit, uint64_t granules)
+{
+    uint64_t added = granules & ~unit->dirty;
+    if (added == 0)
+        return;
+    if (unit->dirty == 0) {
+        unit->dirty_since = hak_os_now_ms();
+        list_push_back(&hak_purge_queue, &unit->purge);
+    }
+    unit->dirty |= added;
+    owner_add(&hak_view.retained_bytes, (uint64_t)__builtin_popcountll(added) << HAK_GRANULE_SHIFT);
+}
+
+void hak_unit_remove_dirty(struct superslab *unit, uint64_t granules)
+{
+    uint64_t removed = granules & unit->dirty;
+    if (removed == 0)
+        return;
+    unit->dirty &= ~removed;
+    if (unit->dirty == 0)
+        list_remove(&unit->purge);
+    owner_add(&hak_view.retained_bytes, 0 - ((uint64_t)__builtin_popcountll(removed) << HAK_GRANULE_SHIFT));
+}
+
+/* ---- free runs ---- */
+
+static void bin_insert(struct superslab *first, uint32_t units)
+{
+    struct superslab *last = hak_arena_unit(first, first->index + units - 1);
+    unsigned b = units > ARENA_RUN_MAX ? BIN_LONG : units;
+    first->state = UNIT_FREE;
+    last->state = UNIT_FREE;
+    first->units = units;
+    last->units = units;
+    list_push_front(&arena_state.bin[b], &first->bin);
+    arena_state.bins |= (uint64_t)1 << b;
+}
+
+static void bin_remove(struct superslab *first)
+{
+    unsigned b = first->units > ARENA_RUN_MAX ? BIN_LONG : first->units;
+    list_remove(&first->bin);
+    if (list_is_empty(&arena_state.bin[b]))
+        arena_state.bins &= ~((uint64_t)1 << b);
+}
+
+/* ---- reservations ---- */
+
+static struct arena *arena_struct(uint32_t units)
+{
+    for (struct arena **at = &arena_state.retired; *at != NULL; at = &(*at)->next) {
+        struct arena *arena = *at;
+        if (arena->capacity >= units) {
+            *at = arena->next;
+            return arena;
+        }
+    }
+    struct arena *arena = hak_meta_alloc(sizeof *arena);
+    struct superslab *headers = arena == NULL ? NULL : hak_meta_alloc(units * sizeof *headers);
+    if (headers == NULL)
+        return NULL;
+    arena->headers = headers;
+    arena->capacity = units;
+    return arena;
+}
+
+static void arena_retire(struct arena *arena)
+{
+    arena->next = arena_state.retired;
+    arena_state.retired = arena;
+}
+
+/* Undoes what arena_add did for the first `count` units. */
+static void unregister_units(const struct arena *arena, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        (void)hak_superslab_register(arena->base + i * HAK_SUPERSLAB_SIZE, NULL);
+}
+
+static bool arena_add(uintptr_t bytes)
+{
+    uint32_t units = (uint32_t)(bytes >> HAK_SUPERSLAB_SHIFT);
+    struct arena *arena = arena_struct(units);
+    if (arena == NULL)
+        return false;
+    void *space = hak_os_reserve_aligned(bytes, HAK_SUPERSLAB_SIZE);
+    if (space == NULL) {
+        arena_retire(arena);
+        return false;
+    }
+    arena->base = (uintptr_t)space;
+    arena->units = units;
+    arena->committed = 0;
+    for (uint32_t i = 0; i < units; i++) {
+        struct superslab *unit = &arena->headers[i];
+        struct slab *slabs = unit->slabs;
+        *unit = (struct superslab){.base = arena->base + i * HAK_SUPERSLAB_SIZE, .arena = arena, .index = i};
+        unit->slabs = slabs;
+        unit->free = ~(uint64_t)0;
+        list_init(&unit->bin);
+        list_init(&unit->purge);
+        if (!hak_superslab_register(unit->base, unit)) {
+            unregister_units(arena, i);
+            (void)!hak_os_release(space, bytes);
+            arena_retire(arena);
+            return false;
+        }
+    }
+    arena->next = arena_state.arenas;
+    arena_state.arenas = arena;
+    bin_insert(&arena->headers[0], units);
+    owner_add(&hak_view.mapped_bytes, bytes);
+    return true;
+}
+
+/* Reserves as much as policy likes, or else as much as `units` need. */
+static bool arena_grow(unsigned units)
+{
+    uintptr_t need = units * HAK_SUPERSLAB_SIZE;
+    for (uintptr_t bytes = arena_state.next_bytes; bytes >= need; bytes /= 2) {
+        if (arena_add(bytes)) {
+            if (bytes == arena_state.next_bytes && bytes < HAK_ARENA_MAX_BYTES)
+                arena_state.next_bytes = bytes * 2;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hak_arena_release_unused(void)
+{
+    bool any = false;
+    for (struct arena **at = &arena_state.arenas; *at != NULL;) {
+        struct arena *arena = *at;
+        struct superslab *first = &arena->headers[0];
+        uintptr_t bytes = arena->units * HAK_SUPERSLAB_SIZE;
+        if (first->state != UNIT_FREE || first->units != arena->units || hak_os_release((void *)arena->base, bytes)) {
+            at = &arena->next;
+            continue;
+        }
+        bin_remove(first);
+        for (uint32_t i = 0; i < arena->units; i++)
+            hak_unit_remove_dirty(&arena->headers[i], ~(uint64_t)0);
+        unregister_units(arena, arena->units);
+        owner_add(&hak_view.mapped_bytes, 0 - bytes);
+        owner_add(&hak_view.committed_bytes, 0 - arena->committed * HAK_SUPERSLAB_SIZE);
+        *at = arena->next;
+        arena_retire(arena);
+        any = true;
+    }
+    return any;
+}
+
+/* ---- runs ---- */
+
+bool hak_arena_wants_huge_pages(void)
+{
+    return hak_options.thp == HAK_THP_ALWAYS ||
+           (hak_options.thp == HAK_THP_ADAPTIVE && hak_view.active_bytes >= HAK_HUGE_PAGE_HEAP_BYTES);
+}
+
+/* Makes units [0, upto) accessible. */
+static bool arena_commit(struct arena *arena, uint32_t upto)
+{
+    if (upto <= arena->committed)
+        return true;
+    uintptr_t start = arena->base + arena->committed * HAK_SUPERSLAB_SIZE;
+    uintptr_t bytes = (upto - arena->committed) * HAK_SUPERSLAB_SIZE;
+    if (!hak_page_map_prepare(start, bytes) || hak_os_commit((void *)start, bytes) != 0)
+        return false;
+    if (hak_arena_wants_huge_pages())
+        (void)hak_os_advise_huge((void *)start, bytes, true);
+    arena->committed = upto;
+    owner_add(&hak_view.committed_bytes, bytes);
+    return true;
+}
+
+/* Cuts `units` off the front of a free run. */
+static struct superslab *cut(struct superslab *first, unsigned units)
+{
+    if (!arena_commit(first->arena, first->index + units))
+        return NULL;
+    uint32_t have = first->units;
+    bin_remove(first);
+    if (have > units)
+        bin_insert(hak_arena_unit(first, first->index + units), have - units);
+    return first;
+}
+
+static struct superslab *take_binned(unsigned units)
+{
+    uint64_t bins = arena_state.bins & ~bits_range(0, units);
+    while (bins != 0) {
+        unsigned b = bits_lowest(bins);
+        struct superslab *first = container_of(arena_state.bin[b].next, struct superslab, bin);
+        if (cut(first, units) != NULL)
+            return first;
+        bins &= bins - 1;
+    }
+    return NULL;
+}
+
+/* Marks a run as in use, for boundary tags, before its user says as what. */
+static void mark_used(struct superslab *first, unsigned units)
+{
+    for (uint32_t i = 0; i < units; i++) {
+        struct superslab *unit = hak_arena_unit(first, first->index + i);
+        unit->state = UNIT_HUGE_REST;
+        unit->huge_base = first->base;
+    }
+    first->units = units;
+}
+
+struct superslab *hak_arena_take(unsigned units)
+{
+    hak_assert(units >= 1 && units <= ARENA_RUN_MAX);
+    struct superslab *first = take_binned(units);
+    if (first == NULL && arena_grow(units))
+        first = take_binned(units);
+    if (first == NULL && hak_arena_release_unused() && arena_grow(units))
+        first = take_binned(units);
+    if (first != NULL)
+        mark_used(first, units);
+    return first;
+}
+
+void hak_arena_give(struct superslab *first, unsigned units)
+{
+    uint32_t start = first->index;
+    uint32_t end = start + units;
+    for (uint32_t i = start; i < end; i++)
+        hak_arena_unit(first, i)->state = UNIT_FREE;
+    if (end < first->arena->units) {
+        struct superslab *right = hak_arena_unit(first, end);
+        if (right->state == UNIT_FREE) {
+            bin_remove(right);
+            end += right->units;
+        }
+    }
+    if (start > 0) {
+        struct superslab *left = hak_arena_unit(first, start - 1);
+        if (left->state == UNIT_FREE) {
+            start -= left->units;
+            bin_remove(hak_arena_unit(first, start));
+        }
+    }
+    bin_insert(hak_arena_unit(first, start), end - start);
+}
+
+bool hak_arena_extend(struct superslab *first, unsigned units, unsigned more)
+{
+    uint32_t end = first->index + units;
+    if (end >= first->arena->units)
+        return false;
+    struct superslab *right = hak_arena_unit(first, end);
+    if (right->state != UNIT_FREE || right->units < more || cut(right, more) == NULL)
+        return false;
+    mark_used(first, units + more);
+    return true;
+}

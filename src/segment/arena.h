@@ -1,0 +1,88 @@
+/* segment/arena.h
+ * Purpose.     Address space: reservations, and runs of 4 MiB units in them.
+ * Design.      An arena is one reservation, committed front to back. Its units are handed out as runs of 1..16; free
+ *              runs coalesce by boundary tags (the header of a run's first and last unit knows the run's length) and
+ *              wait in a bin per length, so taking and giving are O(1) however large the heap is. Longer and more
+ *              strictly aligned runs are mappings of their own ("direct"), which the kernel can grow and move.
+ *              A unit's header (struct superslab) lives in metadata memory.
+ * Invariants.  retained bytes = granules that are free and dirty; active + retained <= committed <= mapped.
+ * Concurrency. Everything here needs the arena lock, the lock itself apart.
+ * Not here.    Granules inside one superslab (superslab.h); direct mappings (direct.h); when dirty pages go back
+ *              (purge.h); what is `active` (whoever takes a run adds it).
+ */
+#ifndef HAK_SEGMENT_ARENA_H
+#define HAK_SEGMENT_ARENA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/list.h"
+#include "os/lock.h"
+
+enum unit_state {
+    UNIT_FREE,     /* part of a free run */
+    UNIT_GRANULES, /* a superslab: slabs and Large blocks */
+    UNIT_HUGE,     /* first unit of a Huge block in an arena */
+    UNIT_HUGE_REST,
+    UNIT_DIRECT, /* first unit of a Huge block with a mapping of its own */
+};
+
+struct slab;
+
+/* The header of one unit. */
+struct superslab {
+    uintptr_t base;      /* const */
+    struct slab *slabs;  /* HAK_GRANULES descriptors, const once made; NULL until the unit first held granules */
+    uint64_t free;       /* granules not in use; all ones in a free run, none in a Huge block */
+    uint64_t dirty;      /* of those, the ones that may hold data: dirty & ~free == 0 */
+    uint64_t dirty_since; /* milliseconds; when `dirty` last became nonzero */
+    struct arena *arena; /* const; NULL for a direct mapping */
+    uint32_t index;      /* const: which unit of the arena */
+    uint32_t units;      /* length of the run, in its first and its last unit */
+    struct link bin;     /* free run: its bin. UNIT_GRANULES: the pool's list by longest free run */
+    struct link purge;   /* the purge queue iff dirty != 0 */
+    uint8_t state;       /* enum unit_state */
+    uint8_t pool;        /* UNIT_GRANULES: enum pool */
+    uint8_t longest;     /* UNIT_GRANULES: longest run of free granules */
+    uintptr_t huge_base; /* Huge: where its first unit starts */
+    size_t huge_bytes;   /* Huge: usable bytes, in the first unit */
+    size_t mapped_bytes; /* direct: bytes of the mapping */
+    struct superslab *next_retired; /* direct: the next unused header */
+};
+
+/* The longest run that an arena hands out; longer ones are direct. */
+#define ARENA_RUN_MAX 16
+
+void hak_arena_init(void);
+struct lock *hak_arena_lock(void);
+
+/* A run of 1..ARENA_RUN_MAX committed units, state and contents of their headers left to the caller but for base,
+ * index, `dirty` (which granules are not known to be zero) and `units` of the first. NULL if memory is out. */
+struct superslab *hak_arena_take(unsigned units) NODISCARD;
+
+/* Returns the run that starts at `first`. Its headers say in `dirty` what may hold data. */
+void hak_arena_give(struct superslab *first, unsigned units);
+
+/* Adds `more` units to the used run of `units` from `first`, if they are free right behind it. */
+bool hak_arena_extend(struct superslab *first, unsigned units, unsigned more) NODISCARD;
+
+/* The header of a unit of the same arena. */
+struct superslab *hak_arena_unit(const struct superslab *unit, uint32_t index);
+
+/* True if fresh memory should ask for huge pages: always, or once the heap is large. */
+bool hak_arena_wants_huge_pages(void);
+
+/* Gives wholly free arenas back to the system. True if there was one. */
+bool hak_arena_release_unused(void);
+
+/* Marks `granules` as free-and-dirty or no longer so, keeping the purge queue and the retained count. */
+void hak_unit_add_dirty(struct superslab *unit, uint64_t granules);
+void hak_unit_remove_dirty(struct superslab *unit, uint64_t granules);
+
+/* Units with dirty granules, the oldest first. */
+extern struct link hak_purge_queue;
+
+bool hak_unit_is_valid(const struct superslab *unit);
+
+#endif

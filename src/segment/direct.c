@@ -1,0 +1,109 @@
+/* segment/direct.c
+ * Purpose.     See direct.h.
+ */
+#include "segment/direct.h"
+
+#include "base/options.h"
+#include "os/os.h"
+#include "segment/arena.h"
+#include "segment/meta.h"
+#include "segment/page_map.h"
+#include "segment/view.h"
+
+/* Headers of mappings that are gone, for reuse. */
+static struct superslab *retired;
+
+static struct superslab *header_take(void)
+{
+    struct superslab *unit = retired;
+    if (unit == NULL)
+        return hak_meta_alloc(sizeof *unit);
+    retired = unit->next_retired;
+    return unit;
+}
+
+static void header_retire(struct superslab *unit)
+{
+    unit->next_retired = retired;
+    retired = unit;
+}
+
+static void account_direct(size_t added, size_t removed)
+{
+    owner_add(&hak_view.mapped_bytes, added - removed);
+    owner_add(&hak_view.committed_bytes, added - removed);
+}
+
+static void *reserve(size_t bytes, size_t alignment)
+{
+    void *space = hak_os_reserve_aligned(bytes, alignment);
+    if (space == NULL && hak_arena_release_unused())
+        space = hak_os_reserve_aligned(bytes, alignment);
+    return space;
+}
+
+struct superslab *hak_direct_map(size_t bytes, size_t alignment)
+{
+    struct superslab *unit = header_take();
+    if (unit == NULL)
+        return NULL;
+    void *space = reserve(bytes, alignment);
+    *unit = (struct superslab){.base = (uintptr_t)space, .mapped_bytes = bytes, .state = UNIT_DIRECT};
+    list_init(&unit->purge);
+    if (space != NULL && hak_os_commit(space, bytes) == 0 && hak_superslab_register(unit->base, unit)) {
+        if (hak_options.thp != HAK_THP_NEVER)
+            (void)hak_os_advise_huge(space, bytes, true);
+        account_direct(bytes, 0);
+        return unit;
+    }
+    if (space != NULL)
+        (void)!hak_os_release(space, bytes);
+    header_retire(unit);
+    return NULL;
+}
+
+void hak_direct_unmap(struct superslab *unit)
+{
+    account_direct(0, unit->mapped_bytes);
+    (void)hak_superslab_register(unit->base, NULL);
+    /* Where the kernel refuses (its limit of mappings), the pages go back and the addresses are lost. */
+    if (hak_os_release((void *)unit->base, unit->mapped_bytes) != 0)
+        (void)!hak_os_purge((void *)unit->base, unit->mapped_bytes);
+    header_retire(unit);
+}
+
+bool hak_direct_resize(struct superslab *unit, size_t bytes)
+{
+    size_t old_bytes = unit->mapped_bytes;
+    if (bytes == old_bytes)
+        return true;
+    if (hak_os_resize((void *)unit->base, old_bytes, bytes) != 0) {
+        char *space = bytes > old_bytes ? reserve(bytes, HAK_SUPERSLAB_SIZE) : NULL;
+        if (space == NULL)
+            return false;
+        if (!hak_superslab_register((uintptr_t)space, unit)) {
+            (void)!hak_os_release(space, bytes);
+            return false;
+        }
+        if (hak_os_move((void *)unit->base, old_bytes, space, bytes) != 0) {
+            (void)hak_superslab_register((uintptr_t)space, NULL);
+            (void)!hak_os_release(space, bytes);
+            return false;
+        }
+        (void)hak_superslab_register(unit->base, NULL);
+        unit->base = (uintptr_t)space;
+    }
+    account_direct(bytes, old_bytes);
+    unit->mapped_bytes = bytes;
+    return true;
+}
+
+struct superslab *hak_direct_adopt(void *from, size_t moved_bytes, size_t bytes)
+{
+    struct superslab *unit = hak_direct_map(bytes, HAK_SUPERSLAB_SIZE);
+    if (unit != NULL && hak_os_move_pages(from, (void *)unit->base, moved_bytes) != 0) {
+        hak_direct_unmap(unit);
+        return NULL;
+    }
+    return unit;
+}

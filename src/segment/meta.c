@@ -1,0 +1,53 @@
+/* segment/meta.c
+ * Purpose.     See meta.h.
+ */
+#include "segment/meta.h"
+
+#include "base/bits.h"
+#include "os/os.h"
+#include "segment/view.h"
+
+#define META_CHUNK_BYTES ((size_t)1 << 20)
+
+static struct {
+    struct lock lock;
+    char *next; /* next <= end; [next, end) is committed and zero */
+    char *end;
+} meta = {.lock = {.rank = LOCK_RANK_META}};
+
+struct lock *hak_meta_lock(void)
+{
+    return &meta.lock;
+}
+
+static bool add_chunk(size_t bytes)
+{
+    size_t guard = hak_os_page_size();
+    if (bytes > SIZE_MAX / 2)
+        return false;
+    bytes = round_up(bytes > META_CHUNK_BYTES ? bytes : META_CHUNK_BYTES, guard);
+    char *chunk = hak_os_reserve(bytes + 2 * guard);
+    if (chunk == NULL)
+        return false;
+    if (hak_os_commit(chunk + guard, bytes) != 0) {
+        (void)!hak_os_release(chunk, bytes + 2 * guard);
+        return false;
+    }
+    meta.next = chunk + guard;
+    meta.end = meta.next + bytes;
+    return true;
+}
+
+void *hak_meta_alloc(size_t bytes)
+{
+    bytes = round_up(bytes, HAK_CACHE_LINE);
+    void *result = NULL;
+    lock_acquire(&meta.lock);
+    if ((size_t)(meta.end - meta.next) >= bytes || add_chunk(bytes)) {
+        result = meta.next;
+        meta.next += bytes;
+        owner_add(&hak_view.metadata_bytes, bytes);
+    }
+    lock_release(&meta.lock);
+    return result;
+}

@@ -1,0 +1,20 @@
+/* segment/meta.h
+ * Purpose.     Memory for hakmem's own structures.
+ * Design.      Handed out front to back from chunks that stand between inaccessible pages, far from user data, and
+ *              never returned: whoever retires a structure keeps it for its next use.
+ * Concurrency. Any thread, any time; takes only the metadata lock, the last in the order.
+ */
+#ifndef HAK_SEGMENT_META_H
+#define HAK_SEGMENT_META_H
+
+#include <stddef.h>
+
+#include "base/compiler.h"
+#include "os/lock.h"
+
+/* Zeroed memory on a cache-line boundary, or NULL. */
+void *hak_meta_alloc(size_t bytes) NODISCARD;
+
+struct lock *hak_meta_lock(void);
+
+#endif

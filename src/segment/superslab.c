@@ -1,0 +1,212 @@
+/* segment/superslab.c
+ * Purpose.     Granules of superslabs. See superslab.h.
+ */
+#include "segment/superslab.h"
+
+#include "base/bits.h"
+#include "segment/meta.h"
+#include "segment/page_map.h"
+#include "segment/purge.h"
+#include "segment/view.h"
+
+/* Superslabs with room by their longest free run; bit i of `present` is set iff by_run[i] is not empty. A whole
+ * superslab (64) never waits here: it goes back to the arena. */
+static struct {
+    struct link by_run[HAK_GRANULES];
+    uint64_t present;
+} pools[POOL_COUNT];
+
+void hak_superslab_init(void)
+{
+    for (unsigned p = 0; p < POOL_COUNT; p++) {
+        for (unsigned i = 0; i < HAK_GRANULES; i++)
+            list_init(&pools[p].by_run[i]);
+    }
+}
+
+static void unlist(struct superslab *superslab)
+{
+    if (superslab->longest == 0)
+        return;
+    list_remove(&superslab->bin);
+    if (list_is_empty(&pools[superslab->pool].by_run[superslab->longest]))
+        pools[superslab->pool].present &= ~((uint64_t)1 << superslab->longest);
+}
+
+static void relist(struct superslab *superslab)
+{
+    superslab->longest = (uint8_t)bits_longest_run(superslab->free);
+    if (superslab->longest == 0)
+        return;
+    list_push_front(&pools[superslab->pool].by_run[superslab->longest], &superslab->bin);
+    pools[superslab->pool].present |= (uint64_t)1 << superslab->longest;
+}
+
+static void count_superslabs(enum pool pool, int change)
+{
+    owner_add(pool == POOL_SLABS ? &hak_view.slab_superslabs : &hak_view.large_superslabs, (uint64_t)(int64_t)change);
+}
+
+/* A whole superslab from the arena, not listed yet. */
+static struct superslab *superslab_new(enum pool pool)
+{
+    struct superslab *superslab = hak_arena_take(1);
+    if (superslab == NULL)
+        return NULL;
+    if (superslab->slabs == NULL) {
+        struct slab *slabs = hak_meta_alloc(HAK_GRANULES * sizeof *slabs);
+        if (slabs == NULL) {
+            hak_arena_give(superslab, 1);
+            return NULL;
+        }
+        for (unsigned i = 0; i < HAK_GRANULES; i++)
+            slabs[i].base = superslab->base + i * HAK_GRANULE_SIZE;
+        store_release(&superslab->slabs, slabs);
+    } else if (superslab->slabs[0].base != superslab->base) {
+        for (unsigned i = 0; i < HAK_GRANULES; i++)
+            superslab->slabs[i].base = superslab->base + i * HAK_GRANULE_SIZE;
+    }
+    superslab->free = ~(uint64_t)0;
+    superslab->pool = (uint8_t)pool;
+    superslab->longest = 0;
+    superslab->state = UNIT_GRANULES;
+    count_superslabs(pool, 1);
+    return superslab;
+}
+
+/* The superslab with the shortest longest run that fits, unlisted; or a new one. */
+static struct superslab *find_room(enum pool pool, unsigned granules)
+{
+    uint64_t fitting = pools[pool].present & ~bits_range(0, granules);
+    if (fitting == 0)
+        return superslab_new(pool);
+    struct link *list = &pools[pool].by_run[bits_lowest(fitting)];
+    struct superslab *superslab = container_of(list->next, struct superslab, bin);
+    unlist(superslab);
+    return superslab;
+}
+
+static void use_granules(struct superslab *superslab, unsigned first, unsigned granules, bool *zero)
+{
+    uint64_t run = bits_range(first, granules);
+    *zero = (superslab->dirty & run) == 0;
+    hak_unit_remove_dirty(superslab, run);
+    superslab->free &= ~run;
+    owner_add(&hak_view.active_bytes, granules * HAK_GRANULE_SIZE);
+}
+
+struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind kind, uint32_t entry, bool *zero)
+{
+    lock_acquire(hak_arena_lock());
+    struct superslab *superslab = find_room(pool, granules);
+    if (superslab == NULL) {
+        lock_release(hak_arena_lock());
+        return NULL;
+    }
+    uint64_t starts = bits_run_starts(superslab->dirty, granules);
+    if (starts == 0)
+        starts = bits_run_starts(superslab->free, granules);
+    unsigned first = bits_lowest(starts);
+    use_granules(superslab, first, granules, zero);
+    relist(superslab);
+    struct slab *run = &superslab->slabs[first];
+    run->granules = (uint8_t)granules;
+    run->first = (uint8_t)first;
+    run->entry = entry;
+    run->kind = (uint8_t)kind;
+    if (kind == RUN_SLAB) {
+        for (unsigned i = 1; i < granules; i++) {
+            run[i].kind = RUN_SLAB_REST;
+            run[i].first = (uint8_t)first;
+        }
+        hak_page_map_set(run->base, granules, entry);
+    } else {
+        owner_add(&hak_view.large_bytes, granules * HAK_GRANULE_SIZE);
+    }
+    lock_release(hak_arena_lock());
+    return run;
+}
+
+/* Granules [from, from + count) become free; the first `touched` of them may hold data. */
+static void free_granules(struct superslab *superslab, unsigned from, unsigned count, unsigned touched)
+{
+    unlist(superslab);
+    superslab->free |= bits_range(from, count);
+    hak_unit_add_dirty(superslab, bits_range(from, touched < count ? touched : count));
+    owner_add(&hak_view.active_bytes, 0 - count * HAK_GRANULE_SIZE);
+    if (superslab->free == ~(uint64_t)0) {
+        count_superslabs(superslab->pool, -1);
+        hak_arena_give(superslab, 1);
+    } else {
+        relist(superslab);
+    }
+    hak_purge_excess();
+}
+
+void hak_superslab_give_locked(struct superslab *superslab, struct slab *run, unsigned touched)
+{
+    unsigned granules = run->granules;
+    if (run->kind == RUN_SLAB) {
+        for (unsigned i = 1; i < granules; i++)
+            run[i].kind = RUN_NONE;
+        hak_page_map_set(run->base, granules, 0);
+    } else {
+        owner_add(&hak_view.large_bytes, 0 - granules * HAK_GRANULE_SIZE);
+    }
+    run->kind = RUN_NONE;
+    run->entry = 0;
+    free_granules(superslab, run->first, granules, touched);
+}
+
+void hak_superslab_give(struct slab *run, unsigned touched)
+{
+    lock_acquire(hak_arena_lock());
+    hak_superslab_give_locked(hak_superslab_of((void *)run->base), run, touched);
+    lock_release(hak_arena_lock());
+}
+
+struct slab *hak_slab_of(const void *p)
+{
+    struct superslab *superslab = hak_superslab_of(p);
+    struct slab *slabs = load_acquire(&superslab->slabs);
+    unsigned index = (unsigned)((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES;
+    return &slabs[slabs[index].kind == RUN_SLAB_REST ? slabs[index].first : index];
+}
+
+bool hak_superslab_extend(struct superslab *superslab, struct slab *run, unsigned granules)
+{
+    unsigned from = run->first + run->granules;
+    unsigned more = granules - run->granules;
+    if (run->first + granules > HAK_GRANULES || (bits_range(from, more) & ~superslab->free) != 0)
+        return false;
+    bool zero;
+    unlist(superslab);
+    use_granules(superslab, from, more, &zero);
+    relist(superslab);
+    run->granules = (uint8_t)granules;
+    owner_add(&hak_view.large_bytes, more * HAK_GRANULE_SIZE);
+    return true;
+}
+
+void hak_superslab_shrink(struct superslab *superslab, struct slab *run, unsigned granules)
+{
+    unsigned less = run->granules - granules;
+    if (less == 0)
+        return;
+    run->granules = (uint8_t)granules;
+    owner_add(&hak_view.large_bytes, 0 - less * HAK_GRANULE_SIZE);
+    free_granules(superslab, run->first + granules, less, less);
+}
+
+struct slab *hak_superslab_find_large(struct superslab *superslab, const void *p)
+{
+    unsigned index = (unsigned)((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES;
+    for (unsigned i = index + 1; i-- > 0;) {
+        struct slab *run = &superslab->slabs[i];
+        if (run->kind == RUN_LARGE)
+            return i + run->granules > index ? run : NULL;
+        if (run->kind != RUN_NONE)
+            return NULL;
+    }
+    return NULL;
+}

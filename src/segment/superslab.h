@@ -1,0 +1,71 @@
+/* segment/superslab.h
+ * Purpose.     Granules: runs of 1..64 inside a superslab, each with a descriptor. Slabs and Large blocks are such runs.
+ * Design.      A superslab's free granules are one 64-bit word; superslabs with room are listed by their longest free
+ *              run, so that taking and giving are O(1). Slabs and Large blocks come from different pools: a slab lives
+ *              long and would cut the space of Large blocks to pieces. Dirty granules are handed out before clean ones.
+ * Invariants.  slab: used + free_count == carved <= capacity                                     [hak_slab_is_valid]
+ *              superslab: longest == bits_longest_run(free), in the list of that length iff != 0
+ * Concurrency. Functions take the arena lock. A run's descriptor belongs to whoever took it: `kind`, `granules`,
+ *              `first`, `base` are const until the run is given back; the rest is the user's own.
+ */
+#ifndef HAK_SEGMENT_SUPERSLAB_H
+#define HAK_SEGMENT_SUPERSLAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/list.h"
+#include "segment/arena.h"
+
+enum pool { POOL_SLABS, POOL_LARGE, POOL_COUNT };
+
+enum run_kind {
+    RUN_NONE, /* free, or not the first granule of a Large block */
+    RUN_SLAB,
+    RUN_SLAB_REST, /* later granules of a slab; `first` says where it starts */
+    RUN_LARGE,
+};
+
+struct block;
+
+/* Descriptor of the run that starts at one granule; one cache line, away from user data. */
+struct slab {
+    struct block *free_list; /* heap lock: returned blocks */
+    struct link link;        /* heap lock: the heap's list of its class, iff the slab has room */
+    uintptr_t base;          /* address of the granule */
+    size_t large_bytes;      /* RUN_LARGE: usable bytes (arena lock) */
+    uint32_t entry;          /* RUN_SLAB: what the page map holds for it */
+    uint16_t free_count;     /* heap lock: length of free_list */
+    uint16_t used;           /* heap lock: blocks handed out, those in thread caches and outboxes included */
+    uint16_t carved;         /* heap lock: blocks [carved, capacity) were never handed out */
+    uint16_t capacity;       /* of the class */
+    uint8_t kind;            /* enum run_kind */
+    uint8_t granules;        /* of the run */
+    uint8_t first;           /* index of the run's first granule */
+};
+_Static_assert(sizeof(struct slab) <= HAK_CACHE_LINE, "a descriptor is one cache line");
+
+void hak_superslab_init(void);
+
+/* A run of `granules`. `entry` goes to the page map for all of it, if it is a slab. *zero says whether all of it is
+ * known to be zero. NULL if memory is out. */
+struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind kind, uint32_t entry,
+                                bool *zero) NODISCARD;
+
+/* Gives the run back; its first `touched` granules may hold data. */
+void hak_superslab_give(struct slab *run, unsigned touched);
+
+/* The first descriptor of the run of blocks that `p`, a valid Tiny, Mid or Large block, lies in. */
+struct slab *hak_slab_of(const void *p);
+
+/* What a Large run may do in place, all under the arena lock, which the caller holds. */
+bool hak_superslab_extend(struct superslab *superslab, struct slab *run, unsigned granules) NODISCARD;
+void hak_superslab_shrink(struct superslab *superslab, struct slab *run, unsigned granules);
+void hak_superslab_give_locked(struct superslab *superslab, struct slab *run, unsigned touched);
+
+/* The Large run that `p` lies in, or NULL; the caller holds the arena lock. Any pointer into `superslab` will do. */
+struct slab *hak_superslab_find_large(struct superslab *superslab, const void *p);
+
+#endif
