@@ -65,7 +65,8 @@ static uint64_t thread_heap_bytes(struct target *target) {
     uint64_t bytes = 0;
     for (size_t i = 0; i < target->map_count; i++) {
         const struct mapping *mapping = &target->maps[i];
-        if (!mapping->read || !mapping->write || mapping->path[0] == '/' || mapping->path[0] == '[')
+        bool anonymous = mapping->path[0] == 0 || strncmp(mapping->path, "[anon", 5) == 0;
+        if (!mapping->read || !mapping->write || !anonymous)
             continue;
         uintptr_t at = (mapping->start + THREAD_HEAP_ALIGNMENT - 1) & ~(THREAD_HEAP_ALIGNMENT - 1);
         struct thread_heap heap;

@@ -38,25 +38,30 @@ FAST void count_served(struct thread *thread, enum hak_entry entry)
         owner_add(&thread->view.tally.served[entry], 1);
 }
 
-FAST void *alloc_at(size_t size, enum hak_entry entry, hak_callsite_t site)
+/* NULL unless the cache has a block. A Tiny size is rounded up in place, to what the slow path would make of it. */
+FAST void *try_alloc(size_t *size, enum hak_entry entry)
 {
     struct thread *thread = hak_thread_self;
-    if (likely(size <= HAK_TINY_MAX)) {
-        size_t offset = (size + HAK_ALIGNMENT - 1) & ~(size_t)(HAK_ALIGNMENT - 1);
-        void *block = cache_pop(cache_slot(&thread->view, offset));
-        if (likely(block != NULL)) {
-            count_served(thread, entry);
-            return block;
-        }
-    }
-    return hak_alloc_slow(size, entry, site);
+    if (unlikely(*size > HAK_TINY_MAX))
+        return NULL;
+    *size = (*size + HAK_ALIGNMENT - 1) & ~(size_t)(HAK_ALIGNMENT - 1);
+    void *block = cache_pop(&thread->view, *size);
+    if (likely(block != NULL))
+        count_served(thread, entry);
+    return block;
+}
+
+FAST void *alloc_at(size_t size, enum hak_entry entry, hak_callsite_t site)
+{
+    void *block = try_alloc(&size, entry);
+    return likely(block != NULL) ? block : hak_alloc_slow(size, entry, site);
 }
 
 FAST void free_at(void *p, enum hak_entry entry, hak_callsite_t site)
 {
     struct thread *thread = hak_thread_self;
     uint32_t offset = cache_offset_of(&thread->view, p);
-    if (likely(offset < SLOT_END) && likely(cache_push(cache_slot(&thread->view, offset), p)))
+    if (likely(offset < SLOT_END) && likely(cache_push(&thread->view, offset, p)))
         count_served(thread, entry);
     else
         hak_free_slow(p, entry, site);
@@ -84,7 +89,7 @@ FAST void hak_free_sized_entry(void *p, size_t size, enum hak_entry entry)
     struct thread *thread = hak_thread_self;
     uint32_t offset = cache_offset_of(&thread->view, p);
     if (likely(offset == ((size + HAK_ALIGNMENT - 1) & ~(size_t)(HAK_ALIGNMENT - 1))) && likely(offset <= HAK_TINY_MAX) &&
-        likely(cache_push(cache_slot(&thread->view, offset), p)))
+        likely(cache_push(&thread->view, offset, p)))
         count_served(thread, entry);
     else
         hak_free_sized_slow(p, 1, size, entry);

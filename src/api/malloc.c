@@ -56,9 +56,8 @@ void *hak_alloc_slow(size_t size, enum hak_entry entry, hak_callsite_t site)
     if (size_class == 0)
         return alloc_large(size, HAK_ALIGNMENT, false, entry);
     struct thread *thread = hak_thread_self;
-    struct hak_slot *slot = &thread->view.slot[size_class];
     if (size > HAK_TINY_MAX) {
-        void *block = cache_pop(slot);
+        void *block = cache_pop(&thread->view, size_class * sizeof(struct hak_slot));
         if (likely(block != NULL)) {
             count_served(thread, entry);
             return block;
@@ -73,7 +72,7 @@ void *hak_aligned_slow(size_t alignment, size_t size, enum hak_entry entry)
     if (size_class == 0)
         return alloc_large(size, alignment, false, entry);
     struct thread *thread = hak_thread_self;
-    void *block = cache_pop(&thread->view.slot[size_class]);
+    void *block = cache_pop(&thread->view, size_class * sizeof(struct hak_slot));
     if (likely(block != NULL)) {
         count_served(thread, entry);
         return block;

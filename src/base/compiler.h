@@ -22,6 +22,9 @@
 #define HAK_TLS static __thread __attribute__((tls_model("initial-exec")))
 #define HAK_TLS_SHARED extern __thread __attribute__((tls_model("initial-exec"), visibility("hidden")))
 
+/* Makes the compiler forget where the variable's value comes from. No instruction. */
+#define forget(variable) __asm__("" : "+r"(variable))
+
 #define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #if defined(__x86_64__)

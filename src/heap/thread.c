@@ -150,7 +150,7 @@ void hak_thread_put(struct thread *thread, unsigned size_class, void *block)
             flush_slot(thread, size_class, thread->view.flow[size_class].capacity / 2);
         hak_purge_tick();
     }
-    (void)cache_push(slot, block);
+    (void)cache_push(&thread->view, size_class * sizeof *slot, block);
 }
 
 void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block)

@@ -23,36 +23,35 @@
 
 _Static_assert(sizeof(struct hak_slot) == HAK_ALIGNMENT, "the slot's offset of a Tiny request is its rounded size");
 
-FAST struct hak_slot *cache_slot(struct hak_thread_view *view, size_t offset)
-{
-    return (struct hak_slot *)(void *)((char *)view + offset);
-}
+/* A field of the slot at `offset`, a variable, of a record. Each use hides the offset from the compiler, which would
+ * otherwise add it to the record's address and pay an instruction for what addressing modes do for nothing. */
+#define SLOT_FIELD(view, offset, field)                                                                                \
+    ({                                                                                                                 \
+        forget(offset);                                                                                                \
+        &((struct hak_slot *)(void *)((char *)(view) + (offset)))->field;                                              \
+    })
 
 /* A block of the slot's class. NULL if the list is empty or a countdown ended: then the slow path looks again. */
-FAST void *cache_pop(struct hak_slot *slot)
+FAST void *cache_pop(struct hak_thread_view *view, size_t offset)
 {
-    struct block *block = owner_load(&slot->head);
+    struct block *block = owner_load(SLOT_FIELD(view, offset, head));
     if (unlikely(block == NULL))
         return NULL;
-    int32_t left = owner_load(&slot->mallocs_left) - 1;
-    owner_store(&slot->mallocs_left, left);
-    if (unlikely(left == 0))
+    if (unlikely(owner_decrement_is_zero(SLOT_FIELD(view, offset, mallocs_left))))
         return NULL;
-    owner_store(&slot->head, (void *)block->next);
-    owner_add(&slot->room, 1);
+    owner_store(SLOT_FIELD(view, offset, head), (void *)block->next);
+    owner_increment(SLOT_FIELD(view, offset, room));
     return block;
 }
 
 /* Takes the block into the list; false, with room left at -1, if it is full. */
-FAST bool cache_push(struct hak_slot *slot, void *pointer)
+FAST bool cache_push(struct hak_thread_view *view, size_t offset, void *pointer)
 {
-    int32_t room = owner_load(&slot->room) - 1;
-    owner_store(&slot->room, room);
-    if (unlikely(room < 0))
-        return false;
     struct block *block = pointer;
-    block->next = owner_load(&slot->head);
-    owner_store(&slot->head, (void *)block);
+    if (unlikely(owner_decrement_is_negative(SLOT_FIELD(view, offset, room))))
+        return false;
+    block->next = owner_load(SLOT_FIELD(view, offset, head));
+    owner_store(SLOT_FIELD(view, offset, head), (void *)block);
     return true;
 }
 

@@ -34,14 +34,12 @@
 #else
 #define HAK_NAME(symbol, linkage, target, result, parameters, arguments)                                               \
     result hak_override_##symbol parameters __asm__(#symbol) HAK_API linkage;                                          \
-    result hak_override_##symbol parameters                                                                            \
-    {                                                                                                                  \
+    result hak_override_##symbol parameters {                                                                          \
         return target arguments;                                                                                       \
     }
 #define HAK_NAME_VOID(symbol, linkage, target, parameters, arguments)                                                  \
     void hak_override_##symbol parameters __asm__(#symbol) HAK_API linkage;                                            \
-    void hak_override_##symbol parameters                                                                              \
-    {                                                                                                                  \
+    void hak_override_##symbol parameters {                                                                            \
         target arguments;                                                                                              \
     }
 #endif

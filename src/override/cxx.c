@@ -3,9 +3,11 @@
  * Design.      In C, so that nothing of a C++ runtime is linked: a C program does not load one because of us. What
  *              only the runtime can do (new handler, exceptions) is asked of the program's own, in cxx_oom.c.
  *              The standard defines most operators as calls of others: new[] calls new, sized delete calls delete,
- *              and so on. A program that replaces only some relies on that, so as soon as one of the operators that
- *              others are defined by is not ours, ours make those calls. `all_ours` saves the others the question.
+ *              and so on. A program that replaces some relies on it, so if one of those others is not ours, ours call
+ *              it. Calling it is right in any case; `all_ours` is what lets us do without.
  *              Weak, so that in a static link a program's own definitions win.
+ *              Whatever leaves the fast path leaves it by a jump: no operator has a stack frame, and the slow path
+ *              can tell by its own return address who called.
  * Not here.    Out of memory (cxx_oom.c). What allocating and freeing are (api/fast.h).
  */
 #include <stdbool.h>
@@ -13,6 +15,7 @@
 
 #include "api/fast.h"
 #include "base/atomic.h"
+#include "base/bits.h"
 #include "base/compiler.h"
 #include "hakmem.h"
 #include "override/cxx_oom.h"
@@ -46,68 +49,77 @@ OURS(hak_cxx_delete_array, _ZdaPv);
 OURS(hak_cxx_delete_aligned, _ZdlPvSt11align_val_t);
 OURS(hak_cxx_delete_array_aligned, _ZdaPvSt11align_val_t);
 
-/* Set once it is known that the program uses our operators alone. Idempotent, so relaxed. A line of its own: it is
- * read by every operator that has to ask. */
+/* Set by the constructor if the program uses our operators alone. A line of its own: hot code reads it. */
 static struct {
     bool yes;
     char padding[HAK_CACHE_LINE - sizeof(bool)];
 } all_ours __attribute__((aligned(HAK_CACHE_LINE)));
 
 /* What a name is bound to is settled before the first instruction of this library runs, and stays. */
-SLOW static bool look_for_replaced_operators(void)
-{
-    bool yes = _Znwm == hak_cxx_new && _Znam == hak_cxx_new_array && _ZnwmSt11align_val_t == hak_cxx_new_aligned &&
-               _ZnamSt11align_val_t == hak_cxx_new_array_aligned && _ZdlPv == hak_cxx_delete &&
-               _ZdaPv == hak_cxx_delete_array && _ZdlPvSt11align_val_t == hak_cxx_delete_aligned &&
-               _ZdaPvSt11align_val_t == hak_cxx_delete_array_aligned;
-    store_relaxed(&all_ours.yes, yes);
-    return yes;
+static bool no_operator_replaced(void) {
+    return _Znwm == hak_cxx_new && _Znam == hak_cxx_new_array && _ZnwmSt11align_val_t == hak_cxx_new_aligned &&
+           _ZnamSt11align_val_t == hak_cxx_new_array_aligned && _ZdlPv == hak_cxx_delete &&
+           _ZdaPv == hak_cxx_delete_array && _ZdlPvSt11align_val_t == hak_cxx_delete_aligned &&
+           _ZdaPvSt11align_val_t == hak_cxx_delete_array_aligned;
 }
 
-FAST bool some_replaced(void)
-{
-    return unlikely(!load_relaxed(&all_ours.yes)) && !look_for_replaced_operators();
+__attribute__((constructor)) static void note_replaced_operators(void) {
+    store_relaxed(&all_ours.yes, no_operator_replaced());
+}
+
+FAST bool some_replaced(void) {
+    return unlikely(!load_relaxed(&all_ours.yes));
 }
 
 /* operator new */
 
-/* The address that an operator returns to. Spelled where it is needed: the fast path would carry it along. */
-#define CALLER __builtin_return_address(0)
-
-void *_Znwm(size_t size)
-{
-    void *block = hak_alloc_entry(size, HAK_ENTRY_NEW);
+FAST void *alloc_cached(size_t size, enum hak_entry entry) {
+    if (unlikely(size > HAK_TINY_MAX))
+        return NULL;
+    struct thread *thread = hak_thread_self;
+    size_t offset = (size + HAK_ALIGNMENT - 1) & ~(size_t)(HAK_ALIGNMENT - 1);
+    void *block = cache_pop(cache_slot(&thread->view, offset));
     if (likely(block != NULL))
-        return block;
-    return hak_cxx_new_failed(HAK_CXX_PLAIN, size, HAK_ENTRY_NEW, CALLER);
+        count_served(thread, entry);
+    return block;
 }
 
-void *_Znam(size_t size)
-{
+/* Reached by a jump from an operator, so its return address is the operator's. */
+__attribute__((noinline)) static void *new_slow(size_t size, enum hak_entry entry) {
+    void *block = hak_alloc_slow(size, entry, NULL);
+    if (likely(block != NULL))
+        return block;
+    return hak_cxx_new_failed(HAK_CXX_PLAIN, size, entry, __builtin_return_address(0));
+}
+
+/* Likewise. */
+__attribute__((noinline)) static void *new_aligned(size_t size, align_val_t alignment, enum hak_entry entry) {
+    void *block = is_power_of_two(alignment) ? hak_aligned_entry(alignment, size, entry) : NULL;
+    if (likely(block != NULL))
+        return block;
+    return hak_cxx_new_failed(alignment, size, entry, __builtin_return_address(0));
+}
+
+void *_Znwm(size_t size) {
+    void *block = alloc_cached(size, HAK_ENTRY_NEW);
+    return likely(block != NULL) ? block : new_slow(size, HAK_ENTRY_NEW);
+}
+
+void *_Znam(size_t size) {
     if (some_replaced())
         return _Znwm(size);
-    void *block = hak_alloc_entry(size, HAK_ENTRY_NEW_ARRAY);
-    if (likely(block != NULL))
-        return block;
-    return hak_cxx_new_failed(HAK_CXX_PLAIN, size, HAK_ENTRY_NEW_ARRAY, CALLER);
+    void *block = alloc_cached(size, HAK_ENTRY_NEW_ARRAY);
+    return likely(block != NULL) ? block : new_slow(size, HAK_ENTRY_NEW_ARRAY);
 }
 
-void *_ZnwmSt11align_val_t(size_t size, align_val_t alignment)
-{
-    void *block = hak_aligned_entry(alignment, size, HAK_ENTRY_NEW_ALIGNED);
-    if (likely(block != NULL))
-        return block;
-    return hak_cxx_new_failed(alignment, size, HAK_ENTRY_NEW_ALIGNED, CALLER);
+void *_ZnwmSt11align_val_t(size_t size, align_val_t alignment) {
+    return new_aligned(size, alignment, HAK_ENTRY_NEW_ALIGNED);
 }
 
-void *_ZnamSt11align_val_t(size_t size, align_val_t alignment)
-{
+void *_ZnamSt11align_val_t(size_t size, align_val_t alignment) {
     if (some_replaced())
         return _ZnwmSt11align_val_t(size, alignment);
-    void *block = hak_aligned_entry(alignment, size, HAK_ENTRY_NEW_ARRAY_ALIGNED);
-    if (likely(block != NULL))
-        return block;
-    return hak_cxx_new_failed(alignment, size, HAK_ENTRY_NEW_ARRAY_ALIGNED, CALLER);
+    return new_aligned(size, alignment, HAK_ENTRY_NEW_ARRAY_ALIGNED);
 }
 
 /* operator new that returns NULL. The runtime's own version is a call of the throwing operator, which is ours or the
@@ -124,82 +136,92 @@ OURS(hak_cxx_new_array_nothrow, _ZnamRKSt9nothrow_t);
 OURS(hak_cxx_new_aligned_nothrow, _ZnwmSt11align_val_tRKSt9nothrow_t);
 OURS(hak_cxx_new_array_aligned_nothrow, _ZnamSt11align_val_tRKSt9nothrow_t);
 
-SLOW static void *nothrow_plain_failed(const char *symbol, __typeof__(_ZnwmRKSt9nothrow_t) *ours,
-                                       __typeof__(_Znwm) *throwing, size_t size, nothrow_t tag, const void *caller)
-{
-    __typeof__(ours) runtime = (__typeof__(ours))hak_cxx_runtime_function(symbol, (hak_cxx_function)ours, caller);
+/* What differs between operator new and new[]. `throwing` is what the name is bound to, ours or not. */
+struct nothrow_operator {
+    const char *symbol;
+    __typeof__(_ZnwmRKSt9nothrow_t) *ours;
+    __typeof__(_Znwm) *throwing;
+    enum hak_entry entry;
+};
+struct nothrow_aligned_operator {
+    const char *symbol;
+    __typeof__(_ZnwmSt11align_val_tRKSt9nothrow_t) *ours;
+    __typeof__(_ZnwmSt11align_val_t) *throwing;
+    enum hak_entry entry;
+};
+
+__attribute__((noinline)) static void *nothrow_slow(size_t size, nothrow_t tag, const struct nothrow_operator *op) {
+    bool replaced = !no_operator_replaced();
+    void *block = replaced ? NULL : hak_alloc_slow(size, op->entry, NULL);
+    if (likely(block != NULL))
+        return block;
+    __typeof__(op->ours) runtime = (__typeof__(op->ours))hak_cxx_runtime_function(
+        op->symbol, (hak_cxx_function)op->ours, __builtin_return_address(0));
     if (runtime != NULL)
         return runtime(size, tag);
-    return some_replaced() ? throwing(size) : NULL;
+    return replaced ? op->throwing(size) : NULL;
 }
 
-SLOW static void *nothrow_aligned_failed(const char *symbol, __typeof__(_ZnwmSt11align_val_tRKSt9nothrow_t) *ours,
-                                         __typeof__(_ZnwmSt11align_val_t) *throwing, size_t size, align_val_t alignment,
-                                         nothrow_t tag, const void *caller)
-{
-    __typeof__(ours) runtime = (__typeof__(ours))hak_cxx_runtime_function(symbol, (hak_cxx_function)ours, caller);
+__attribute__((noinline)) static void *nothrow_aligned(size_t size, align_val_t alignment, nothrow_t tag,
+                                                       const struct nothrow_aligned_operator *op) {
+    bool replaced = !no_operator_replaced();
+    if (unlikely(!is_power_of_two(alignment)))
+        return NULL;
+    void *block = replaced ? NULL : hak_aligned_entry(alignment, size, op->entry);
+    if (likely(block != NULL))
+        return block;
+    __typeof__(op->ours) runtime = (__typeof__(op->ours))hak_cxx_runtime_function(
+        op->symbol, (hak_cxx_function)op->ours, __builtin_return_address(0));
     if (runtime != NULL)
         return runtime(size, alignment, tag);
-    return some_replaced() ? throwing(size, alignment) : NULL;
+    return replaced ? op->throwing(size, alignment) : NULL;
 }
 
-void *_ZnwmRKSt9nothrow_t(size_t size, nothrow_t tag)
-{
-    void *block = some_replaced() ? NULL : hak_alloc_entry(size, HAK_ENTRY_NEW);
-    if (likely(block != NULL))
-        return block;
-    return nothrow_plain_failed("_ZnwmRKSt9nothrow_t", hak_cxx_new_nothrow, _Znwm, size, tag, CALLER);
+void *_ZnwmRKSt9nothrow_t(size_t size, nothrow_t tag) {
+    static const struct nothrow_operator op = {"_ZnwmRKSt9nothrow_t", hak_cxx_new_nothrow, _Znwm, HAK_ENTRY_NEW};
+    void *block = some_replaced() ? NULL : alloc_cached(size, HAK_ENTRY_NEW);
+    return likely(block != NULL) ? block : nothrow_slow(size, tag, &op);
 }
 
-void *_ZnamRKSt9nothrow_t(size_t size, nothrow_t tag)
-{
-    void *block = some_replaced() ? NULL : hak_alloc_entry(size, HAK_ENTRY_NEW_ARRAY);
-    if (likely(block != NULL))
-        return block;
-    return nothrow_plain_failed("_ZnamRKSt9nothrow_t", hak_cxx_new_array_nothrow, _Znam, size, tag, CALLER);
+void *_ZnamRKSt9nothrow_t(size_t size, nothrow_t tag) {
+    static const struct nothrow_operator op = {"_ZnamRKSt9nothrow_t", hak_cxx_new_array_nothrow, _Znam,
+                                               HAK_ENTRY_NEW_ARRAY};
+    void *block = some_replaced() ? NULL : alloc_cached(size, HAK_ENTRY_NEW_ARRAY);
+    return likely(block != NULL) ? block : nothrow_slow(size, tag, &op);
 }
 
-void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, align_val_t alignment, nothrow_t tag)
-{
-    void *block = some_replaced() ? NULL : hak_aligned_entry(alignment, size, HAK_ENTRY_NEW_ALIGNED);
-    if (likely(block != NULL))
-        return block;
-    return nothrow_aligned_failed("_ZnwmSt11align_val_tRKSt9nothrow_t", hak_cxx_new_aligned_nothrow,
-                                  _ZnwmSt11align_val_t, size, alignment, tag, CALLER);
+void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, align_val_t alignment, nothrow_t tag) {
+    static const struct nothrow_aligned_operator op = {
+        "_ZnwmSt11align_val_tRKSt9nothrow_t", hak_cxx_new_aligned_nothrow, _ZnwmSt11align_val_t, HAK_ENTRY_NEW_ALIGNED};
+    return nothrow_aligned(size, alignment, tag, &op);
 }
 
-void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, align_val_t alignment, nothrow_t tag)
-{
-    void *block = some_replaced() ? NULL : hak_aligned_entry(alignment, size, HAK_ENTRY_NEW_ARRAY_ALIGNED);
-    if (likely(block != NULL))
-        return block;
-    return nothrow_aligned_failed("_ZnamSt11align_val_tRKSt9nothrow_t", hak_cxx_new_array_aligned_nothrow,
-                                  _ZnamSt11align_val_t, size, alignment, tag, CALLER);
+void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, align_val_t alignment, nothrow_t tag) {
+    static const struct nothrow_aligned_operator op = {"_ZnamSt11align_val_tRKSt9nothrow_t",
+                                                       hak_cxx_new_array_aligned_nothrow, _ZnamSt11align_val_t,
+                                                       HAK_ENTRY_NEW_ARRAY_ALIGNED};
+    return nothrow_aligned(size, alignment, tag, &op);
 }
 
 /* operator delete */
 
-void _ZdlPv(void *ptr)
-{
+void _ZdlPv(void *ptr) {
     hak_free_entry(ptr, HAK_ENTRY_DELETE);
 }
 
-void _ZdlPvSt11align_val_t(void *ptr, align_val_t alignment)
-{
+void _ZdlPvSt11align_val_t(void *ptr, align_val_t alignment) {
     (void)alignment;
     hak_free_entry(ptr, HAK_ENTRY_DELETE);
 }
 
-void _ZdaPv(void *ptr)
-{
+void _ZdaPv(void *ptr) {
     if (some_replaced())
         _ZdlPv(ptr);
     else
         hak_free_entry(ptr, HAK_ENTRY_DELETE_ARRAY);
 }
 
-void _ZdaPvSt11align_val_t(void *ptr, align_val_t alignment)
-{
+void _ZdaPvSt11align_val_t(void *ptr, align_val_t alignment) {
     if (some_replaced())
         _ZdlPvSt11align_val_t(ptr, alignment);
     else
@@ -207,8 +229,7 @@ void _ZdaPvSt11align_val_t(void *ptr, align_val_t alignment)
 }
 
 OPERATOR void _ZdlPvm(void *ptr, size_t size);
-void _ZdlPvm(void *ptr, size_t size)
-{
+void _ZdlPvm(void *ptr, size_t size) {
     if (some_replaced())
         _ZdlPv(ptr);
     else
@@ -216,8 +237,7 @@ void _ZdlPvm(void *ptr, size_t size)
 }
 
 OPERATOR void _ZdaPvm(void *ptr, size_t size);
-void _ZdaPvm(void *ptr, size_t size)
-{
+void _ZdaPvm(void *ptr, size_t size) {
     if (some_replaced())
         _ZdaPv(ptr);
     else
@@ -225,8 +245,7 @@ void _ZdaPvm(void *ptr, size_t size)
 }
 
 OPERATOR void _ZdlPvmSt11align_val_t(void *ptr, size_t size, align_val_t alignment);
-void _ZdlPvmSt11align_val_t(void *ptr, size_t size, align_val_t alignment)
-{
+void _ZdlPvmSt11align_val_t(void *ptr, size_t size, align_val_t alignment) {
     if (some_replaced())
         _ZdlPvSt11align_val_t(ptr, alignment);
     else
@@ -234,8 +253,7 @@ void _ZdlPvmSt11align_val_t(void *ptr, size_t size, align_val_t alignment)
 }
 
 OPERATOR void _ZdaPvmSt11align_val_t(void *ptr, size_t size, align_val_t alignment);
-void _ZdaPvmSt11align_val_t(void *ptr, size_t size, align_val_t alignment)
-{
+void _ZdaPvmSt11align_val_t(void *ptr, size_t size, align_val_t alignment) {
     if (some_replaced())
         _ZdaPvSt11align_val_t(ptr, alignment);
     else
@@ -243,8 +261,7 @@ void _ZdaPvmSt11align_val_t(void *ptr, size_t size, align_val_t alignment)
 }
 
 OPERATOR void _ZdlPvRKSt9nothrow_t(void *ptr, nothrow_t tag);
-void _ZdlPvRKSt9nothrow_t(void *ptr, nothrow_t tag)
-{
+void _ZdlPvRKSt9nothrow_t(void *ptr, nothrow_t tag) {
     (void)tag;
     if (some_replaced())
         _ZdlPv(ptr);
@@ -253,8 +270,7 @@ void _ZdlPvRKSt9nothrow_t(void *ptr, nothrow_t tag)
 }
 
 OPERATOR void _ZdaPvRKSt9nothrow_t(void *ptr, nothrow_t tag);
-void _ZdaPvRKSt9nothrow_t(void *ptr, nothrow_t tag)
-{
+void _ZdaPvRKSt9nothrow_t(void *ptr, nothrow_t tag) {
     (void)tag;
     if (some_replaced())
         _ZdaPv(ptr);
@@ -263,8 +279,7 @@ void _ZdaPvRKSt9nothrow_t(void *ptr, nothrow_t tag)
 }
 
 OPERATOR void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *ptr, align_val_t alignment, nothrow_t tag);
-void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *ptr, align_val_t alignment, nothrow_t tag)
-{
+void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *ptr, align_val_t alignment, nothrow_t tag) {
     (void)tag;
     if (some_replaced())
         _ZdlPvSt11align_val_t(ptr, alignment);
@@ -273,8 +288,7 @@ void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *ptr, align_val_t alignment, nothr
 }
 
 OPERATOR void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *ptr, align_val_t alignment, nothrow_t tag);
-void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *ptr, align_val_t alignment, nothrow_t tag)
-{
+void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *ptr, align_val_t alignment, nothrow_t tag) {
     (void)tag;
     if (some_replaced())
         _ZdaPvSt11align_val_t(ptr, alignment);

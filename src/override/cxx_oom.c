@@ -22,15 +22,13 @@ typedef void (*new_handler)(void);
 extern new_handler _ZSt15get_new_handlerv(void) __attribute__((weak));
 extern void _ZSt17__throw_bad_allocv(void) __attribute__((weak));
 
-static hak_cxx_function symbol_of(void *handle, const char *symbol, hak_cxx_function ours)
-{
+static hak_cxx_function symbol_of(void *handle, const char *symbol, hak_cxx_function ours) {
     hak_cxx_function function = (hak_cxx_function)dlsym(handle, symbol);
     return function == ours ? NULL : function;
 }
 
 /* In an object that is loaded already, and in what it depends on. */
-static hak_cxx_function symbol_of_object(const char *object, const char *symbol, hak_cxx_function ours)
-{
+static hak_cxx_function symbol_of_object(const char *object, const char *symbol, hak_cxx_function ours) {
     void *handle = dlopen(object, RTLD_LAZY | RTLD_NOLOAD);
     if (handle == NULL)
         return NULL;
@@ -41,8 +39,7 @@ static hak_cxx_function symbol_of_object(const char *object, const char *symbol,
 
 /* As the code at `caller` would bind the symbol, if that is not part of the main program, whose scope is the global
  * one. */
-static hak_cxx_function symbol_of_caller(const void *caller, const char *symbol, hak_cxx_function ours)
-{
+static hak_cxx_function symbol_of_caller(const void *caller, const char *symbol, hak_cxx_function ours) {
     Dl_info info;
     void *map = NULL;
     if (dladdr1(caller, &info, &map, RTLD_DL_LINKMAP) == 0 || map == NULL)
@@ -52,8 +49,7 @@ static hak_cxx_function symbol_of_caller(const void *caller, const char *symbol,
 }
 
 /* `bound` is what the symbol was bound to when this library was loaded, or NULL. */
-static hak_cxx_function find(const char *symbol, hak_cxx_function bound, hak_cxx_function ours, const void *caller)
-{
+static hak_cxx_function find(const char *symbol, hak_cxx_function bound, hak_cxx_function ours, const void *caller) {
     static const char *const runtimes[] = {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"};
     if (dlopen == NULL || dlsym == NULL || dlclose == NULL || dladdr1 == NULL)
         return bound;
@@ -65,27 +61,23 @@ static hak_cxx_function find(const char *symbol, hak_cxx_function bound, hak_cxx
     return function;
 }
 
-hak_cxx_function hak_cxx_runtime_function(const char *symbol, hak_cxx_function ours, const void *caller)
-{
+hak_cxx_function hak_cxx_runtime_function(const char *symbol, hak_cxx_function ours, const void *caller) {
     return find(symbol, NULL, ours, caller);
 }
 
-static new_handler current_handler(const void *caller)
-{
+static new_handler current_handler(const void *caller) {
     hak_cxx_function get = find("_ZSt15get_new_handlerv", (hak_cxx_function)_ZSt15get_new_handlerv, NULL, caller);
     return get == NULL ? NULL : ((new_handler(*)(void))get)();
 }
 
 /* Returns only if there is nobody to throw. */
-static void throw_bad_alloc(const void *caller)
-{
+static void throw_bad_alloc(const void *caller) {
     hak_cxx_function throw_it = find("_ZSt17__throw_bad_allocv", _ZSt17__throw_bad_allocv, NULL, caller);
     if (throw_it != NULL)
         throw_it();
 }
 
-void *hak_cxx_new_failed(size_t alignment, size_t size, enum hak_entry entry, const void *caller)
-{
+void *hak_cxx_new_failed(size_t alignment, size_t size, enum hak_entry entry, const void *caller) {
     new_handler handler;
     while (is_power_of_two(alignment) && (handler = current_handler(caller)) != NULL) {
         handler();

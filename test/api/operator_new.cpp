@@ -9,6 +9,12 @@
 #include <malloc.h>
 #include <new>
 
+/* clang declares these only on request. */
+void operator delete(void *block, std::size_t size) noexcept;
+void operator delete[](void *block, std::size_t size) noexcept;
+void operator delete(void *block, std::size_t size, std::align_val_t alignment) noexcept;
+void operator delete[](void *block, std::size_t size, std::align_val_t alignment) noexcept;
+
 static const std::nothrow_t &NOTHROW = std::nothrow;
 static const size_t IMPOSSIBLE[] = {SIZE_MAX, SIZE_MAX - 4096, (size_t)PTRDIFF_MAX + 1, (size_t)PTRDIFF_MAX};
 

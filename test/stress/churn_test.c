@@ -15,7 +15,6 @@
 
 #include <limits.h>
 #include <stdatomic.h>
-#include <stdio.h>
 
 enum { BLOCKS_PER_THREAD = 24, MAX_THREADS = 64 };
 
@@ -116,8 +115,8 @@ int main(void) {
     while (queue_take(&left_behind, &block)) {
         shadow_free(&shadow_hakmem, &block, shadow_random(&random));
     }
-    printf("%llu blocks freed by younger threads; resident %zu KiB after a quarter, %zu KiB at the end\n",
-           (unsigned long long)freed_by_others, early / KIB, late / KIB);
+    shadow_say("%llu blocks freed by younger threads; resident %zu KiB after a quarter, %zu KiB at the end",
+               (unsigned long long)freed_by_others, early / KIB, late / KIB);
     if (wills_executed != count + at_once || freed_by_others == 0) {
         shadow_fail(FAULT_COUNT, "%llu threads, %llu ended as they should", (unsigned long long)(count + at_once),
                     (unsigned long long)wills_executed);

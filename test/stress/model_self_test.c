@@ -6,14 +6,12 @@
 #include "broken.h"
 #include "model.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* The exit status of a run in a child, or -1 if a signal ended it. */
 static int run_in_child(const struct allocator *allocator, uint64_t seed, unsigned thread_count, bool quiet) {
-    fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
         if (quiet) {
@@ -30,7 +28,7 @@ static int run_in_child(const struct allocator *allocator, uint64_t seed, unsign
 }
 
 static bool expect_status(const char *name, int status, enum shadow_fault expected) {
-    printf("%-48s status %3d, expected %3d\n", name, status, (int)expected);
+    shadow_say("%-48s status %3d, expected %3d", name, status, (int)expected);
     return status == (int)expected;
 }
 

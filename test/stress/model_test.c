@@ -6,8 +6,6 @@
  */
 #include "model.h"
 
-#include <stdio.h>
-
 int main(void) {
     uint64_t seed = shadow_env("HAK_SEED", 1);
     uint64_t ops = shadow_env("HAK_OPS", SHADOW_SLOW_BUILD ? 300000 : 8000000);
@@ -15,10 +13,9 @@ int main(void) {
     if (thread_count > MODEL_MAX_THREADS) {
         shadow_fail(FAULT_TEST, "HAK_THREADS: at most %d", MODEL_MAX_THREADS);
     }
-    printf("HAK_SEED=%llu HAK_OPS=%llu HAK_THREADS=%llu\n", (unsigned long long)seed, (unsigned long long)ops,
-           (unsigned long long)thread_count);
-    fflush(stdout);
+    shadow_say("HAK_SEED=%llu HAK_OPS=%llu HAK_THREADS=%llu", (unsigned long long)seed, (unsigned long long)ops,
+               (unsigned long long)thread_count);
     uint64_t handed = model_run(&shadow_hakmem, seed, ops, (unsigned)thread_count);
-    printf("every block was as it must be; %llu of them were freed by another thread\n", (unsigned long long)handed);
+    shadow_say("every block was as it must be; %llu of them were freed by another thread", (unsigned long long)handed);
     return 0;
 }

@@ -15,7 +15,6 @@
 
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
 
 enum { THREAD_COUNT = 4 };
 
@@ -56,9 +55,7 @@ static unsigned hops_left(const struct block *block) {
     return block->id & 0xff;
 }
 
-/* Takes one block from the inbox: frees it at the end of its way, else sends it on. */
-static void handle_one(struct peer *peer);
-
+/* While the receiver has no room, blocks that arrive here end their way early. */
 static void send(struct peer *peer, struct block *block) {
     unsigned step = peer->shape == RING ? 1 : (unsigned)(block->id >> 8) % THREAD_COUNT;
     struct queue *to = &peers[(peer->index + step) % THREAD_COUNT].inbox;
@@ -73,6 +70,7 @@ static void send(struct peer *peer, struct block *block) {
     }
 }
 
+/* Takes one block from the inbox: frees it at the end of its way, else sends it on. */
 static void handle_one(struct peer *peer) {
     struct block block;
     if (!queue_take(&peer->inbox, &block)) {
@@ -173,8 +171,8 @@ static void run_pipe(unsigned producers, uint64_t seed, uint64_t count) {
     }
     join_all(threads);
     size_t after = process_rss_bytes();
-    printf("%u to %u: %llu blocks, resident %zu KiB before, %zu KiB after\n", producers, consumers,
-           (unsigned long long)count, before / KIB, after / KIB);
+    shadow_say("%u to %u: %llu blocks, resident %zu KiB before, %zu KiB after", producers, consumers,
+               (unsigned long long)count, before / KIB, after / KIB);
     if (pipe_queue.count != 0) {
         shadow_fail(FAULT_COUNT, "%u blocks are left in the queue", pipe_queue.count);
     }

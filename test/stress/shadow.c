@@ -45,24 +45,34 @@ const struct allocator shadow_hakmem = {
     .exact_usable = true,
 };
 
-_Noreturn void shadow_fail(enum shadow_fault fault, const char *format, ...) {
+__attribute__((format(printf, 2, 0))) static void write_line(int fd, const char *format, va_list arguments) {
     char line[512];
-    va_list arguments;
-    va_start(arguments, format);
     int length = vsnprintf(line, sizeof line - 1, format, arguments);
-    va_end(arguments);
     if (length < 0 || (size_t)length > sizeof line - 2) {
         length = (int)sizeof line - 2;
     }
     line[length] = '\n';
-    ssize_t written = write(STDERR_FILENO, line, (size_t)length + 1);
+    ssize_t written = write(fd, line, (size_t)length + 1);
     (void)written;
+}
+
+_Noreturn void shadow_fail(enum shadow_fault fault, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    write_line(STDERR_FILENO, format, arguments);
+    va_end(arguments);
     _exit((int)fault);
 }
 
+void shadow_say(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    write_line(STDOUT_FILENO, format, arguments);
+    va_end(arguments);
+}
+
 void *shadow_map(size_t bytes) {
-    void *memory =
-        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
         shadow_fail(FAULT_TEST, "no memory for the shadow: %zu bytes", bytes);
     }
@@ -140,8 +150,8 @@ static void mark(const struct block *block) {
 static void unmark(const struct block *block) {
     uintptr_t missing = map_change((uintptr_t)block->ptr, block->usable, false);
     if (missing != 0) {
-        shadow_fail(FAULT_OVERLAP, "%p, %zu bytes: %#zx was taken out of the block by another one",
-                    (void *)block->ptr, block->usable, (size_t)missing);
+        shadow_fail(FAULT_OVERLAP, "%p, %zu bytes: %#zx was taken out of the block by another one", (void *)block->ptr,
+                    block->usable, (size_t)missing);
     }
 }
 
@@ -238,8 +248,8 @@ static void check_place(const struct allocator *allocator, const struct block *b
     }
     uintptr_t address = (uintptr_t)block->ptr;
     if ((address & 15) != 0 || (address & (block->alignment - 1)) != 0) {
-        shadow_fail(FAULT_ALIGNMENT, "%s of %zu bytes: %p is not aligned to %zu", call, block->size,
-                    (void *)block->ptr, block->alignment);
+        shadow_fail(FAULT_ALIGNMENT, "%s of %zu bytes: %p is not aligned to %zu", call, block->size, (void *)block->ptr,
+                    block->alignment);
     }
     if (block->usable < block->size || block->usable == 0) {
         shadow_fail(FAULT_USABLE, "%s of %zu bytes: %p has %zu usable bytes", call, block->size, (void *)block->ptr,
@@ -344,16 +354,15 @@ void shadow_realloc(const struct allocator *allocator, struct block *block, size
 void shadow_check(const struct allocator *allocator, const struct block *block) {
     size_t wrong = first_wrong(block->ptr, block->id, block->usable, block->usable);
     if (wrong != SIZE_MAX) {
-        shadow_fail(FAULT_CONTENTS, "%p, %zu bytes (asked for %zu): wrong byte %#x at offset %zu",
-                    (void *)block->ptr, block->usable, block->size, block->ptr[wrong], wrong);
+        shadow_fail(FAULT_CONTENTS, "%p, %zu bytes (asked for %zu): wrong byte %#x at offset %zu", (void *)block->ptr,
+                    block->usable, block->size, block->ptr[wrong], wrong);
     }
     size_t usable = allocator->usable_size(block->ptr);
     if (usable != block->usable) {
         shadow_fail(FAULT_USABLE, "%p: usable size was %zu and is %zu", (void *)block->ptr, block->usable, usable);
     }
     if (allocator == &shadow_hakmem && !hak_owns(block->ptr)) {
-        shadow_fail(FAULT_OWNS, "hak_owns(%p) is false for a live block of %zu bytes", (void *)block->ptr,
-                    block->size);
+        shadow_fail(FAULT_OWNS, "hak_owns(%p) is false for a live block of %zu bytes", (void *)block->ptr, block->size);
     }
 }
 

@@ -4,7 +4,7 @@
  *              of address space says whether a live block covers them, for all threads together, so two blocks that
  *              share a byte are found when the second one is born, whoever owns the first. The shadow takes its own
  *              memory from mmap: it must not depend on the allocator that it judges.
- * Invariants.  The bits of a block are set exactly while it is live: from after its allocation until before its release.
+ * Invariants.  The bits of a block are set exactly while it is live: from after its allocation to before its release.
  * Concurrency. The map may be used by any thread; a struct block belongs to one thread at a time.
  * Not here.    What to do with the blocks (the *_test.c files), how to break an allocator (broken.c).
  */
@@ -37,18 +37,18 @@
 /* Why a run failed. Also the exit status, so that the self-test can tell which check spoke. */
 enum shadow_fault {
     FAULT_NONE = 0,
-    FAULT_TEST = 1,     /* the test itself: no threads, no memory for the shadow */
-    FAULT_NULL = 10,    /* a request that must succeed got NULL */
-    FAULT_ALIGNMENT,    /* less aligned than 16 or than asked for */
-    FAULT_OVERLAP,      /* shares bytes with another live block */
-    FAULT_CONTENTS,     /* does not hold what was written */
-    FAULT_NOT_ZERO,     /* calloc with something in it */
-    FAULT_KEPT,         /* realloc lost what was in the block */
-    FAULT_USABLE,       /* usable size too small, or not the one of before */
-    FAULT_OWNS,         /* hak_owns denies a live block */
-    FAULT_MEMORY,       /* memory that must go back to the system stays resident */
-    FAULT_HANG,         /* did not come to an end */
-    FAULT_COUNT,        /* blocks lost or invented on the way between threads */
+    FAULT_TEST = 1,  /* the test itself: no threads, no memory for the shadow */
+    FAULT_NULL = 10, /* a request that must succeed got NULL */
+    FAULT_ALIGNMENT, /* less aligned than 16 or than asked for */
+    FAULT_OVERLAP,   /* shares bytes with another live block */
+    FAULT_CONTENTS,  /* does not hold what was written */
+    FAULT_NOT_ZERO,  /* calloc with something in it */
+    FAULT_KEPT,      /* realloc lost what was in the block */
+    FAULT_USABLE,    /* usable size too small, or not the one of before */
+    FAULT_OWNS,      /* hak_owns denies a live block */
+    FAULT_MEMORY,    /* memory that must go back to the system stays resident */
+    FAULT_HANG,      /* did not come to an end */
+    FAULT_COUNT,     /* blocks lost or invented on the way between threads */
 };
 
 /* The functions under test: hakmem's own, or those of a broken shim around them. */
@@ -78,6 +78,9 @@ struct block {
 
 /* Says what is wrong on stderr and ends the process with `fault` as its status. */
 _Noreturn void shadow_fail(enum shadow_fault fault, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A line on stdout, unbuffered, since a run may end in any line. */
+void shadow_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The allocations: they check the result, mark and fill it. `id` must be unique among live blocks for the pattern to
  * tell them apart. */

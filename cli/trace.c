@@ -1,0 +1,275 @@
+/* trace.c
+ * Purpose.     See trace.h. The events of ptrace, one function each.
+ * Design.      A new thread's first stop and its parent's report of it come in either order; a thread that comes first
+ *              waits, stopped, for the report, which tells whether it shares memory.
+ */
+#include "trace.h"
+
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* So long after the command's end it says that it waits for others. */
+#define PATIENCE_SECONDS 2
+
+static void resume(pid_t tid, int signal) {
+    ptrace(PTRACE_CONT, tid, NULL, (void *)(intptr_t)signal);
+}
+
+static struct image *add_image(struct trace *trace, pid_t pid, pid_t parent) {
+    struct image *image = need(sizeof *image);
+    image->pid = pid;
+    image->parent = parent;
+    trace->image = need_room(trace->image, trace->image_count, &trace->image_room, sizeof *trace->image);
+    trace->image[trace->image_count++] = image;
+    return image;
+}
+
+static struct process *new_process(pid_t pid, pid_t parent, struct image *image) {
+    struct process *process = need(sizeof *process);
+    process->pid = pid;
+    process->parent = parent;
+    process->image = image;
+    return process;
+}
+
+/* A forked process starts with its parent's counters: what they show before its first instruction is not its own. */
+static struct image *add_forked_image(struct trace *trace, const struct process *parent, pid_t pid) {
+    struct image *image = add_image(trace, pid, parent->pid);
+    image->forked = true;
+    image->hidden = parent->image->hidden;
+    image_identify(image, pid);
+    image->before = inspect_counts(pid);
+    return image;
+}
+
+static void keep_proof(struct image *image, struct proof *proof) {
+    proof_free(image->proof);
+    image->proof = proof;
+    if (proof != NULL)
+        counts_subtract(&proof->counts, &image->before);
+}
+
+static bool shares_memory(pid_t one, pid_t other, bool if_unknown) {
+    long order = syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0);
+    return order < 0 ? if_unknown : order == 0;
+}
+
+/* Puts a task whose parent is known into its process, and lets it run if it waited. */
+static void settle(struct trace *trace, const struct process *parent, pid_t parent_tid, pid_t tid, bool vfork) {
+    struct task *waiting = task_find(&trace->tasks, tid);
+    if (waiting != NULL && waiting->process != NULL)
+        return;
+    if (waiting != NULL)
+        task_remove(&trace->tasks, waiting);
+    struct process *process = NULL;
+    long group = proc_status_number(tid, "Tgid:");
+    if (group < 0 && waiting == NULL)
+        return;
+    struct task *leader = group > 0 ? task_find(&trace->tasks, (pid_t)group) : NULL;
+    if (leader != NULL && leader->process != NULL)
+        process = leader->process;
+    else if (shares_memory(parent_tid, tid, vfork))
+        process = new_process(tid, parent->pid, parent->image);
+    else
+        process = new_process(tid, parent->pid, add_forked_image(trace, parent, tid));
+    task_add(&trace->tasks, tid, process);
+    if (waiting != NULL)
+        resume(tid, 0);
+}
+
+/* For a task whose parent died before it could report it. */
+static void settle_alone(void *context, struct task *task) {
+    struct trace *trace = context;
+    if (task->process != NULL)
+        return;
+    pid_t tid = task->tid;
+    struct task *parent = task_find(&trace->tasks, (pid_t)proc_status_number(tid, "PPid:"));
+    if (parent == NULL || parent->process == NULL)
+        parent = task_find(&trace->tasks, trace->command);
+    if (parent != NULL && parent->process != NULL) {
+        settle(trace, parent->process, parent->tid, tid, false);
+        return;
+    }
+    struct process orphan = {.pid = 0, .image = add_image(trace, tid, 0)};
+    orphan.image->hidden = true;
+    settle(trace, &orphan, tid, tid, false);
+    orphan.image->hidden = false;
+    image_identify(orphan.image, tid);
+}
+
+static void on_child(struct trace *trace, struct task *parent, int event) {
+    unsigned long tid = 0;
+    if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &tid) == 0 && parent->process != NULL)
+        settle(trace, parent->process, parent->tid, (pid_t)tid, event == PTRACE_EVENT_VFORK);
+}
+
+/* The process asks for another program. Memory that it shares with its parent stays. */
+static void on_exec_call(struct trace *trace, const struct task *task) {
+    struct process *process = task->process;
+    proof_free(process->before_exec);
+    process->before_exec = NULL;
+    if (!process->image->hidden && process->image->live == process->live)
+        process->before_exec = inspect_process(task->tid, trace->library);
+}
+
+struct others {
+    struct task_table *table;
+    const struct task *survivor;
+};
+
+static void remove_other(void *context, struct task *task) {
+    const struct others *others = context;
+    if (task != others->survivor && task->process == others->survivor->process)
+        task_remove(others->table, task);
+}
+
+/* The process runs another program. Its other threads are gone; the one left has the id of the process. */
+static void on_exec(struct trace *trace, struct task *task) {
+    struct process *process = task->process;
+    struct image *old = process->image;
+    struct others others = {.table = &trace->tasks, .survivor = task};
+    tasks_each(&trace->tasks, remove_other, &others);
+    task_leave(task);
+    if (old->live == 0) {
+        keep_proof(old, process->before_exec);
+        old->end = END_EXEC;
+        process->before_exec = NULL;
+    }
+    proof_free(process->before_exec);
+    process->before_exec = NULL;
+    trace->started = true;
+    struct image *image = add_image(trace, process->pid, process->parent);
+    image_identify(image, process->pid);
+    process->image = image;
+    process->live = image->live = 1;
+    task->leaving = false;
+}
+
+/* A thread is about to exit. Its memory is there until it goes on, so the last one shows the final state. */
+static void on_leaving(struct trace *trace, struct task *task) {
+    struct image *image = task->process->image;
+    task_leave(task);
+    if (image->live == 0 && !image->hidden)
+        keep_proof(image, inspect_process(task->tid, trace->library));
+}
+
+static void on_end(struct trace *trace, pid_t tid, int status) {
+    struct task *task = task_find(&trace->tasks, tid);
+    if (tid == trace->command) {
+        trace->status = status;
+        trace->command_ended = true;
+    }
+    if (task == NULL)
+        return;
+    struct image *image = task->process != NULL ? task->process->image : NULL;
+    if (image != NULL && image->pid == tid && image->end == END_NONE) {
+        image->end = WIFSIGNALED(status) ? END_SIGNAL : END_EXIT;
+        image->end_value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    }
+    task_remove(&trace->tasks, task);
+    tasks_each(&trace->tasks, settle_alone, trace);
+}
+
+static bool is_stop_signal(int signal) {
+    return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+static void on_stop(struct trace *trace, pid_t tid, int status) {
+    int signal = WSTOPSIG(status), event = status >> 16;
+    struct task *task = task_find(&trace->tasks, tid);
+    if (task == NULL) {
+        task = task_add(&trace->tasks, tid, NULL);
+        if (event == PTRACE_EVENT_STOP)
+            return;
+        settle_alone(trace, task);
+        task = task_find(&trace->tasks, tid);
+    }
+    if (task == NULL || task->process == NULL)
+        return;
+    switch (event) {
+    case 0: resume(tid, signal); return;
+    case PTRACE_EVENT_STOP:
+        if (is_stop_signal(signal))
+            ptrace(PTRACE_LISTEN, tid, NULL, NULL);
+        else
+            resume(tid, 0);
+        return;
+    case PTRACE_EVENT_FORK:
+    case PTRACE_EVENT_VFORK:
+    case PTRACE_EVENT_CLONE: on_child(trace, task, event); break;
+    case PTRACE_EVENT_SECCOMP: on_exec_call(trace, task); break;
+    case PTRACE_EVENT_EXEC: on_exec(trace, task); break;
+    case PTRACE_EVENT_EXIT: on_leaving(trace, task); break;
+    default: break;
+    }
+    resume(tid, 0);
+}
+
+static void send_signal(void *context, struct task *task) {
+    if (task->process != NULL && task->tid == task->process->pid)
+        kill(task->tid, *(const int *)context);
+}
+
+/* Waits for the next event or signal. A signal from the terminal went to the command as well; one that somebody sent
+ * to us is meant for the command. */
+static void wait_for_event(struct trace *trace) {
+    struct timespec patience = {.tv_sec = PATIENCE_SECONDS};
+    bool others_left = trace->command_ended && !trace->told_of_others;
+    sigset_t blocked;
+    siginfo_t info;
+    sigprocmask(SIG_BLOCK, NULL, &blocked);
+    int signal = sigtimedwait(&blocked, &info, others_left ? &patience : NULL);
+    if (signal < 0 && errno == EAGAIN) {
+        trace->told_of_others = true;
+        say("the command has ended; waiting for the processes that it left running");
+    }
+    if (signal <= 0 || signal == SIGCHLD || info.si_code == SI_KERNEL)
+        return;
+    if (!trace->command_ended)
+        kill(trace->command, signal);
+    else
+        tasks_each(&trace->tasks, send_signal, &signal);
+}
+
+bool trace_run(struct trace *trace, const char *path, char *const arguments[], const char *library,
+               bool quiet_stdout) {
+    struct launch launch = {.path = path, .arguments = arguments, .quiet_stdout = quiet_stdout};
+    *trace = (struct trace){.library = library};
+    trace->command = launch_traced(&launch);
+    if (trace->command < 0)
+        return false;
+    struct image *own = add_image(trace, trace->command, getpid());
+    own->hidden = true;
+    task_add(&trace->tasks, trace->command, new_process(trace->command, getpid(), own));
+    for (;;) {
+        int status = 0;
+        pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
+        if (tid == 0)
+            wait_for_event(trace);
+        else if (tid < 0 && errno == ECHILD)
+            break;
+        else if (tid > 0 && WIFSTOPPED(status))
+            on_stop(trace, tid, status);
+        else if (tid > 0)
+            on_end(trace, tid, status);
+    }
+    if (!trace->started)
+        launch_say_reason(&launch);
+    close(launch.reason_pipe);
+    return trace->started;
+}
+
+void trace_free(struct trace *trace) {
+    tasks_free(&trace->tasks);
+    for (size_t i = 0; i < trace->image_count; i++)
+        image_free(trace->image[i]);
+    free(trace->image);
+}

@@ -1,0 +1,45 @@
+/* trace.h
+ * Purpose.     Runs a command and looks at every process that it starts, at the end of each.
+ * Design.      ptrace reports births and ends of threads, and exec after the fact; a seccomp filter in the command
+ *              reports exec before the old memory is gone. All other system calls run at full speed: nothing is done in
+ *              the processes, and they are stopped only at these events. Signals and stops pass through.
+ *              Installing the filter needs CAP_SYS_ADMIN or "no new privileges"; the latter is chosen only if it must
+ *              be, since it takes setuid programs their power.
+ * Concurrency. One trace at a time: it waits for every child of the calling process.
+ */
+#ifndef HAK_CLI_TRACE_H
+#define HAK_CLI_TRACE_H
+
+#include "task.h"
+
+struct trace {
+    const char *library;  // what is preloaded; NULL for nothing
+    struct image **image; // every memory image of every process, by age
+    size_t image_count, image_room;
+    bool started;         // the command was executed
+    int status;           // its wait status
+    pid_t command;
+    bool command_ended, told_of_others;
+    struct task_table tasks;
+};
+
+/* Runs the program to the end, and what it leaves running. False, after a message, if it could not be run.
+ * `library` only says what the environment preloads. `quiet_stdout`: its standard output goes to standard error. */
+bool trace_run(struct trace *trace, const char *path, char *const arguments[], const char *library, bool quiet_stdout);
+void trace_free(struct trace *trace);
+
+/* launch.c: starts a child that executes the program once it is traced. Its id, or -1 after a message. The pipe
+ * delivers the reason if it cannot: two ints, stage and errno. */
+enum launch_stage { LAUNCH_FILTER, LAUNCH_EXEC };
+struct launch {
+    const char *path;
+    char *const *arguments;
+    bool quiet_stdout;
+    int reason_pipe;
+};
+pid_t launch_traced(struct launch *launch);
+
+/* Says why the launched child never became the program. */
+void launch_say_reason(const struct launch *launch);
+
+#endif
