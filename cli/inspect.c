@@ -142,6 +142,7 @@ struct proof *inspect_process(pid_t tid, const char *library) {
     struct proof *proof = need(sizeof *proof);
     struct target target;
     if (!target_open(&target, tid)) {
+        proof->forbidden = errno == EPERM || errno == EACCES;
         proof->failure = why_unreadable(tid, errno);
         return proof;
     }

@@ -12,6 +12,7 @@
 
 struct proof {
     char *failure;  // why the process could not be looked at; NULL if it could
+    bool forbidden;  // that was the kernel's refusal
     struct object_list objects;
     struct binding_list bindings;
     bool *hakmem;              // per object: it is hakmem

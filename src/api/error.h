@@ -5,6 +5,7 @@
 #define HAK_API_ERROR_H
 
 #include "hakmem.h"
+#include "hakmem_stats.h"
 #include "heap/large.h"
 
 /* How the call named the block's size. */

@@ -17,6 +17,7 @@
 #include "base/format.h"
 #include "base/options.h"
 #include "base/size_class.h"
+#include "hakmem.h"
 #include "os/os.h"
 #include "segment/arena.h"
 #include "segment/purge.h"
@@ -178,11 +179,12 @@ int hak_entry_malloc_trim(size_t pad)
     return hak_trim() ? 1 : 0;
 }
 
-/* The one parameter of glibc's that has a meaning here; the others tune what hakmem does not have. */
+/* glibc's parameters tune bins, tops and arenas, which hakmem does not have: none is taken, and that is said. */
 int hak_entry_mallopt(int parameter, int value)
 {
+    (void)parameter;
     (void)value;
-    return parameter == M_CHECK_ACTION || parameter == M_PERTURB ? 0 : 0;
+    return 0;
 }
 
 const char *hak_version(void)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "os/os.h"
 #include "segment/arena.h"
 #include "segment/direct.h"
 #include "segment/page_map.h"
@@ -34,14 +33,20 @@ static void account_huge(size_t added, size_t removed)
     owner_add(&hak_view.huge_bytes, added - removed);
 }
 
-/* Makes units [from, units) of the run part of a block; says in dirty[] what is not known to be zero. */
-static void use_units(struct superslab *first, unsigned from, unsigned units, uint64_t *dirty)
+/* Makes the block reach `bytes` into its run: what it no longer reaches is free and dirty, what it newly reaches is in
+ * use. Granules that it does not reach stay free, so that what is known of them is kept. `dirty`, if not NULL, gets
+ * those newly reached that are not known to be zero. */
+static void set_reach(struct superslab *first, unsigned units, size_t bytes, uint64_t *dirty)
 {
-    for (unsigned i = from; i < units; i++) {
+    for (unsigned i = 0; i < units; i++) {
         struct superslab *unit = hak_arena_unit(first, first->index + i);
-        dirty[i] = unit->dirty;
-        hak_unit_remove_dirty(unit, unit->dirty);
-        unit->free = 0;
+        uint64_t used = granules_of_unit(bytes, i);
+        uint64_t released = ~used & ~unit->free;
+        if (dirty != NULL)
+            dirty[i] = unit->dirty & used;
+        hak_unit_remove_dirty(unit, used);
+        unit->free = ~used;
+        hak_unit_add_dirty(unit, released);
     }
 }
 
@@ -64,12 +69,12 @@ static struct superslab *take_direct(size_t bytes, size_t alignment)
 void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed)
 {
     bool direct = bytes >= HAK_DIRECT_MIN || alignment > HAK_SUPERSLAB_SIZE;
-    uint64_t dirty[ARENA_RUN_MAX];
+    uint64_t dirty[ARENA_RUN_MAX] = {0};
     unsigned units = direct ? 0 : units_for(bytes);
     lock_acquire(hak_arena_lock());
     struct superslab *first = direct ? take_direct(bytes, alignment) : hak_arena_take(units);
     if (first != NULL) {
-        use_units(first, 0, units, dirty);
+        set_reach(first, units, bytes, dirty);
         first->state = direct ? UNIT_DIRECT : UNIT_HUGE;
         first->huge_base = first->base;
         first->huge_bytes = bytes;
@@ -96,18 +101,19 @@ enum large_answer hak_huge_find(struct superslab *unit, const void *p, struct la
     return unit->state == UNIT_DIRECT ? LARGE_FOREIGN : LARGE_IS_FREE;
 }
 
-/* Gives back the units of the run from the i-th on, of which the block's `bytes` may have reached some. */
-static void give_units(struct superslab *first, unsigned from, size_t bytes)
+/* Gives back the units of the run from the i-th on, which the block no longer reaches. */
+static void give_units(struct superslab *first, unsigned from)
 {
     unsigned units = first->units;
-    for (unsigned i = from; i < units; i++) {
-        struct superslab *unit = hak_arena_unit(first, first->index + i);
-        unit->free = ~(uint64_t)0;
-        hak_unit_add_dirty(unit, granules_of_unit(bytes, i));
-    }
     first->units = from;
     hak_arena_give(hak_arena_unit(first, first->index + from), units - from);
     hak_purge_excess();
+}
+
+static void free_run(struct superslab *first)
+{
+    set_reach(first, first->units, 0, NULL);
+    give_units(first, 0);
 }
 
 void hak_huge_free(struct superslab *first)
@@ -116,44 +122,30 @@ void hak_huge_free(struct superslab *first)
     if (first->state == UNIT_DIRECT)
         hak_direct_unmap(first);
     else
-        give_units(first, 0, first->huge_bytes);
-}
-
-/* What a block leaves behind in its last unit must not be taken for zero later. */
-static bool purge_tail(const struct superslab *first, size_t bytes, unsigned units)
-{
-    size_t from = round_up(bytes, HAK_GRANULE_SIZE);
-    size_t end = units * HAK_SUPERSLAB_SIZE < first->huge_bytes ? units * HAK_SUPERSLAB_SIZE : first->huge_bytes;
-    return from >= end || hak_os_purge((char *)first->base + from, end - from) == 0;
+        free_run(first);
 }
 
 static bool resize_units(struct superslab *first, size_t bytes)
 {
     unsigned have = first->units;
     unsigned want = units_for(bytes);
-    uint64_t dirty[ARENA_RUN_MAX];
     if (want > ARENA_RUN_MAX || bytes <= HAK_LARGE_MAX)
         return false;
-    if (want > have) {
-        if (!hak_arena_extend(first, have, want - have))
-            return false;
-        use_units(first, have, want, dirty);
-        first->state = UNIT_HUGE;
-    } else if (bytes < first->huge_bytes) {
-        if (!purge_tail(first, bytes, want))
-            return false;
-        if (want < have)
-            give_units(first, want, first->huge_bytes);
-    }
+    if (want > have && !hak_arena_extend(first, have, want - have))
+        return false;
+    first->state = UNIT_HUGE;
+    set_reach(first, want > have ? want : have, bytes, NULL);
+    if (want < have)
+        give_units(first, want);
     return true;
 }
 
-/* Moves the pages of a block in the arena to a mapping of its own; the old pages are zero again. */
+/* Moves the pages of a block in the arena to a mapping of its own. */
 static struct superslab *move_to_direct(struct superslab *first, size_t bytes)
 {
     struct superslab *unit = hak_direct_adopt((void *)first->base, first->huge_bytes, bytes);
     if (unit != NULL)
-        give_units(first, 0, 0);
+        free_run(first);
     return unit;
 }
 

@@ -64,25 +64,14 @@ static bool no_operator_replaced(void) {
 }
 
 __attribute__((constructor)) static void note_replaced_operators(void) {
-    store_relaxed(&all_ours.yes, no_operator_replaced());
+    owner_store(&all_ours.yes, no_operator_replaced());
 }
 
 FAST bool some_replaced(void) {
-    return unlikely(!load_relaxed(&all_ours.yes));
+    return unlikely(!owner_load(&all_ours.yes));
 }
 
 /* operator new */
-
-FAST void *alloc_cached(size_t size, enum hak_entry entry) {
-    if (unlikely(size > HAK_TINY_MAX))
-        return NULL;
-    struct thread *thread = hak_thread_self;
-    size_t offset = (size + HAK_ALIGNMENT - 1) & ~(size_t)(HAK_ALIGNMENT - 1);
-    void *block = cache_pop(cache_slot(&thread->view, offset));
-    if (likely(block != NULL))
-        count_served(thread, entry);
-    return block;
-}
 
 /* Reached by a jump from an operator, so its return address is the operator's. */
 __attribute__((noinline)) static void *new_slow(size_t size, enum hak_entry entry) {
@@ -101,14 +90,14 @@ __attribute__((noinline)) static void *new_aligned(size_t size, align_val_t alig
 }
 
 void *_Znwm(size_t size) {
-    void *block = alloc_cached(size, HAK_ENTRY_NEW);
+    void *block = try_alloc(&size, HAK_ENTRY_NEW);
     return likely(block != NULL) ? block : new_slow(size, HAK_ENTRY_NEW);
 }
 
 void *_Znam(size_t size) {
     if (some_replaced())
         return _Znwm(size);
-    void *block = alloc_cached(size, HAK_ENTRY_NEW_ARRAY);
+    void *block = try_alloc(&size, HAK_ENTRY_NEW_ARRAY);
     return likely(block != NULL) ? block : new_slow(size, HAK_ENTRY_NEW_ARRAY);
 }
 
@@ -179,14 +168,14 @@ __attribute__((noinline)) static void *nothrow_aligned(size_t size, align_val_t 
 
 void *_ZnwmRKSt9nothrow_t(size_t size, nothrow_t tag) {
     static const struct nothrow_operator op = {"_ZnwmRKSt9nothrow_t", hak_cxx_new_nothrow, _Znwm, HAK_ENTRY_NEW};
-    void *block = some_replaced() ? NULL : alloc_cached(size, HAK_ENTRY_NEW);
+    void *block = some_replaced() ? NULL : try_alloc(&size, HAK_ENTRY_NEW);
     return likely(block != NULL) ? block : nothrow_slow(size, tag, &op);
 }
 
 void *_ZnamRKSt9nothrow_t(size_t size, nothrow_t tag) {
     static const struct nothrow_operator op = {"_ZnamRKSt9nothrow_t", hak_cxx_new_array_nothrow, _Znam,
                                                HAK_ENTRY_NEW_ARRAY};
-    void *block = some_replaced() ? NULL : alloc_cached(size, HAK_ENTRY_NEW_ARRAY);
+    void *block = some_replaced() ? NULL : try_alloc(&size, HAK_ENTRY_NEW_ARRAY);
     return likely(block != NULL) ? block : nothrow_slow(size, tag, &op);
 }
 

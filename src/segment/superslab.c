@@ -112,6 +112,7 @@ struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind
     struct slab *run = &superslab->slabs[first];
     run->granules = (uint8_t)granules;
     run->first = (uint8_t)first;
+    run->stale = !*zero;
     run->entry = entry;
     run->kind = (uint8_t)kind;
     if (kind == RUN_SLAB) {
@@ -155,7 +156,7 @@ void hak_superslab_give_locked(struct superslab *superslab, struct slab *run, un
     }
     run->kind = RUN_NONE;
     run->entry = 0;
-    free_granules(superslab, run->first, granules, touched);
+    free_granules(superslab, run->first, granules, run->stale ? granules : touched);
 }
 
 void hak_superslab_give(struct slab *run, unsigned touched)
@@ -184,6 +185,7 @@ bool hak_superslab_extend(struct superslab *superslab, struct slab *run, unsigne
     use_granules(superslab, from, more, &zero);
     relist(superslab);
     run->granules = (uint8_t)granules;
+    run->stale |= !zero;
     owner_add(&hak_view.large_bytes, more * HAK_GRANULE_SIZE);
     return true;
 }

@@ -44,6 +44,7 @@ struct slab {
     uint8_t kind;            /* enum run_kind */
     uint8_t granules;        /* of the run */
     uint8_t first;           /* index of the run's first granule */
+    bool stale;              /* some of the run held data already when it was taken */
 };
 _Static_assert(sizeof(struct slab) <= HAK_CACHE_LINE, "a descriptor is one cache line");
 
@@ -54,7 +55,7 @@ void hak_superslab_init(void);
 struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind kind, uint32_t entry,
                                 bool *zero) NODISCARD;
 
-/* Gives the run back; its first `touched` granules may hold data. */
+/* Gives the run back; its user has written to its first `touched` granules at most. */
 void hak_superslab_give(struct slab *run, unsigned touched);
 
 /* The first descriptor of the run of blocks that `p`, a valid Tiny, Mid or Large block, lies in. */

@@ -4,7 +4,6 @@
  * Design.      Alignments from 1 byte to 1 GiB; only the ends of big blocks are touched.
  * Not here.    Impossible sizes (sizes.c).
  */
-#define _GNU_SOURCE 1
 #include "../support/contract.h"
 
 #include <malloc.h>

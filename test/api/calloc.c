@@ -4,7 +4,6 @@
  * Design.      Every block is written full before it is freed, so that the next calloc of that size meets dirt.
  * Not here.    Overflow of the product (sizes.c).
  */
-#define _GNU_SOURCE 1
 #include "../support/contract.h"
 
 #include <malloc.h>

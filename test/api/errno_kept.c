@@ -5,7 +5,6 @@
  *              thread allocated takes another way inside, so each tier is also freed by a thread that does nothing else.
  * Not here.    Failure of munmap, madvise and mprotect (hazard/os_faults.c, hazard/map_limit.c).
  */
-#define _GNU_SOURCE 1
 #include "../support/contract.h"
 
 #include <malloc.h>

@@ -4,7 +4,6 @@
  *              given to the other.
  * Not here.    HAK_CALLSITE in C++ (callsite.cpp); misuse (test/death).
  */
-#define _GNU_SOURCE 1
 #include "../support/contract.h"
 #include "../support/hak_functions.h"
 

@@ -5,7 +5,6 @@
  *              blocks are looked for in the sum of both.
  * Not here.    The statistics block hak_view (unit tests and the `hakmem stat` command).
  */
-#define _GNU_SOURCE 1
 #include "../support/contract.h"
 
 #include <ctype.h>

@@ -3,7 +3,6 @@
  *              malloc are the same.
  * Design.      Declared here, since no header does; linked against libc's symbols as such programs are.
  */
-#define _GNU_SOURCE 1
 #include "../support/contract.h"
 
 #include <malloc.h>

@@ -4,7 +4,6 @@
  * Design.      With hakmem under the program each result must be one that hakmem owns, so a libc that went around the
  *              exported malloc is seen before the free.
  */
-#define _GNU_SOURCE 1
 #include "../support/contract.h"
 
 #include <dirent.h>

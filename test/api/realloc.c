@@ -4,7 +4,6 @@
  * Design.      Every pair of sizes that touches a boundary, both ways; blocks above 16 KiB are marked page by page.
  * Not here.    Impossible sizes (sizes.c).
  */
-#define _GNU_SOURCE 1
 #include "../support/contract.h"
 
 #include <malloc.h>

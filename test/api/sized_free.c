@@ -4,7 +4,6 @@
  * Design.      A wrong report would end the process; that blocks are freed shows in resident memory.
  * Not here.    Wrong sizes (test/death/free_sized_*.c).
  */
-#define _GNU_SOURCE 1
 #include "../support/contract.h"
 
 #include <pthread.h>

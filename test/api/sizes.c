@@ -4,7 +4,6 @@
  * Design.      Impossible sizes go through opaque_size, since compilers warn of them or compute the answer.
  * Not here.    Alignments asked for (aligned.c), contents (calloc.c, realloc.c).
  */
-#define _GNU_SOURCE 1
 #include "../support/contract.h"
 
 #include <malloc.h>

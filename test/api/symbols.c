@@ -4,7 +4,6 @@
  * Design.      Asks the loader for each name as a program's reference would resolve, and whose file it lies in.
  * Not here.    What loaded objects really bound (the `hakmem verify` command).
  */
-#define _GNU_SOURCE 1
 #include "../support/contract.h"
 #include "../support/hak_functions.h"
 

@@ -3,7 +3,6 @@
  *              harm to a neighbour, 0 for NULL.
  * Not here.    hak_good_size and hak_usable_size (hak_functions.c); pointers that are no blocks (test/death).
  */
-#define _GNU_SOURCE 1
 #include "../support/contract.h"
 
 #include <malloc.h>

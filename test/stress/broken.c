@@ -103,8 +103,11 @@ static void *byte_of_large_block_changes(size_t size) {
 }
 
 static void *address_ends_in_8(size_t size) {
+    if (!due()) {
+        return hak_malloc(size);
+    }
     unsigned char *ptr = hak_malloc(size + 8);
-    return due() ? ptr + 8 : ptr;
+    return ptr != NULL ? ptr + 8 : NULL;
 }
 
 static void *alignment_forgotten(size_t alignment, size_t size) {

@@ -17,7 +17,11 @@
 
 enum { PAGE = 4096, WAIT_SECONDS = 60 };
 
-/* Blocks of all tiers with about `bytes` in all, every one written to. */
+static const size_t hoard_sizes[] = {200, 1024, 1500, 4096, 20000, 65536, 700000, (size_t)5 << 20};
+
+enum { HOARD_SIZES = sizeof hoard_sizes / sizeof *hoard_sizes };
+
+/* Blocks of all tiers, every one written to. */
 struct hoard {
     struct block *blocks;
     size_t count;
@@ -26,19 +30,20 @@ struct hoard {
     pthread_barrier_t done;
 };
 
+/* Every size gets the same share of the bytes, a little of each in turn. */
 static void fill_hoard(struct hoard *hoard) {
-    static const size_t sizes[] = {16, 48, 200, 1024, 1500, 4096, 20000, 65536, 700000, (size_t)5 << 20};
-    size_t bytes = 0;
-    size_t capacity = hoard->bytes / 2000;
+    size_t share[HOARD_SIZES] = {0};
+    size_t capacity = hoard->bytes / hoard_sizes[0];
     hoard->blocks = shadow_map(capacity * sizeof *hoard->blocks);
-    for (hoard->count = 0; hoard->count < capacity && bytes < hoard->bytes; hoard->count++) {
-        /* The larger the rarer: every size takes about the same share of the memory. */
-        size_t kind = 0;
-        while (kind < 9 && hoard->count % (sizes[kind + 1] / 8) == 0) {
-            kind++;
+    hoard->count = 0;
+    for (size_t bytes = 0; bytes < hoard->bytes; hoard->count++) {
+        size_t least = 0;
+        for (size_t i = 1; i < HOARD_SIZES; i++) {
+            least = share[i] < share[least] ? i : least;
         }
-        hoard->blocks[hoard->count] = shadow_malloc(&shadow_hakmem, sizes[kind], hoard->count);
-        bytes += sizes[kind];
+        hoard->blocks[hoard->count] = shadow_malloc(&shadow_hakmem, hoard_sizes[least], hoard->count);
+        share[least] += hoard_sizes[least];
+        bytes += hoard_sizes[least];
     }
 }
 
@@ -49,29 +54,47 @@ static void free_hoard(struct hoard *hoard) {
     }
 }
 
-/* Of the pages that the hoard's blocks begin on, how many in a thousand are resident. */
-static unsigned resident_permille(const struct hoard *hoard) {
+/* How many of the pages from the block's first to its last are resident, and how many there are. */
+static size_t resident_pages(const struct block *block, size_t *all) {
+    static unsigned char answers[2048];
+    uintptr_t first = (uintptr_t)block->ptr & ~(uintptr_t)(PAGE - 1);
+    size_t pages = ((uintptr_t)block->ptr + block->usable - first + PAGE - 1) / PAGE;
     size_t resident = 0;
-    for (size_t i = 0; i < hoard->count; i++) {
-        uintptr_t page = (uintptr_t)hoard->blocks[i].ptr & ~(uintptr_t)(PAGE - 1);
-        unsigned char answer = 0;
-        resident += mincore((void *)page, PAGE, &answer) == 0 && (answer & 1) != 0;
+    *all = pages < sizeof answers ? pages : sizeof answers;
+    if (mincore((void *)first, *all * PAGE, answers) == 0) {
+        for (size_t i = 0; i < *all; i++) {
+            resident += answers[i] & 1;
+        }
     }
-    return (unsigned)(resident * 1000 / hoard->count);
+    return resident;
+}
+
+/* Of the bytes of the hoard, how many in a thousand are resident. Blocks count by their size, not by their number. */
+static unsigned resident_permille(const struct hoard *hoard) {
+    size_t bytes = 0;
+    double resident = 0;
+    for (size_t i = 0; i < hoard->count; i++) {
+        const struct block *block = &hoard->blocks[i];
+        size_t all;
+        size_t pages = resident_pages(block, &all);
+        bytes += block->usable;
+        resident += (double)block->usable * (double)pages / (double)all;
+    }
+    return (unsigned)(resident * 1000 / (double)bytes);
 }
 
 static void require_resident(const struct hoard *hoard) {
     unsigned permille = resident_permille(hoard);
     if (permille < 990) {
-        shadow_fail(FAULT_TEST, "only %u of 1000 pages in use are resident: cannot judge", permille);
+        shadow_fail(FAULT_TEST, "only %u of 1000 bytes in use are resident: cannot judge", permille);
     }
 }
 
 static void require_gone(const struct hoard *hoard, const char *what) {
     unsigned permille = resident_permille(hoard);
-    shadow_say("%s: %zu blocks, %u of 1000 freed pages are resident", what, hoard->count, permille);
+    shadow_say("%s: %zu blocks, %u of 1000 freed bytes are resident", what, hoard->count, permille);
     if (permille > 50) {
-        shadow_fail(FAULT_MEMORY, "%s: %u of 1000 freed pages are resident", what, permille);
+        shadow_fail(FAULT_MEMORY, "%s: %u of 1000 freed bytes are resident", what, permille);
     }
 }
 
@@ -138,7 +161,7 @@ static void test_by_itself(size_t bytes) {
 }
 
 int main(void) {
-    size_t bytes = shadow_env("HAK_OPS", SHADOW_SLOW_BUILD ? 64 : 200) * MIB;
+    size_t bytes = shadow_env("HAK_OPS", SHADOW_SLOW_BUILD ? 64 : 128) * MIB;
     test_own_blocks(bytes);
     test_idle_owner(bytes);
     test_by_itself(bytes);

@@ -6,7 +6,7 @@
 #ifndef TEST_SUPPORT_HAK_FUNCTIONS_H
 #define TEST_SUPPORT_HAK_FUNCTIONS_H
 
-#include "../../include/hakmem.h"
+#include "hakmem.h"
 #include "provider.h"
 
 #define HAK_FUNCTIONS(X)                                                                                               \

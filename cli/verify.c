@@ -1,0 +1,192 @@
+/* verify.c
+ * Purpose.     The verb `verify`: proves which allocator serves a program, or a running process.
+ * Design.      The program is run even if hakmem cannot be preloaded into it, since the answer is then a proof too, of
+ *              the opposite; only what cannot be run at all is refused. The report goes to standard output; in JSON the
+ *              command's own output is kept out of it.
+ */
+#include "basics.h"
+#include "preload.h"
+#include "program.h"
+#include "report.h"
+#include "settings.h"
+#include "trace.h"
+#include "verb.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct option options[] = {
+    {"json", no_argument, NULL, 'j'},         {"no-preload", no_argument, NULL, 'n'},
+    {"lib", required_argument, NULL, 'l'},    {"set", required_argument, NULL, 's'},
+    {"output", required_argument, NULL, 'o'}, {"pid", required_argument, NULL, 'p'},
+    {"help", no_argument, NULL, 'h'},         {0},
+};
+
+struct request {
+    bool json, no_preload;
+    const char *chosen;  // library
+    const char *pid;
+    const char *output;
+    FILE *out;
+};
+
+static void print_help(FILE *out) {
+    fprintf(out, "usage: hakmem verify [OPTION]... [--] COMMAND [ARGUMENT]...\n"
+                 "       hakmem verify [--json] [--output FILE] --pid PID\n\n"
+                 "Runs COMMAND on hakmem and proves, for every process that it starts, whether hakmem and nothing else\n"
+                 "serves it. Exit status 0 if so, 1 with the culprit named if not, 2 if nothing could be looked at.\n\n"
+                 "  --json            the report as JSON; COMMAND's output goes to standard error\n"
+                 "  --output FILE     the report goes to FILE\n"
+                 "  --no-preload      run COMMAND as it is\n"
+                 "  --pid PID         look at a process that runs already\n"
+                 "  --lib PATH        the library, instead of the one found beside this command or installed\n"
+                 "  --set NAME=VALUE  an option of the library:\n\n");
+    settings_print(out);
+}
+
+static int print_report(const struct request *request, struct report *report) {
+    if (request->json)
+        report_print_json(report, request->out);
+    else
+        report_print_text(report, request->out);
+    bool written = fflush(request->out) == 0 && !ferror(request->out);
+    int status = report->proved ? EXIT_PROVED : EXIT_NOT_PROVED;
+    report_free(report);
+    if (!written)
+        say("cannot write the report: %s", strerror(errno));
+    return written ? status : EXIT_USAGE;
+}
+
+/* What to do when the kernel does not let us look at somebody's process. */
+static void say_forbidden(pid_t pid) {
+    char path[64];
+    struct stat status;
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    if (stat(path, &status) == 0 && status.st_uid != geteuid() && geteuid() != 0) {
+        say("process %d belongs to another user: run this command as root (sudo)", (int)pid);
+        return;
+    }
+    size_t length = 0;
+    char *yama = proc_text(1, "../sys/kernel/yama/ptrace_scope", &length);
+    if (yama != NULL && atoi(yama) > 0)
+        say("the kernel lets only root look at running processes (kernel.yama.ptrace_scope is %d): run this command as "
+            "root (sudo), or as root 'sysctl kernel.yama.ptrace_scope=0', or start the program with 'hakmem verify'",
+            atoi(yama));
+    else
+        say("the kernel does not let us look at process %d (it runs with other rights, or has made itself "
+            "undumpable): run this command as root (sudo)",
+            (int)pid);
+    free(yama);
+}
+
+static int verify_process(const struct request *request) {
+    char *end = NULL;
+    errno = 0;
+    long pid = strtol(request->pid, &end, 10);
+    if (errno != 0 || end == request->pid || *end != 0 || pid <= 0 || pid > INT32_MAX) {
+        say("verify: --pid takes the number of a process, not '%s'", request->pid);
+        return EXIT_USAGE;
+    }
+    if (proc_status_number((pid_t)pid, "Tgid:") < 0) {
+        say("there is no process %ld", pid);
+        return EXIT_USAGE;
+    }
+    struct image *image = need(sizeof *image);
+    struct report report = {.library = NULL};
+    image->pid = (pid_t)pid;
+    image->parent = (pid_t)proc_status_number((pid_t)pid, "PPid:");
+    image_identify(image, (pid_t)pid);
+    image->proof = inspect_process((pid_t)pid, NULL);
+    int status = EXIT_USAGE;
+    if (image->proof->forbidden)
+        say_forbidden((pid_t)pid);
+    else if (image->proof->failure != NULL)
+        say("cannot look at process %ld: %s", pid, image->proof->failure);
+    else {
+        report_make(&report, &image, 1);
+        status = print_report(request, &report);
+    }
+    image_free(image);
+    return status;
+}
+
+static int verify_command(const struct request *request, char **arguments) {
+    struct program program;
+    char *library = NULL;
+    int status = EXIT_USAGE;
+    if (!program_find(arguments[0], &program))
+        return EXIT_USAGE;
+    if (!request->no_preload)
+        library = preload_find(request->chosen);
+    if (request->no_preload || (library != NULL && preload_set(library))) {
+        struct trace trace;
+        bool quiet = request->json && request->output == NULL;
+        if (trace_run(&trace, program.path, arguments, library, quiet)) {
+            struct report report = {.command = arguments, .status = trace.status, .library = library};
+            report_make(&report, trace.image, trace.image_count);
+            status = print_report(request, &report);
+        }
+        trace_free(&trace);
+    }
+    free(library);
+    program_free(&program);
+    return status;
+}
+
+/* The report's file is opened first: a command should not run for an hour before its name turns out to be wrong. */
+static int verify(struct request *request, char **arguments) {
+    request->out = request->output != NULL ? fopen(request->output, "we") : stdout;
+    if (request->out == NULL) {
+        say("cannot write %s: %s", request->output, strerror(errno));
+        return EXIT_USAGE;
+    }
+    int status = request->pid != NULL ? verify_process(request) : verify_command(request, arguments);
+    if (request->output != NULL)
+        fclose(request->out);
+    return status;
+}
+
+static bool is_consistent(const struct request *request, bool has_command) {
+    const char *problem = NULL;
+    if (request->pid != NULL && (has_command || request->no_preload || request->chosen != NULL))
+        problem = "--pid takes no command, --no-preload or --lib";
+    else if (request->no_preload && request->chosen != NULL)
+        problem = "--no-preload and --lib exclude each other";
+    else if (request->pid == NULL && !has_command)
+        problem = "no command to run";
+    if (problem != NULL)
+        say("verify: %s", problem);
+    return problem == NULL;
+}
+
+int verb_verify(int count, char **arguments) {
+    struct request request = {0};
+    int letter;
+    opterr = 0;
+    while ((letter = getopt_long(count, arguments, "+:", options, NULL)) != -1) {
+        switch (letter) {
+        case 'j': request.json = true; break;
+        case 'n': request.no_preload = true; break;
+        case 'l': request.chosen = optarg; break;
+        case 'o': request.output = optarg; break;
+        case 'p': request.pid = optarg; break;
+        case 's':
+            if (!settings_set(optarg))
+                return EXIT_USAGE;
+            break;
+        case 'h': print_help(stdout); return 0;
+        default:
+            say("verify: %s %s", letter == ':' ? "a value is missing after" : "unknown option",
+                arguments[optind - 1]);
+            return EXIT_USAGE;
+        }
+    }
+    if (is_consistent(&request, optind < count))
+        return verify(&request, arguments + optind);
+    print_help(stderr);
+    return EXIT_USAGE;
+}

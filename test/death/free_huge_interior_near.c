@@ -1,0 +1,13 @@
+/* free_huge_interior_near.c
+ * Purpose.     free of a pointer into a Huge block, 16 bytes behind its start.
+ * expect: hakmem: free\(@ptr@\): inside a block that starts at @start@
+ */
+#include "../support/death.h"
+
+int main(void) {
+    char *block = death_block(10485760);
+    free(death_pointer(block + 16));
+    EXPECT(pattern_holds_sparse(block, 10485760, 10485760, 1));
+    free(block);
+    return death_survived(1, 0);
+}
