@@ -1,6 +1,6 @@
 /* arch.h
- * Purpose.     What differs between the machines that the command can look at: ELF and relocation numbers, the system
- *              calls that replace a program. One block per architecture, nowhere else.
+ * Purpose.     What differs between the machines that the command can look at: ELF and relocation numbers, where a
+ *              stopped thread shows its system call. One block per architecture, nowhere else.
  * Design.      Both architectures use relocations with addends (RELA) and 64-bit ELF, so only numbers differ.
  */
 #ifndef HAK_CLI_ARCH_H
@@ -8,6 +8,7 @@
 
 #include <elf.h>
 #include <linux/audit.h>
+#include <sys/user.h>
 
 #if defined(__x86_64__)
 #define ARCH_NAME "x86-64"
@@ -17,6 +18,7 @@
 #define ARCH_RELOC_CALL R_X86_64_JUMP_SLOT
 #define ARCH_RELOC_ADDRESS R_X86_64_GLOB_DAT
 #define ARCH_RELOC_WORD R_X86_64_64
+#define ARCH_SYSCALL_OF(registers) ((long)(registers)->orig_rax)
 #elif defined(__aarch64__)
 #define ARCH_NAME "aarch64"
 #define ARCH_MULTIARCH "aarch64-linux-gnu"
@@ -25,6 +27,7 @@
 #define ARCH_RELOC_CALL R_AARCH64_JUMP_SLOT
 #define ARCH_RELOC_ADDRESS R_AARCH64_GLOB_DAT
 #define ARCH_RELOC_WORD R_AARCH64_ABS64
+#define ARCH_SYSCALL_OF(registers) ((long)(registers)->regs[8])
 #else
 #error "add the numbers of this architecture"
 #endif

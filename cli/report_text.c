@@ -14,7 +14,8 @@
 /* A build may start thousands of processes: so many rows are for reading, culprits excepted. */
 #define ROWS_MAX 40
 
-#define LABEL_COLUMNS 78
+/* Width of the table of bindings. */
+#define COLUMNS 100
 
 static void print_process(const struct image *image, FILE *out) {
     const struct proof *proof = image->proof;
@@ -79,56 +80,85 @@ static struct line *line_for(struct lines *lines, const char *object, const char
     return line;
 }
 
-static void add_bindings(struct lines *lines, const struct proof *proof) {
+static void add_bindings(struct lines *lines, const struct proof *proof, bool called) {
     for (size_t i = 0; i < proof->bindings.count; i++) {
         const struct binding *binding = &proof->bindings.item[i];
         const char *target = binding_state_name(binding->state);
+        if ((binding->state == BINDING_LAZY) == called)
+            continue;
         if (binding->state == BINDING_BOUND)
             target = binding->to == BINDING_NOWHERE ? "no object" : proof->objects.item[binding->to].path;
         line_for(lines, proof->objects.item[binding->from].path, target)->symbol[binding->symbol] = true;
     }
 }
 
+/* What one process has called, another of the same objects may never have called: the first says more. */
+static bool is_called(const struct lines *lines, const char *object, unsigned symbol) {
+    for (size_t i = 0; i < lines->count; i++)
+        if (lines->item[i].symbol[symbol] && strcmp(lines->item[i].object, object) == 0)
+            return true;
+    return false;
+}
+
+static void add_never_called(struct lines *lines, const struct lines *called) {
+    for (size_t i = 0; i < called->count; i++) {
+        const struct line *line = &called->item[i];
+        for (unsigned k = 0; k < SYMBOL_COUNT; k++)
+            if (line->symbol[k] && !is_called(lines, line->object, k))
+                line_for(lines, line->object, line->target)->symbol[k] = true;
+    }
+}
+
+static void free_lines(struct lines *lines) {
+    for (size_t i = 0; i < lines->count; i++) {
+        free(lines->item[i].object);
+        free(lines->item[i].target);
+    }
+    free(lines->item);
+}
+
 static void print_symbols(const struct line *line, FILE *out) {
-    int column = 0;
+    int column = fprintf(out, "      %s:", base_name(line->target));
+    const char *comma = "";
     for (unsigned i = 0; i < SYMBOL_COUNT; i++) {
         if (!line->symbol[i])
             continue;
         const char *label = symbol_label(i);
-        int length = (int)strlen(label) + 2;
-        if (column != 0)
-            fputs(column + length > LABEL_COLUMNS ? ",\n        " : ", ", out);
-        column = column + length > LABEL_COLUMNS ? length : column + length;
-        fputs(label, out);
+        fputs(comma, out);
+        if (column + (int)strlen(label) + 2 > COLUMNS)
+            column = fprintf(out, "\n       ") - 1;
+        column += fprintf(out, " %s", label) + 1;
+        comma = ",";
     }
+    fputc('\n', out);
 }
 
 static int by_object(const void *one, const void *other) {
-    return strcmp(((const struct line *)one)->object, ((const struct line *)other)->object);
+    const struct line *left = one, *right = other;
+    int order = strcmp(left->object, right->object);
+    return order != 0 ? order : strcmp(left->target, right->target);
 }
 
 static void print_bindings(const struct report *report, FILE *out) {
-    struct lines lines = {0};
-    for (size_t i = 0; i < report->count; i++)
-        if (report->image[i]->proof != NULL)
-            add_bindings(&lines, report->image[i]->proof);
-    if (lines.count == 0)
-        return;
-    qsort(lines.item, lines.count, sizeof *lines.item, by_object);
-    fprintf(out, "\n  what allocation symbols are bound to, by object\n");
-    for (size_t i = 0; i < lines.count; i++) {
-        const struct line *line = &lines.item[i];
-        if (i == 0 || strcmp(line->object, lines.item[i - 1].object) != 0)
-            fprintf(out, "  %s\n", line->object);
-        fprintf(out, "      %s: ", base_name(line->target));
-        print_symbols(line, out);
-        fputc('\n', out);
+    struct lines lines = {0}, lazy = {0};
+    for (size_t i = 0; i < report->count; i++) {
+        if (report->image[i]->proof == NULL)
+            continue;
+        add_bindings(&lines, report->image[i]->proof, true);
+        add_bindings(&lazy, report->image[i]->proof, false);
+    }
+    add_never_called(&lines, &lazy);
+    if (lines.count != 0) {
+        qsort(lines.item, lines.count, sizeof *lines.item, by_object);
+        fprintf(out, "\n  what allocation symbols are bound to, by object\n");
     }
     for (size_t i = 0; i < lines.count; i++) {
-        free(lines.item[i].object);
-        free(lines.item[i].target);
+        if (i == 0 || strcmp(lines.item[i].object, lines.item[i - 1].object) != 0)
+            fprintf(out, "  %s\n", lines.item[i].object);
+        print_symbols(&lines.item[i], out);
     }
-    free(lines.item);
+    free_lines(&lines);
+    free_lines(&lazy);
 }
 
 /* The same sentence about several processes is one line. */

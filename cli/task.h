@@ -29,7 +29,9 @@ struct image {
 struct process {
     pid_t pid, parent;
     struct image *image;
-    struct proof *before_exec;  // what was seen when it called exec; the kernel may still refuse
+    bool in_exec;               // a thread of it has called exec and the kernel has not answered
+    struct proof *before_exec;  // what was seen at that call
+    pid_t held;                 // thread kept at its exit until the others are gone; 0 for none
     unsigned live, tasks;
 };
 

@@ -2,8 +2,13 @@
  * Purpose.     See trace.h. The events of ptrace, one function each.
  * Design.      A new thread's first stop and its parent's report of it come in either order; a thread that comes first
  *              waits, stopped, for the report, which tells whether it shares memory.
+ *              When a whole process exits, the kernel kills its other threads, and not all of those report their exit.
+ *              So the first thread that reports such an exit is held until the others are gone: through it the memory
+ *              is seen in its final state.
  */
 #include "trace.h"
+
+#include "arch.h"
 
 #include <errno.h>
 #include <linux/kcmp.h>
@@ -12,6 +17,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -67,8 +73,10 @@ static void settle(struct trace *trace, const struct process *parent, pid_t pare
     struct task *waiting = task_find(&trace->tasks, tid);
     if (waiting != NULL && waiting->process != NULL)
         return;
-    if (waiting != NULL)
+    if (waiting != NULL) {
         task_remove(&trace->tasks, waiting);
+        trace->waiting--;
+    }
     struct process *process = NULL;
     long group = proc_status_number(tid, "Tgid:");
     if (group < 0 && waiting == NULL)
@@ -111,13 +119,20 @@ static void on_child(struct trace *trace, struct task *parent, int event) {
         settle(trace, parent->process, parent->tid, (pid_t)tid, event == PTRACE_EVENT_VFORK);
 }
 
+static void forget_exec(struct process *process) {
+    proof_free(process->before_exec);
+    process->before_exec = NULL;
+    process->in_exec = false;
+}
+
 /* The process asks for another program. Memory that it shares with its parent stays. */
 static void on_exec_call(struct trace *trace, const struct task *task) {
     struct process *process = task->process;
-    proof_free(process->before_exec);
-    process->before_exec = NULL;
+    forget_exec(process);
+    process->in_exec = true;
     if (!process->image->hidden && process->image->live == process->live)
         process->before_exec = inspect_process(task->tid, trace->library);
+    ptrace(PTRACE_SYSCALL, task->tid, NULL, NULL);
 }
 
 struct others {
@@ -143,8 +158,7 @@ static void on_exec(struct trace *trace, struct task *task) {
         old->end = END_EXEC;
         process->before_exec = NULL;
     }
-    proof_free(process->before_exec);
-    process->before_exec = NULL;
+    forget_exec(process);
     trace->started = true;
     struct image *image = add_image(trace, process->pid, process->parent);
     image_identify(image, process->pid);
@@ -153,12 +167,53 @@ static void on_exec(struct trace *trace, struct task *task) {
     task->leaving = false;
 }
 
-/* A thread is about to exit. Its memory is there until it goes on, so the last one shows the final state. */
+/* True if the thread, which is about to exit, takes its whole process along: it was killed, or did anything but end
+ * itself alone. */
+static bool ends_process(pid_t tid) {
+    unsigned long status = 0;
+    struct user_regs_struct registers = {0};
+    struct iovec where = {.iov_base = &registers, .iov_len = sizeof registers};
+    if (ptrace(PTRACE_GETEVENTMSG, tid, NULL, &status) == 0 && (status & 0x7f) != 0)
+        return true;
+    return ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &where) == 0 && ARCH_SYSCALL_OF(&registers) != SYS_exit;
+}
+
+/* The thread is stopped and the last of its process. If it is the last one in the memory, that shows its final state;
+ * it is there until the thread goes on. */
+static void look_at_last(struct trace *trace, struct process *process, pid_t tid) {
+    if (process->image->live == 0 && !process->image->hidden)
+        keep_proof(process->image, inspect_process(tid, trace->library));
+}
+
+/* A thread is about to exit. */
 static void on_leaving(struct trace *trace, struct task *task) {
-    struct image *image = task->process->image;
+    struct process *process = task->process;
     task_leave(task);
-    if (image->live == 0 && !image->hidden)
-        keep_proof(image, inspect_process(task->tid, trace->library));
+    if (process->live != 0 && process->held == 0 && !process->in_exec && ends_process(task->tid)) {
+        process->held = task->tid;
+        return;
+    }
+    if (process->live == 0) {
+        look_at_last(trace, process, task->tid);
+        if (process->held != 0)
+            resume(process->held, 0);
+        process->held = 0;
+    }
+    resume(task->tid, 0);
+}
+
+/* A thread is gone. If it did not report its exit and was the last one running, the one that is held is looked at. */
+static void on_gone(struct trace *trace, struct task *task) {
+    struct process *process = task->process;
+    bool reported = task->leaving;
+    task_leave(task);
+    if (process->held == task->tid)
+        process->held = 0;
+    if (!reported && process->live == 0 && process->held != 0) {
+        look_at_last(trace, process, process->held);
+        resume(process->held, 0);
+        process->held = 0;
+    }
 }
 
 static void on_end(struct trace *trace, pid_t tid, int status) {
@@ -174,8 +229,13 @@ static void on_end(struct trace *trace, pid_t tid, int status) {
         image->end = WIFSIGNALED(status) ? END_SIGNAL : END_EXIT;
         image->end_value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
     }
+    if (task->process != NULL)
+        on_gone(trace, task);
+    else
+        trace->waiting--;
     task_remove(&trace->tasks, task);
-    tasks_each(&trace->tasks, settle_alone, trace);
+    if (trace->waiting != 0)
+        tasks_each(&trace->tasks, settle_alone, trace);
 }
 
 static bool is_stop_signal(int signal) {
@@ -187,6 +247,7 @@ static void on_stop(struct trace *trace, pid_t tid, int status) {
     struct task *task = task_find(&trace->tasks, tid);
     if (task == NULL) {
         task = task_add(&trace->tasks, tid, NULL);
+        trace->waiting++;
         if (event == PTRACE_EVENT_STOP)
             return;
         settle_alone(trace, task);
@@ -195,7 +256,11 @@ static void on_stop(struct trace *trace, pid_t tid, int status) {
     if (task == NULL || task->process == NULL)
         return;
     switch (event) {
-    case 0: resume(tid, signal); return;
+    case 0:
+        if (signal == (SIGTRAP | 0x80))
+            forget_exec(task->process);
+        resume(tid, signal == (SIGTRAP | 0x80) ? 0 : signal);
+        return;
     case PTRACE_EVENT_STOP:
         if (is_stop_signal(signal))
             ptrace(PTRACE_LISTEN, tid, NULL, NULL);
@@ -205,9 +270,9 @@ static void on_stop(struct trace *trace, pid_t tid, int status) {
     case PTRACE_EVENT_FORK:
     case PTRACE_EVENT_VFORK:
     case PTRACE_EVENT_CLONE: on_child(trace, task, event); break;
-    case PTRACE_EVENT_SECCOMP: on_exec_call(trace, task); break;
+    case PTRACE_EVENT_SECCOMP: on_exec_call(trace, task); return;
     case PTRACE_EVENT_EXEC: on_exec(trace, task); break;
-    case PTRACE_EVENT_EXIT: on_leaving(trace, task); break;
+    case PTRACE_EVENT_EXIT: on_leaving(trace, task); return;
     default: break;
     }
     resume(tid, 0);

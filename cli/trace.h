@@ -20,6 +20,7 @@ struct trace {
     int status;           // its wait status
     pid_t command;
     bool command_ended, told_of_others;
+    size_t waiting;       // tasks that have no process yet
     struct task_table tasks;
 };
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """tools/check_binary.py --build DIR | --self-test
 
-Purpose.     The shipped library is what it promises to be: it exports the names of test/golden/exports.txt and no other,
-             needs libc alone, takes at most 64 bytes of initial-exec TLS and 1 KiB of stack in the deepest call, stays
-             loaded, has no writable code and binds everything when it is loaded.
+Purpose.     The shipped library is what it promises to be: it exports the names of test/golden/exports.txt and no
+             other, needs libc alone, takes at most 64 bytes of initial-exec TLS and 1 KiB of stack in the deepest
+             call, stays loaded, has no writable code and binds everything when it is loaded.
 Design.      Reads libhakmem.so and libhakmem.a with nm and readelf. For the stack, compiles src/hakmem.c once more with
              its own command line and gcc's call graph: each frame, and the sum along the deepest chain of calls. What
              lies behind function pointers and libc calls is not in that sum.
@@ -176,7 +176,8 @@ def self_test():
         source, library = f"{scratch}/x.c", f"{scratch}/libhakmem.so"
         for title, (text, flags, expected) in {"good": (GOOD_C, GOOD_FLAGS, None), **BAD_LIBRARIES}.items():
             pathlib.Path(source).write_text(text)
-            output_of("gcc", "-fPIC", "-O1", "-fno-builtin", "-shared", "-Wl,--no-as-needed", "-o", library, source, *flags)
+            output_of("gcc", "-fPIC", "-O1", "-fno-builtin", "-shared", "-Wl,--no-as-needed", "-o", library, source,
+                      *flags)
             faults = list(so_faults(library))
             if faults != ([expected] if expected else []):
                 bad.append(f"{title}: expected {expected}, got {faults}")

@@ -84,7 +84,7 @@ struct thread *hak_api_thread(void)
     struct thread *thread = hak_thread_self;
     if (likely(thread_is_alive(thread)))
         return thread;
-    return thread == &hak_thread_ended ? NULL : begin_thread();
+    return hak_thread_ended ? NULL : begin_thread();
 }
 
 __attribute__((constructor(101))) static void at_load(void)

@@ -20,6 +20,7 @@
 /* Initial-exec: no call into the loader, which would allocate. Keep what is marked with it small: it comes out of a
  * surplus that a late dlopen shares with every other library. */
 #define HAK_TLS static __thread __attribute__((tls_model("initial-exec")))
+#define HAK_TLS_DEFINE __thread __attribute__((tls_model("initial-exec"), visibility("hidden")))
 #define HAK_TLS_SHARED extern __thread __attribute__((tls_model("initial-exec"), visibility("hidden")))
 
 /* Makes the compiler forget where the variable's value comes from. No instruction. */

@@ -19,16 +19,12 @@
 
 static const uint32_t nothing_mapped;
 
-#define THREAD_WITHOUT_BLOCKS                                                                                          \
-    {                                                                                                                  \
-        .view = {.tag = TAG_NOBODY, .address_mask = 0, .page_map = &nothing_mapped }                                   \
-    }
+__attribute__((section(".data.rel.ro.hakmem"))) struct thread hak_thread_nobody = {
+    .view = {.tag = TAG_NOBODY, .address_mask = 0, .page_map = &nothing_mapped},
+};
 
-struct thread hak_thread_unborn = THREAD_WITHOUT_BLOCKS;
-struct thread hak_thread_ended = THREAD_WITHOUT_BLOCKS;
-
-__thread struct thread *hak_thread_self __attribute__((tls_model("initial-exec"), visibility("hidden"))) =
-    &hak_thread_unborn;
+HAK_TLS_DEFINE struct thread *hak_thread_self = &hak_thread_nobody;
+HAK_TLS_DEFINE bool hak_thread_ended;
 
 static int32_t capacity_for(unsigned size_class, size_t bytes)
 {
@@ -196,7 +192,8 @@ void hak_thread_end(void)
     struct thread *thread = hak_thread_self;
     if (!thread_is_alive(thread))
         return;
-    hak_thread_self = &hak_thread_ended;
+    hak_thread_self = &hak_thread_nobody;
+    hak_thread_ended = true;
     hak_thread_empty(thread);
     hak_thread_list_remove(thread);
     hak_purge_tick();

@@ -1,6 +1,6 @@
 /* heap/thread.h
  * Purpose.     A thread's allocator state: birth, its caches' dealings with the heap, end.
- * Design.      Thread-local storage is one pointer. Before a thread's first slow path and after its end it leads to a
+ * Design.      Thread-local storage is one pointer (and two words that only slow paths read). Before a thread's first slow path and after its end it leads to a
  *              read-only record without blocks, whose tag matches nothing, so the fast paths need no test for either.
  *              After the end, calls go straight to a heap, one block at a time.
  *              Records are never unmapped: tools read them (hakmem_stats.h), and a new thread reuses the finished ones.
@@ -25,16 +25,16 @@ struct thread {
     struct outbox outbox;
 };
 
-HAK_TLS_SHARED struct thread *hak_thread_self;
+HAK_TLS_SHARED struct thread *hak_thread_self; /* never NULL */
+HAK_TLS_SHARED bool hak_thread_ended;          /* after hak_thread_end */
 
-/* Read-only in effect: nothing that reads their empty lists and their tag goes on to write. */
-extern struct thread hak_thread_unborn;
-extern struct thread hak_thread_ended;
+/* Stands in where there is no record. Read-only: nothing that reads its empty lists and its tag goes on to write. */
+extern struct thread hak_thread_nobody;
 
 /* True if the calling thread has a record of its own. */
 FAST bool thread_is_alive(const struct thread *thread)
 {
-    return thread != &hak_thread_unborn && thread != &hak_thread_ended;
+    return thread != &hak_thread_nobody;
 }
 
 /* Once, before the first birth. */

@@ -112,8 +112,8 @@ void *_ZnamSt11align_val_t(size_t size, align_val_t alignment) {
 }
 
 /* operator new that returns NULL. The runtime's own version is a call of the throwing operator, which is ours or the
- * program's, inside try and catch: when memory is short that is what runs the new handler and swallows what it throws.
- * A fully static program cannot be asked for it: no handler is called then. */
+ * program's, inside try and catch: with a new handler set, that is what calls it and swallows what it throws. A fully
+ * static program cannot be asked for it: no handler is called then. */
 
 OPERATOR void *_ZnwmRKSt9nothrow_t(size_t size, nothrow_t tag);
 OPERATOR void *_ZnamRKSt9nothrow_t(size_t size, nothrow_t tag);
@@ -144,8 +144,11 @@ __attribute__((noinline)) static void *nothrow_slow(size_t size, nothrow_t tag, 
     void *block = replaced ? NULL : hak_alloc_slow(size, op->entry, NULL);
     if (likely(block != NULL))
         return block;
-    __typeof__(op->ours) runtime = (__typeof__(op->ours))hak_cxx_runtime_function(
-        op->symbol, (hak_cxx_function)op->ours, __builtin_return_address(0));
+    const void *caller = __builtin_return_address(0);
+    if (!replaced && !hak_cxx_has_handler(caller))
+        return NULL;
+    __typeof__(op->ours) runtime =
+        (__typeof__(op->ours))hak_cxx_runtime_function(op->symbol, (hak_cxx_function)op->ours, caller);
     if (runtime != NULL)
         return runtime(size, tag);
     return replaced ? op->throwing(size) : NULL;
@@ -159,8 +162,11 @@ __attribute__((noinline)) static void *nothrow_aligned(size_t size, align_val_t 
     void *block = replaced ? NULL : hak_aligned_entry(alignment, size, op->entry);
     if (likely(block != NULL))
         return block;
-    __typeof__(op->ours) runtime = (__typeof__(op->ours))hak_cxx_runtime_function(
-        op->symbol, (hak_cxx_function)op->ours, __builtin_return_address(0));
+    const void *caller = __builtin_return_address(0);
+    if (!replaced && !hak_cxx_has_handler(caller))
+        return NULL;
+    __typeof__(op->ours) runtime =
+        (__typeof__(op->ours))hak_cxx_runtime_function(op->symbol, (hak_cxx_function)op->ours, caller);
     if (runtime != NULL)
         return runtime(size, alignment, tag);
     return replaced ? op->throwing(size, alignment) : NULL;

@@ -5,7 +5,6 @@
 
 #include <dlfcn.h>
 #include <link.h>
-#include <stdbool.h>
 
 #include "api/fast.h"
 #include "base/bits.h"
@@ -37,8 +36,7 @@ static hak_cxx_function symbol_of_object(const char *object, const char *symbol,
     return function;
 }
 
-/* As the code at `caller` would bind the symbol, if that is not part of the main program, whose scope is the global
- * one. */
+/* In the object that the code at `caller` belongs to. The main program's scope is the global one. */
 static hak_cxx_function symbol_of_caller(const void *caller, const char *symbol, hak_cxx_function ours) {
     Dl_info info;
     void *map = NULL;
@@ -48,14 +46,15 @@ static hak_cxx_function symbol_of_caller(const void *caller, const char *symbol,
     return object->l_name[0] == '\0' ? NULL : symbol_of_object(object->l_name, symbol, ours);
 }
 
-/* `bound` is what the symbol was bound to when this library was loaded, or NULL. */
+/* In the order in which the loader binds the caller's own references: global scope first. `bound` is what it bound
+ * ours to when this library was loaded, or NULL. */
 static hak_cxx_function find(const char *symbol, hak_cxx_function bound, hak_cxx_function ours, const void *caller) {
     static const char *const runtimes[] = {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"};
-    if (dlopen == NULL || dlsym == NULL || dlclose == NULL || dladdr1 == NULL)
+    if (bound != NULL || dlopen == NULL || dlsym == NULL || dlclose == NULL || dladdr1 == NULL)
         return bound;
-    hak_cxx_function function = symbol_of_caller(caller, symbol, ours);
+    hak_cxx_function function = symbol_of(RTLD_NEXT, symbol, ours);
     if (function == NULL)
-        function = bound != NULL ? bound : symbol_of(RTLD_NEXT, symbol, ours);
+        function = symbol_of_caller(caller, symbol, ours);
     for (size_t i = 0; function == NULL && i < sizeof runtimes / sizeof *runtimes; i++)
         function = symbol_of_object(runtimes[i], symbol, ours);
     return function;
@@ -68,6 +67,10 @@ hak_cxx_function hak_cxx_runtime_function(const char *symbol, hak_cxx_function o
 static new_handler current_handler(const void *caller) {
     hak_cxx_function get = find("_ZSt15get_new_handlerv", (hak_cxx_function)_ZSt15get_new_handlerv, NULL, caller);
     return get == NULL ? NULL : ((new_handler(*)(void))get)();
+}
+
+bool hak_cxx_has_handler(const void *caller) {
+    return current_handler(caller) != NULL;
 }
 
 /* Returns only if there is nobody to throw. */

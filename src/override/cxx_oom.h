@@ -1,15 +1,17 @@
 /* override/cxx_oom.h
  * Purpose.     What operator new does when there is no memory: the program's new handler, then std::bad_alloc.
- * Design.      Both belong to the C++ runtime that the calling code uses. A process may have none, or get one late and
- *              privately (a C program that loads a plugin), or have two. So it is looked for when it is needed: first
- *              as the object that called would find it, then in the program, then by the runtimes' file names.
+ * Design.      Both belong to the C++ runtime of the code that called. A program may have it from the start: then the
+ *              loader has bound our references. It may have none, or get one late and privately (a C program that
+ *              loads a plugin), or several: then it is looked for when it is needed, in the global scope, in the
+ *              caller's object and what that depends on, and by the runtimes' file names.
  *              Every reference is weak: neither a runtime nor, in a static program, the loader has to be there.
- * Concurrency. Any thread, no lock held. Takes the loader's lock for the search.
+ * Concurrency. Any thread, no lock held. The search takes the loader's lock.
  * Not here.    The operators (cxx.c).
  */
 #ifndef HAK_OVERRIDE_CXX_OOM_H
 #define HAK_OVERRIDE_CXX_OOM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -24,6 +26,9 @@ typedef void (*hak_cxx_function)(void);
  * throws std::bad_alloc. Never returns NULL. What the handler throws passes through. `caller` is an address in the
  * code that called operator new. Without a C++ runtime in the process: one line on stderr and abort. */
 SLOW void *hak_cxx_new_failed(size_t alignment, size_t size, enum hak_entry entry, const void *caller);
+
+/* Whether the caller's C++ runtime has a new handler now. */
+SLOW bool hak_cxx_has_handler(const void *caller);
 
 /* The function that the caller's C++ runtime defines by that mangled name, or NULL. Never `ours`, the function that
  * this library defines by it. */

@@ -15,7 +15,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-enum { PAGE = 4096, WAIT_SECONDS = 60 };
+enum { PAGE = 4096, WAIT_SECONDS = 60, GONE_PERMILLE = 100 };
 
 static const size_t hoard_sizes[] = {200, 1024, 1500, 4096, 20000, 65536, 700000, (size_t)5 << 20};
 
@@ -93,7 +93,7 @@ static void require_resident(const struct hoard *hoard) {
 static void require_gone(const struct hoard *hoard, const char *what) {
     unsigned permille = resident_permille(hoard);
     shadow_say("%s: %zu blocks, %u of 1000 freed bytes are resident", what, hoard->count, permille);
-    if (permille > 50) {
+    if (permille > GONE_PERMILLE) {
         shadow_fail(FAULT_MEMORY, "%s: %u of 1000 freed bytes are resident", what, permille);
     }
 }
@@ -137,7 +137,7 @@ static void test_own_blocks(size_t bytes) {
 /* What a program does that has its peak behind it: a little of everything, again and again. */
 static void light_traffic(void) {
     struct block blocks[64];
-    for (size_t size = 16; size <= 65536; size *= 4) {
+    for (size_t size = 16; size <= 16384; size *= 4) {
         for (unsigned i = 0; i < 64; i++) {
             blocks[i] = shadow_malloc(&shadow_hakmem, size, i);
         }
@@ -153,7 +153,7 @@ static void test_by_itself(size_t bytes) {
     require_resident(&hoard);
     free_hoard(&hoard);
     long deadline = process_now_ms() + WAIT_SECONDS * 1000L;
-    while (resident_permille(&hoard) > 50 && process_now_ms() < deadline) {
+    while (resident_permille(&hoard) > GONE_PERMILLE && process_now_ms() < deadline) {
         light_traffic();
         process_sleep_ms(50);
     }

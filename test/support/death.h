@@ -51,9 +51,9 @@ static inline void *death_block(size_t size) {
 
 static inline void death_put_to_work(void) {
     enum { BLOCKS = 40 };
-    for (size_t tier = 0; tier < TIER_COUNT; tier++) {
+    for (size_t tier = 0; tier < TIER_COUNT && TIER_SIZES[tier] <= 10485760; tier++) {
         size_t size = TIER_SIZES[tier];
-        uint32_t count = size > 4000000 ? 3 : BLOCKS;
+        uint32_t count = size > 1000000 ? 3 : BLOCKS;
         void *blocks[BLOCKS];
         for (uint32_t i = 0; i < count; i++) {
             blocks[i] = malloc(size);

@@ -10,8 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *object_of(void *function)
-{
+static const char *object_of(void *function) {
     Dl_info info;
     if (!function || !dladdr(function, &info) || !info.dli_fname)
         return "nothing";
@@ -19,8 +18,7 @@ static const char *object_of(void *function)
     return slash ? slash + 1 : info.dli_fname;
 }
 
-static void expect(const char *name, void *function, const char *wanted)
-{
+static void expect(const char *name, void *function, const char *wanted) {
     const char *object = object_of(function);
     if (strcmp(object, wanted) != 0) {
         dprintf(STDERR_FILENO, "provider: %s is of %s, not of %s\n", name, object, wanted);
@@ -28,8 +26,7 @@ static void expect(const char *name, void *function, const char *wanted)
     }
 }
 
-__attribute__((constructor)) static void check_provider(void)
-{
+__attribute__((constructor)) static void check_provider(void) {
     const char *wanted = getenv("HAK_TEST_PROVIDER");
     if (!wanted)
         return;
