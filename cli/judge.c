@@ -72,6 +72,8 @@ static void judge_pair(const struct proof *proof, size_t from, size_t to, bool o
 
 static void judge_bindings(const struct proof *proof, struct verdict *verdict) {
     for (size_t from = 0; from < proof->objects.count; from++) {
+        if (proof->hakmem[from])
+            continue;
         for (size_t to = 0; to < proof->objects.count; to++) {
             if (proof->hakmem[to])
                 continue;

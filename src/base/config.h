@@ -66,8 +66,9 @@
 /* Above so many bytes in use, new superslabs ask for huge pages. */
 #define HAK_HUGE_PAGE_HEAP_BYTES ((uint64_t)32 << 20)
 
-/* Free pages held back from the kernel until their time is up: at most this many bytes, or as much as is in use. */
-#define HAK_RETAINED_MIN_BYTES ((uint64_t)64 << 20)
+/* Free pages held back from the kernel until their time is up: at most this many bytes, or a quarter of what is in
+ * use, or what proved to be wanted back. */
+#define HAK_RETAINED_MIN_BYTES ((uint64_t)16 << 20)
 
 /* Size classes: 1..64 in steps of 16 B, then eight per doubling. Numbered so that a Tiny class is its size / 16. */
 #define HAK_TINY_CLASSES 64
@@ -79,7 +80,7 @@
 /* Thread cache, per class: bytes it may grow to (a default), blocks it starts with, mallocs between chores. */
 #define HAK_CACHE_BYTES 65536
 #define HAK_CACHE_START_BYTES 1024
-#define HAK_CHORES_INTERVAL 2048
+#define HAK_CHORES_INTERVAL 256
 
 /* Blocks moved between a cache and its heap at once, and blocks and bytes on their way to other heaps. */
 #define HAK_BATCH_MAX 256

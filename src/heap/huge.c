@@ -44,6 +44,8 @@ static void set_reach(struct superslab *first, unsigned units, size_t bytes, uin
         uint64_t released = ~used & ~unit->free;
         if (dirty != NULL)
             dirty[i] = unit->dirty & used;
+        uint64_t fresh = used & unit->free & ~unit->dirty;
+        hak_purge_regret((uint64_t)__builtin_popcountll(fresh) << HAK_GRANULE_SHIFT);
         hak_unit_remove_dirty(unit, used);
         unit->free = ~used;
         hak_unit_add_dirty(unit, released);
@@ -72,7 +74,7 @@ void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed)
     uint64_t dirty[ARENA_RUN_MAX] = {0};
     unsigned units = direct ? 0 : units_for(bytes);
     lock_acquire(hak_arena_lock());
-    struct superslab *first = direct ? take_direct(bytes, alignment) : hak_arena_take(units);
+    struct superslab *first = direct ? take_direct(bytes, alignment) : hak_arena_take(ARENA_BLOCKS, units);
     if (first != NULL) {
         set_reach(first, units, bytes, dirty);
         first->state = direct ? UNIT_DIRECT : UNIT_HUGE;

@@ -16,6 +16,7 @@ struct arena {
     uint32_t units;
     uint32_t capacity;  /* headers that `headers` has room for */
     uint32_t committed; /* units [0, committed) are accessible */
+    enum arena_use use;
     struct superslab *headers;
 };
 
@@ -25,17 +26,22 @@ static struct {
     struct lock lock;
     struct arena *arenas;
     struct arena *retired;           /* structs of released arenas, for reuse */
-    struct link bin[BIN_LONG + 1];   /* free runs of exactly i units; the last: of more */
-    uint64_t bins;                   /* bit i is set iff bin[i] is not empty */
-    uintptr_t next_bytes;            /* size of the next reservation */
-} arena_state = {.lock = {.rank = LOCK_RANK_ARENA}, .next_bytes = HAK_ARENA_MIN_BYTES};
+    struct space {
+        struct link bin[BIN_LONG + 1]; /* free runs of exactly i units; the last: of more */
+        uint64_t bins;                 /* bit i is set iff bin[i] is not empty */
+        uintptr_t next_bytes;          /* size of the next reservation */
+    } space[ARENA_USES];
+} arena_state = {.lock = {.rank = LOCK_RANK_ARENA}};
 
 struct link hak_purge_queue = {&hak_purge_queue, &hak_purge_queue};
 
 void hak_arena_init(void)
 {
-    for (unsigned i = 0; i <= BIN_LONG; i++)
-        list_init(&arena_state.bin[i]);
+    for (unsigned use = 0; use < ARENA_USES; use++) {
+        arena_state.space[use].next_bytes = HAK_ARENA_MIN_BYTES;
+        for (unsigned i = 0; i <= BIN_LONG; i++)
+            list_init(&arena_state.space[use].bin[i]);
+    }
 }
 
 struct lock *hak_arena_lock(void)
@@ -82,21 +88,23 @@ void hak_unit_remove_dirty(struct superslab *unit, uint64_t granules)
 static void bin_insert(struct superslab *first, uint32_t units)
 {
     struct superslab *last = hak_arena_unit(first, first->index + units - 1);
+    struct space *space = &arena_state.space[first->arena->use];
     unsigned b = units > ARENA_RUN_MAX ? BIN_LONG : units;
     first->state = UNIT_FREE;
     last->state = UNIT_FREE;
     first->units = units;
     last->units = units;
-    list_push_front(&arena_state.bin[b], &first->bin);
-    arena_state.bins |= (uint64_t)1 << b;
+    list_push_front(&space->bin[b], &first->bin);
+    space->bins |= (uint64_t)1 << b;
 }
 
 static void bin_remove(struct superslab *first)
 {
+    struct space *space = &arena_state.space[first->arena->use];
     unsigned b = first->units > ARENA_RUN_MAX ? BIN_LONG : first->units;
     list_remove(&first->bin);
-    if (list_is_empty(&arena_state.bin[b]))
-        arena_state.bins &= ~((uint64_t)1 << b);
+    if (list_is_empty(&space->bin[b]))
+        space->bins &= ~((uint64_t)1 << b);
 }
 
 /* ---- reservations ---- */
@@ -132,7 +140,7 @@ static void unregister_units(const struct arena *arena, uint32_t count)
         (void)hak_superslab_register(arena->base + i * HAK_SUPERSLAB_SIZE, NULL);
 }
 
-static bool arena_add(uintptr_t bytes)
+static bool arena_add(enum arena_use use, uintptr_t bytes)
 {
     uint32_t units = (uint32_t)(bytes >> HAK_SUPERSLAB_SHIFT);
     struct arena *arena = arena_struct(units);
@@ -146,6 +154,7 @@ static bool arena_add(uintptr_t bytes)
     arena->base = (uintptr_t)space;
     arena->units = units;
     arena->committed = 0;
+    arena->use = use;
     for (uint32_t i = 0; i < units; i++) {
         struct superslab *unit = &arena->headers[i];
         struct slab *slabs = unit->slabs;
@@ -169,13 +178,14 @@ static bool arena_add(uintptr_t bytes)
 }
 
 /* Reserves as much as policy likes, or else as much as `units` need. */
-static bool arena_grow(unsigned units)
+static bool arena_grow(enum arena_use use, unsigned units)
 {
+    uintptr_t *next_bytes = &arena_state.space[use].next_bytes;
     uintptr_t need = units * HAK_SUPERSLAB_SIZE;
-    for (uintptr_t bytes = arena_state.next_bytes; bytes >= need; bytes /= 2) {
-        if (arena_add(bytes)) {
-            if (bytes == arena_state.next_bytes && bytes < HAK_ARENA_MAX_BYTES)
-                arena_state.next_bytes = bytes * 2;
+    for (uintptr_t bytes = *next_bytes; bytes >= need; bytes /= 2) {
+        if (arena_add(use, bytes)) {
+            if (bytes == *next_bytes && bytes < HAK_ARENA_MAX_BYTES)
+                *next_bytes = bytes * 2;
             return true;
         }
     }
@@ -208,10 +218,11 @@ bool hak_arena_release_unused(void)
 
 /* ---- runs ---- */
 
-bool hak_arena_wants_huge_pages(void)
+static bool wants_huge_pages(const struct arena *arena)
 {
     return hak_options.thp == HAK_THP_ALWAYS ||
-           (hak_options.thp == HAK_THP_ADAPTIVE && hak_view.active_bytes >= HAK_HUGE_PAGE_HEAP_BYTES);
+           (hak_options.thp == HAK_THP_ADAPTIVE && arena->use == ARENA_SLABS &&
+            hak_view.active_bytes >= HAK_HUGE_PAGE_HEAP_BYTES);
 }
 
 /* Makes units [0, upto) accessible. */
@@ -223,7 +234,7 @@ static bool arena_commit(struct arena *arena, uint32_t upto)
     uintptr_t bytes = (upto - arena->committed) * HAK_SUPERSLAB_SIZE;
     if (!hak_page_map_prepare(start, bytes) || hak_os_commit((void *)start, bytes) != 0)
         return false;
-    if (hak_arena_wants_huge_pages())
+    if (wants_huge_pages(arena))
         (void)hak_os_advise_huge((void *)start, bytes, true);
     arena->committed = upto;
     owner_add(&hak_view.committed_bytes, bytes);
@@ -242,12 +253,12 @@ static struct superslab *cut(struct superslab *first, unsigned units)
     return first;
 }
 
-static struct superslab *take_binned(unsigned units)
+static struct superslab *take_binned(struct space *space, unsigned units)
 {
-    uint64_t bins = arena_state.bins & ~bits_range(0, units);
+    uint64_t bins = space->bins & ~bits_range(0, units);
     while (bins != 0) {
         unsigned b = bits_lowest(bins);
-        struct superslab *first = container_of(arena_state.bin[b].next, struct superslab, bin);
+        struct superslab *first = container_of(space->bin[b].next, struct superslab, bin);
         if (cut(first, units) != NULL)
             return first;
         bins &= bins - 1;
@@ -266,14 +277,15 @@ static void mark_used(struct superslab *first, unsigned units)
     first->units = units;
 }
 
-struct superslab *hak_arena_take(unsigned units)
+struct superslab *hak_arena_take(enum arena_use use, unsigned units)
 {
     hak_assert(units >= 1 && units <= ARENA_RUN_MAX);
-    struct superslab *first = take_binned(units);
-    if (first == NULL && arena_grow(units))
-        first = take_binned(units);
-    if (first == NULL && hak_arena_release_unused() && arena_grow(units))
-        first = take_binned(units);
+    struct space *space = &arena_state.space[use];
+    struct superslab *first = take_binned(space, units);
+    if (first == NULL && arena_grow(use, units))
+        first = take_binned(space, units);
+    if (first == NULL && hak_arena_release_unused() && arena_grow(use, units))
+        first = take_binned(space, units);
     if (first != NULL)
         mark_used(first, units);
     return first;

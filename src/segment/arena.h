@@ -5,6 +5,8 @@
  *              wait in a bin per length, so taking and giving are O(1) however large the heap is. Longer and more
  *              strictly aligned runs are mappings of their own ("direct"), which the kernel can grow and move.
  *              A unit's header (struct superslab) lives in metadata memory.
+ *              Slabs have arenas of their own: once the heap is large those ask for huge pages, which pays for memory
+ *              that is used densely, while a Large block's run would become resident up to its last granule.
  * Invariants.  retained bytes = granules that are free and dirty; active + retained <= committed <= mapped.
  * Concurrency. Everything here needs the arena lock, the lock itself apart.
  * Not here.    Granules inside one superslab (superslab.h); direct mappings (direct.h); when dirty pages go back
@@ -51,6 +53,9 @@ struct superslab {
     struct superslab *next_retired; /* direct: the next unused header */
 };
 
+/* What an arena's units are used for. */
+enum arena_use { ARENA_SLABS, ARENA_BLOCKS, ARENA_USES };
+
 /* The longest run that an arena hands out; longer ones are direct. */
 #define ARENA_RUN_MAX 16
 
@@ -59,7 +64,7 @@ struct lock *hak_arena_lock(void);
 
 /* A run of 1..ARENA_RUN_MAX committed units, state and contents of their headers left to the caller but for base,
  * index, `dirty` (which granules are not known to be zero) and `units` of the first. NULL if memory is out. */
-struct superslab *hak_arena_take(unsigned units) NODISCARD;
+struct superslab *hak_arena_take(enum arena_use use, unsigned units) NODISCARD;
 
 /* Returns the run that starts at `first`. Its headers say in `dirty` what may hold data. */
 void hak_arena_give(struct superslab *first, unsigned units);
@@ -69,9 +74,6 @@ bool hak_arena_extend(struct superslab *first, unsigned units, unsigned more) NO
 
 /* The header of a unit of the same arena. */
 struct superslab *hak_arena_unit(const struct superslab *unit, uint32_t index);
-
-/* True if fresh memory should ask for huge pages: always, or once the heap is large. */
-bool hak_arena_wants_huge_pages(void);
 
 /* Gives wholly free arenas back to the system. True if there was one. */
 bool hak_arena_release_unused(void);

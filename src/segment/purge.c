@@ -12,30 +12,43 @@
 /* Units purged by one tick. */
 #define TICK_UNITS 8
 
+/* Arena lock. */
+static struct {
+    uint64_t wanted_back; /* bytes beyond the fixed limits that may be retained */
+    uint64_t excess_ms;   /* when pages were last purged for being too many; 0: never, or long ago */
+} learned;
+
 static struct superslab *oldest(void)
 {
     return list_is_empty(&hak_purge_queue) ? NULL : container_of(hak_purge_queue.next, struct superslab, purge);
 }
 
-/* One system call per run of dirty granules. If the kernel refuses, the unit waits for another delay. */
+/* The bit run of ones in `set` that holds the bit `at`. */
+static uint64_t run_around(uint64_t set, unsigned at)
+{
+    uint64_t above = ~(set >> at);
+    unsigned up = above == 0 ? 64 : bits_lowest(above);
+    uint64_t below = ~(set << (63 - at));
+    unsigned down = below == 0 ? 64 : 63 - bits_log2(below);
+    return bits_range(at + 1 - down, up + down - 1);
+}
+
+/* One system call per run of free granules with dirty ones among them: a huge page that one of them made resident
+ * reaches over its neighbours. If the kernel refuses, the unit waits for another delay. */
 static bool purge_unit(struct superslab *unit)
 {
-    uint64_t dirty = unit->dirty;
-    while (dirty != 0) {
-        unsigned first = bits_lowest(dirty);
-        uint64_t from_first = ~(dirty >> first);
-        unsigned count = from_first == 0 ? HAK_GRANULES : bits_lowest(from_first);
-        uint64_t run = bits_range(first, count);
-        void *start = (void *)(unit->base + first * HAK_GRANULE_SIZE);
-        if (hak_os_purge(start, count * HAK_GRANULE_SIZE) != 0) {
+    while (unit->dirty != 0) {
+        uint64_t run = run_around(unit->free, bits_lowest(unit->dirty));
+        void *start = (void *)(unit->base + bits_lowest(run) * HAK_GRANULE_SIZE);
+        size_t bytes = (size_t)__builtin_popcountll(run) << HAK_GRANULE_SHIFT;
+        if (hak_os_purge(start, bytes) != 0) {
             unit->dirty_since = hak_os_now_ms();
             list_remove(&unit->purge);
             list_push_back(&hak_purge_queue, &unit->purge);
             return false;
         }
+        owner_add(&hak_view.purged_bytes, (uint64_t)__builtin_popcountll(run & unit->dirty) << HAK_GRANULE_SHIFT);
         hak_unit_remove_dirty(unit, run);
-        owner_add(&hak_view.purged_bytes, count * HAK_GRANULE_SIZE);
-        dirty &= ~run;
     }
     return true;
 }
@@ -51,22 +64,36 @@ void hak_purge_tick(void)
         struct superslab *unit = oldest();
         if (unit == NULL || now - unit->dirty_since < (uint64_t)hak_options.purge_delay || !purge_unit(unit))
             break;
+        learned.wanted_back -= learned.wanted_back / 8;
     }
     lock_release(hak_arena_lock());
 }
 
 void hak_purge_excess(void)
 {
-    uint64_t limit = hak_view.active_bytes / 2;
+    uint64_t limit = hak_view.active_bytes / 4;
     if (limit < HAK_RETAINED_MIN_BYTES)
         limit = HAK_RETAINED_MIN_BYTES;
+    if (limit < learned.wanted_back)
+        limit = learned.wanted_back;
     if (hak_options.purge_delay == 0)
         limit = 0;
     while (hak_view.retained_bytes > limit) {
         struct superslab *unit = oldest();
         if (unit == NULL || !purge_unit(unit))
             break;
+        learned.excess_ms = hak_os_now_ms();
     }
+}
+
+void hak_purge_regret(uint64_t bytes)
+{
+    if (learned.excess_ms == 0 || bytes == 0)
+        return;
+    if (hak_os_now_ms() - learned.excess_ms > (uint64_t)hak_options.purge_delay)
+        learned.excess_ms = 0;
+    else if (learned.wanted_back < hak_view.committed_bytes)
+        learned.wanted_back += bytes;
 }
 
 bool hak_purge_all(void)

@@ -50,7 +50,7 @@ static void count_superslabs(enum pool pool, int change)
 /* A whole superslab from the arena, not listed yet. */
 static struct superslab *superslab_new(enum pool pool)
 {
-    struct superslab *superslab = hak_arena_take(1);
+    struct superslab *superslab = hak_arena_take(pool == POOL_SLABS ? ARENA_SLABS : ARENA_BLOCKS, 1);
     if (superslab == NULL)
         return NULL;
     if (superslab->slabs == NULL) {
@@ -90,6 +90,8 @@ static void use_granules(struct superslab *superslab, unsigned first, unsigned g
 {
     uint64_t run = bits_range(first, granules);
     *zero = (superslab->dirty & run) == 0;
+    if (*zero)
+        hak_purge_regret(granules * HAK_GRANULE_SIZE);
     hak_unit_remove_dirty(superslab, run);
     superslab->free &= ~run;
     owner_add(&hak_view.active_bytes, granules * HAK_GRANULE_SIZE);

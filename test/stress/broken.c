@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { PATIENCE = 1000, LARGE_BYTES = 65536, CELL_BYTES = 64, CELL_COUNT = 4096 };
+enum { PATIENCE = 300, LARGE_BYTES = 65536, CELL_BYTES = 64, CELL_COUNT = 4096 };
 
 static atomic_uint calls;
 static atomic_uint cells_used;
@@ -50,7 +50,7 @@ static size_t usable_in_cells(const void *ptr) {
 static void *realloc_that_moves(void *old, size_t size) {
     void *ptr = hak_malloc(size);
     size_t usable = usable_in_cells(old);
-    if (ptr != NULL) {
+    if (ptr != NULL && old != NULL) {
         memcpy(ptr, old, usable < size ? usable : size);
     }
     return ptr;

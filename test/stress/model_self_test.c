@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { OPS = 30000 };
+
 /* The exit status of a run in a child, or -1 if a signal ended it. */
 static int run_in_child(const struct allocator *allocator, uint64_t seed, unsigned thread_count, bool quiet) {
     pid_t child = fork();
@@ -17,7 +19,7 @@ static int run_in_child(const struct allocator *allocator, uint64_t seed, unsign
         if (quiet) {
             close(STDERR_FILENO);
         }
-        model_run(allocator, seed, SHADOW_SLOW_BUILD ? 20000 : 60000, thread_count);
+        model_run(allocator, seed, OPS, thread_count);
         _exit(FAULT_NONE);
     }
     int status;

@@ -8,7 +8,7 @@
 
 int main(void) {
     uint64_t seed = shadow_env("HAK_SEED", 1);
-    uint64_t ops = shadow_env("HAK_OPS", SHADOW_SLOW_BUILD ? 300000 : 8000000);
+    uint64_t ops = shadow_env("HAK_OPS", SHADOW_SLOW_BUILD ? 300000 : 5000000);
     uint64_t thread_count = shadow_env("HAK_THREADS", 4);
     if (thread_count > MODEL_MAX_THREADS) {
         shadow_fail(FAULT_TEST, "HAK_THREADS: at most %d", MODEL_MAX_THREADS);

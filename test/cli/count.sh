@@ -1,0 +1,119 @@
+#!/bin/bash
+# The equations of cli/count.c on records that are made up, with numbers worked out by hand.
+. "$(dirname "$0")/support.bash"
+source_dir=${SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+
+compile count -Werror -I"$source_dir/include" -I"$source_dir/cli" "$source_dir/cli/count.c" <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "count.h"
+
+#define IS(expression, wanted) is(#expression, expression, wanted)
+static void is(const char *what, uint64_t found, uint64_t wanted) {
+    if (found == wanted)
+        return;
+    printf("%s is %llu instead of %llu\n", what, (unsigned long long)found, (unsigned long long)wanted);
+    exit(1);
+}
+
+static struct hak_view view;
+static struct hak_thread_view one, two, unused;
+
+int main(void) {
+    struct counts c;
+
+    /* What finished threads left: 100 blocks from caches, 10 large; of them 5 by calloc, 20 by realloc. */
+    view.finished.cached_mallocs = 100;
+    view.finished.cached_frees = 60;
+    view.finished.large_allocs = 10;
+    view.finished.large_frees = 4;
+    view.finished.served[HAK_ENTRY_CALLOC] = 5;
+    view.finished.served[HAK_ENTRY_REALLOC] = 33;
+    view.finished.served[HAK_ENTRY_DELETE] = 6;
+    view.finished.served[HAK_ENTRY_MALLOC] = 12345;
+    view.finished.served[HAK_ENTRY_FREE] = 12345;
+    view.finished.resize_allocs = 20;
+    view.finished.resize_frees = 18;
+    view.finished.null_frees = 7;
+    view.foreign_frees = 2;
+    view.errors = 3;
+    counts_begin(&c, &view);
+    counts_finish(&c);
+    IS(c.allocations, 110);
+    IS(c.frees, 64);
+    IS(c.served[HAK_ENTRY_MALLOC], 110 - 5 - 20);
+    IS(c.served[HAK_ENTRY_FREE], 64 - 6 - 18 + 7);
+    IS(c.served[HAK_ENTRY_REALLOC], 33);
+    IS(c.foreign_frees, 2);
+    IS(c.errors, 3);
+    IS(c.threads, 0);
+
+    /* A thread: 50 mallocs of class 1 (of 64 to the next chores), 70 of class 104 with a countdown that passed zero. */
+    one.thread_id = 11;
+    one.slot[1].mallocs_left = 14;
+    one.flow[1].mallocs_end = 64;
+    one.flow[1].taken = 32;
+    one.flow[1].returned = 8;
+    one.flow[1].capacity = 40;
+    one.slot[1].room = 28;
+    one.flow[1].remote_frees = 3;
+    one.slot[HAK_CLASS_COUNT - 1].mallocs_left = -6;
+    one.flow[HAK_CLASS_COUNT - 1].mallocs_end = 64;
+    one.flow[HAK_CLASS_COUNT - 1].taken = 70;
+    one.tally.served[HAK_ENTRY_CALLOC] = 1;
+    one.tally.large_allocs = 2;
+    counts_begin(&c, &view);
+    counts_add_thread(&c, &one);
+    counts_finish(&c);
+    IS(c.allocations, 110 + 50 + 70 + 2);
+    IS(c.frees, 64 + (50 + 8 - 32 + (40 - 28) + 3));
+    IS(c.served[HAK_ENTRY_CALLOC], 6);
+    IS(c.served[HAK_ENTRY_MALLOC], 232 - 6 - 20);
+    IS(c.threads, 1);
+
+    /* Room below zero: the list is longer than its capacity for a moment. A record without a thread adds nothing. */
+    two.thread_id = 12;
+    two.flow[3].mallocs_end = 10;
+    two.slot[3].mallocs_left = 10;
+    two.flow[3].capacity = 4;
+    two.slot[3].room = -1;
+    unused.flow[1].mallocs_end = 99;
+    counts_begin(&c, &view);
+    counts_add_thread(&c, &two);
+    counts_add_thread(&c, &unused);
+    counts_finish(&c);
+    IS(c.allocations, 110);
+    IS(c.frees, 64 + 5);
+    IS(c.threads, 1);
+
+    /* A fork child starts with its parent's numbers. */
+    struct counts before = c;
+    counts_add_thread(&c, &one);
+    counts_finish(&c);
+    counts_subtract(&c, &before);
+    IS(c.allocations, 122);
+    IS(c.frees, 41);
+    IS(c.served[HAK_ENTRY_MALLOC], 121);
+    IS(c.served[HAK_ENTRY_CALLOC], 1);
+    IS(c.foreign_frees, 0);
+    before = c;
+    counts_add(&c, &before);
+    IS(c.allocations, 244);
+    IS(c.served[HAK_ENTRY_MALLOC], 242);
+
+    /* The sum of everything served is the sum of everything moved, whatever the numbers. */
+    uint64_t out = 0, back = 0;
+    for (unsigned i = 0; i < HAK_ENTRY_COUNT; i++) {
+        out += entry_kind(i) == ENTRY_ALLOC ? c.served[i] : 0;
+        back += entry_kind(i) == ENTRY_FREE ? c.served[i] : 0;
+    }
+    IS(out + c.resize_allocations, c.allocations);
+    IS(back + c.resize_frees, c.frees + c.null_frees);
+    IS(strcmp(entry_name(HAK_ENTRY_DELETE_ARRAY_SIZED), "operator delete[](size)"), 0);
+    puts("equations hold");
+}
+C
+expect 0 "$work/count"
+out_has 'equations hold'
