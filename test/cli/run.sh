@@ -103,8 +103,9 @@ chmod +x "$work/static-script"
 expect 2 run -- "$work/static-script"
 nothing_ran 'static binary'
 cp "$work/who" "$work/foreign"
-printf '\267' | dd of="$work/foreign" bs=1 seek=18 conv=notrunc 2>/dev/null # e_machine: aarch64
-[ "$(uname -m)" = aarch64 ] && printf '\76' | dd of="$work/foreign" bs=1 seek=18 conv=notrunc 2>/dev/null
+other=267 # e_machine: aarch64, or x86-64 for the others
+[ "$(uname -m)" = x86_64 ] || other=76
+printf "\\$other" | dd of="$work/foreign" bs=1 seek=18 conv=notrunc 2>/dev/null
 expect 2 run -- "$work/foreign"
 nothing_ran 'another architecture'
 cp "$work/who" "$work/narrow"

@@ -1,13 +1,14 @@
 /* fork_threads.c
  * Purpose.     fork in a process whose other threads are inside the allocator: the child can allocate in every tier, free
  *              its parent's blocks, start threads and fork again; the parent goes on.
- * Design.      8 threads allocate, free their own blocks and each other's. 200 forks from main, and in every fourth child the
- *              whole program; a lock that the child inherits taken would hang, which alarm ends.
+ * Design.      8 threads allocate, free their own blocks and each other's. 200 forks from main; every fourth child does all
+ *              of that. A lock that the child inherits taken would hang, which alarm ends.
  */
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "../support/expect.h"
+#include "../support/process.h"
 #include "../support/provider.h"
 #include "../support/workout.h"
 
@@ -26,6 +27,9 @@ static void *allocate_and_exchange(void *argument) {
         block[0] = 1;
         block[size - 1] = 1;
         free(atomic_exchange(&exchange[(seed >> 8) % SHARED], block));
+        if (seed % 128 == 3) {
+            process_sleep_ms(1); /* leaves some of the processor to main and the children */
+        }
     }
     return NULL;
 }
