@@ -37,13 +37,16 @@ static void add_sentence(struct strings *list, char *sentence) {
 
 /* The symbols that `from` has bound to `to`, as a list; NULL if there are none. */
 static char *symbols_between(const struct proof *proof, size_t from, size_t to, bool operators) {
+    bool bound[SYMBOL_COUNT] = {false};
     char *names = NULL;
     for (size_t i = 0; i < proof->bindings.count; i++) {
         const struct binding *binding = &proof->bindings.item[i];
-        if (binding->from == from && binding->to == to && binding->state == BINDING_BOUND &&
-            is_operator(binding->symbol) == operators)
-            list_name(&names, symbol_label(binding->symbol));
+        if (binding->from == from && binding->to == to && binding->state == BINDING_BOUND)
+            bound[binding->symbol] = true;
     }
+    for (unsigned i = 0; i < SYMBOL_COUNT; i++)
+        if (bound[i] && is_operator(i) == operators)
+            list_name(&names, symbol_label(i));
     return names;
 }
 

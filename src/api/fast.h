@@ -38,14 +38,13 @@ FAST void count_served(struct thread *thread, enum hak_entry entry)
         owner_add(&thread->view.tally.served[entry], 1);
 }
 
-/* NULL unless the cache has a block. A Tiny size is rounded up in place, to what the slow path would make of it. */
-FAST void *try_alloc(size_t *size, enum hak_entry entry)
+/* NULL unless the cache has a block. */
+FAST void *try_alloc(size_t size, enum hak_entry entry)
 {
     struct thread *thread = hak_thread_self;
-    if (unlikely(*size > HAK_TINY_MAX))
+    if (unlikely(size > HAK_TINY_MAX))
         return NULL;
-    *size = (*size + HAK_ALIGNMENT - 1) & ~(size_t)(HAK_ALIGNMENT - 1);
-    void *block = cache_pop(&thread->view, *size);
+    void *block = cache_pop(&thread->view, (size + HAK_ALIGNMENT - 1) & ~(size_t)(HAK_ALIGNMENT - 1));
     if (likely(block != NULL))
         count_served(thread, entry);
     return block;
@@ -53,7 +52,7 @@ FAST void *try_alloc(size_t *size, enum hak_entry entry)
 
 FAST void *alloc_at(size_t size, enum hak_entry entry, hak_callsite_t site)
 {
-    void *block = try_alloc(&size, entry);
+    void *block = try_alloc(size, entry);
     return likely(block != NULL) ? block : hak_alloc_slow(size, entry, site);
 }
 

@@ -80,7 +80,7 @@
 /* Thread cache, per class: bytes it may grow to (a default), blocks it starts with, mallocs between chores. */
 #define HAK_CACHE_BYTES 65536
 #define HAK_CACHE_START_BYTES 1024
-#define HAK_CHORES_INTERVAL 256
+#define HAK_CHORES_INTERVAL 512
 
 /* Blocks moved between a cache and its heap at once, and blocks and bytes on their way to other heaps. */
 #define HAK_BATCH_MAX 256

@@ -90,14 +90,14 @@ __attribute__((noinline)) static void *new_aligned(size_t size, align_val_t alig
 }
 
 void *_Znwm(size_t size) {
-    void *block = try_alloc(&size, HAK_ENTRY_NEW);
+    void *block = try_alloc(size, HAK_ENTRY_NEW);
     return likely(block != NULL) ? block : new_slow(size, HAK_ENTRY_NEW);
 }
 
 void *_Znam(size_t size) {
     if (some_replaced())
         return _Znwm(size);
-    void *block = try_alloc(&size, HAK_ENTRY_NEW_ARRAY);
+    void *block = try_alloc(size, HAK_ENTRY_NEW_ARRAY);
     return likely(block != NULL) ? block : new_slow(size, HAK_ENTRY_NEW_ARRAY);
 }
 
@@ -174,14 +174,14 @@ __attribute__((noinline)) static void *nothrow_aligned(size_t size, align_val_t 
 
 void *_ZnwmRKSt9nothrow_t(size_t size, nothrow_t tag) {
     static const struct nothrow_operator op = {"_ZnwmRKSt9nothrow_t", hak_cxx_new_nothrow, _Znwm, HAK_ENTRY_NEW};
-    void *block = some_replaced() ? NULL : try_alloc(&size, HAK_ENTRY_NEW);
+    void *block = some_replaced() ? NULL : try_alloc(size, HAK_ENTRY_NEW);
     return likely(block != NULL) ? block : nothrow_slow(size, tag, &op);
 }
 
 void *_ZnamRKSt9nothrow_t(size_t size, nothrow_t tag) {
     static const struct nothrow_operator op = {"_ZnamRKSt9nothrow_t", hak_cxx_new_array_nothrow, _Znam,
                                                HAK_ENTRY_NEW_ARRAY};
-    void *block = some_replaced() ? NULL : try_alloc(&size, HAK_ENTRY_NEW_ARRAY);
+    void *block = some_replaced() ? NULL : try_alloc(size, HAK_ENTRY_NEW_ARRAY);
     return likely(block != NULL) ? block : nothrow_slow(size, tag, &op);
 }
 
