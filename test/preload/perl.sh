@@ -1,5 +1,6 @@
 #!/bin/bash
 # perl: hashes, regular expressions, sorting, deep structures, string growth.
+# shellcheck source=../support/preload.sh
 . "$(dirname "$0")/../support/preload.sh"
 require perl
 

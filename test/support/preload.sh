@@ -60,16 +60,18 @@ field() {
     python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$1" "$2"
 }
 
-# Every run gets the empty directory $work/run, which is kept under another name afterwards.
+# Every run gets the same empty directory, which is kept under another name afterwards.
+run_dir=$work/run
+
 enter_run() {
-    rm -rf "$work/run" "$work/$1.dir"
-    mkdir "$work/run"
-    cd "$work/run"
+    rm -rf "$run_dir" "$work/$1.dir"
+    mkdir "$run_dir"
+    cd "$run_dir"
 }
 
 leave_run() {
     cd "$work"
-    mv "$work/run" "$work/$1.dir"
+    mv "$run_dir" "$work/$1.dir"
 }
 
 # on_libc NAME COMMAND...: leaves NAME.libc.{out,err,status,dir} in $work.
