@@ -25,6 +25,9 @@
 /* So long after the command's end it says that it waits for others. */
 #define PATIENCE_SECONDS 2
 
+/* How often a first thread is looked for that died unreported: while another one is held, the kernel is silent on it. */
+#define POLL_NANOSECONDS 2000000
+
 static void resume(pid_t tid, int signal) {
     ptrace(PTRACE_CONT, tid, NULL, (void *)(intptr_t)signal);
 }
@@ -93,7 +96,7 @@ static void settle(struct trace *trace, const struct process *parent, pid_t pare
         resume(tid, 0);
 }
 
-/* For a task whose parent died before it could report it. */
+/* Places a task without its parent's report, by what the kernel says of it. */
 static void settle_alone(void *context, struct task *task) {
     struct trace *trace = context;
     if (task->process != NULL)
@@ -111,6 +114,12 @@ static void settle_alone(void *context, struct task *task) {
     settle(trace, &orphan, tid, tid, false);
     orphan.image->hidden = false;
     image_identify(orphan.image, tid);
+}
+
+/* When a thread goes, reports of it may be lost: those that wait for one wait no longer. */
+static void settle_all(struct trace *trace) {
+    if (trace->waiting != 0)
+        tasks_each(&trace->tasks, settle_alone, trace);
 }
 
 static void on_child(struct trace *trace, struct task *parent, int event) {
@@ -178,42 +187,74 @@ static bool ends_process(pid_t tid) {
     return ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &where) == 0 && ARCH_SYSCALL_OF(&registers) != SYS_exit;
 }
 
-/* The thread is stopped and the last of its process. If it is the last one in the memory, that shows its final state;
- * it is there until the thread goes on. */
-static void look_at_last(struct trace *trace, struct process *process, pid_t tid) {
-    if (process->image->live == 0 && !process->image->hidden)
-        keep_proof(process->image, inspect_process(tid, trace->library));
+/* Looks at the memory through a thread that is stopped at its exit. A thread that the kernel kills meanwhile shows
+ * nothing; what was seen before is kept then. */
+static bool look_through(struct trace *trace, struct image *image, pid_t tid) {
+    struct proof *proof = inspect_process(tid, trace->library);
+    if (proof->failure != NULL && image->proof != NULL) {
+        proof_free(proof);
+        return false;
+    }
+    keep_proof(image, proof);
+    return proof->failure == NULL;
+}
+
+/* All threads of the process have left. `reported` is one that is stopped at its exit, 0 for none. If no thread of
+ * another process shares the memory, this is its final state. */
+static void on_last(struct trace *trace, struct process *process, pid_t reported) {
+    struct image *image = process->image;
+    pid_t held = process->held;
+    bool last = image->live == 0 && !image->hidden;
+    bool seen = last && reported != 0 && look_through(trace, image, reported);
+    if (last && !seen && held != 0)
+        look_through(trace, image, held);
+    if (held == 0)
+        return;
+    process->held = 0;
+    trace->held--;
+    resume(held, 0);
 }
 
 /* A thread is about to exit. */
 static void on_leaving(struct trace *trace, struct task *task) {
     struct process *process = task->process;
+    settle_all(trace);
     task_leave(task);
     if (process->live != 0 && process->held == 0 && !process->in_exec && ends_process(task->tid)) {
         process->held = task->tid;
+        trace->held++;
         return;
     }
-    if (process->live == 0) {
-        look_at_last(trace, process, task->tid);
-        if (process->held != 0)
-            resume(process->held, 0);
-        process->held = 0;
-    }
+    if (process->live == 0)
+        on_last(trace, process, task->tid);
     resume(task->tid, 0);
 }
 
-/* A thread is gone. If it did not report its exit and was the last one running, the one that is held is looked at. */
+/* A thread is gone that may not have reported its exit. */
 static void on_gone(struct trace *trace, struct task *task) {
     struct process *process = task->process;
-    bool reported = task->leaving;
-    task_leave(task);
-    if (process->held == task->tid)
+    if (process->held == task->tid) {
         process->held = 0;
-    if (!reported && process->live == 0 && process->held != 0) {
-        look_at_last(trace, process, process->held);
-        resume(process->held, 0);
-        process->held = 0;
+        trace->held--;
     }
+    if (task->leaving)
+        return;
+    task_leave(task);
+    if (process->live == 0)
+        on_last(trace, process, 0);
+}
+
+/* A process's first thread stays as a zombie until the others are gone, and nobody is told. */
+static void find_dead_leader(void *context, struct task *task) {
+    struct process *process = task->process;
+    if (process == NULL || process->held == 0 || task->tid != process->pid || task->leaving)
+        return;
+    size_t length = 0;
+    char *text = proc_text(task->tid, "stat", &length);
+    const char *name_end = text != NULL ? strrchr(text, ')') : NULL;
+    if (name_end != NULL && (name_end[2] == 'Z' || name_end[2] == 'X'))
+        on_gone(context, task);
+    free(text);
 }
 
 static void on_end(struct trace *trace, pid_t tid, int status) {
@@ -234,8 +275,7 @@ static void on_end(struct trace *trace, pid_t tid, int status) {
     else
         trace->waiting--;
     task_remove(&trace->tasks, task);
-    if (trace->waiting != 0)
-        tasks_each(&trace->tasks, settle_alone, trace);
+    settle_all(trace);
 }
 
 static bool is_stop_signal(int signal) {
@@ -250,11 +290,11 @@ static void on_stop(struct trace *trace, pid_t tid, int status) {
         trace->waiting++;
         if (event == PTRACE_EVENT_STOP)
             return;
-        settle_alone(trace, task);
-        task = task_find(&trace->tasks, tid);
     }
-    if (task == NULL || task->process == NULL)
+    if (task->process == NULL) {
+        settle_alone(trace, task);
         return;
+    }
     switch (event) {
     case 0:
         if (signal == (SIGTRAP | 0x80))
@@ -283,20 +323,30 @@ static void send_signal(void *context, struct task *task) {
         kill(task->tid, *(const int *)context);
 }
 
-/* Waits for the next event or signal. A signal from the terminal went to the command as well; one that somebody sent
- * to us is meant for the command. */
-static void wait_for_event(struct trace *trace) {
-    struct timespec patience = {.tv_sec = PATIENCE_SECONDS};
+/* The signal that arrives next; 0 if something has to be looked at first. */
+static int next_signal(struct trace *trace, siginfo_t *info) {
+    struct timespec patience = {.tv_sec = PATIENCE_SECONDS}, poll = {.tv_nsec = POLL_NANOSECONDS};
     bool others_left = trace->command_ended && !trace->told_of_others;
     sigset_t blocked;
-    siginfo_t info;
     sigprocmask(SIG_BLOCK, NULL, &blocked);
-    int signal = sigtimedwait(&blocked, &info, others_left ? &patience : NULL);
-    if (signal < 0 && errno == EAGAIN) {
+    int signal = sigtimedwait(&blocked, info, trace->held != 0 ? &poll : others_left ? &patience : NULL);
+    if (signal > 0 || errno != EAGAIN)
+        return signal > 0 ? signal : 0;
+    if (trace->held != 0) {
+        tasks_each(&trace->tasks, find_dead_leader, trace);
+    } else {
         trace->told_of_others = true;
         say("the command has ended; waiting for the processes that it left running");
     }
-    if (signal <= 0 || signal == SIGCHLD || info.si_code == SI_KERNEL)
+    return 0;
+}
+
+/* Waits for the next event or signal. A signal from the terminal went to the command as well; one that somebody sent
+ * to us is meant for the command. */
+static void wait_for_event(struct trace *trace) {
+    siginfo_t info;
+    int signal = next_signal(trace, &info);
+    if (signal == 0 || signal == SIGCHLD || info.si_code == SI_KERNEL)
         return;
     if (!trace->command_ended)
         kill(trace->command, signal);

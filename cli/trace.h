@@ -21,6 +21,7 @@ struct trace {
     pid_t command;
     bool command_ended, told_of_others;
     size_t waiting;       // tasks that have no process yet
+    size_t held;          // threads held at their exit
     struct task_table tasks;
 };
 

@@ -2,14 +2,13 @@
  * Purpose.     What hakmem says of itself through the C library's names: mallinfo, malloc_info, malloc_stats, and
  *              malloc_trim and mallopt.
  * Design.      glibc's fields with hakmem's numbers: `arena` and `hblkhd` are what slabs and Large blocks, and Huge
- *              blocks have of the system; `uordblks` is what of the former is in use. Collected first, printed after,
- *              since printing may allocate.
+ *              blocks have of the system; `uordblks` is what of the former is in use. No lock is held while printing, which
+ *              may allocate.
  */
 #include <errno.h>
 #include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "api/entry.h"
@@ -23,57 +22,85 @@
 #include "segment/purge.h"
 #include "segment/view.h"
 
-struct numbers {
-    struct hak_class_sum class_sum[HAK_CLASS_COUNT];
+/* The byte counts of hak_view that are printed, with their names. */
+#define TOTALS(X)                                                                                                      \
+    X(mapped, mapped_bytes)                                                                                            \
+    X(committed, committed_bytes)                                                                                      \
+    X(active, active_bytes)                                                                                            \
+    X(retained, retained_bytes)                                                                                        \
+    X(metadata, metadata_bytes)                                                                                        \
+    X(purged, purged_bytes)                                                                                            \
+    X(large, large_bytes)                                                                                              \
+    X(huge, huge_bytes)                                                                                                \
+    X(slab_superslabs, slab_superslabs)                                                                                \
+    X(large_superslabs, large_superslabs)                                                                              \
+    X(errors, errors)
+
+struct totals {
+#define TOTAL_FIELD(name, field) uint64_t name;
+    TOTALS(TOTAL_FIELD)
+#undef TOTAL_FIELD
     uint64_t live_small; /* bytes of live Tiny and Mid blocks */
-    uint64_t live_tiny_blocks;
-    uint64_t live_mid_blocks;
+    uint64_t live_blocks;
     uint64_t threads;
-    struct hak_view view; /* a copy of one moment */
+};
+
+/* What is summed over threads for one class. */
+struct class_visit {
+    unsigned size_class;
+    uint64_t threads;
+    struct hak_class_sum sum;
 };
 
 static void add_thread(const struct hak_thread_view *view, void *context)
 {
-    struct numbers *n = context;
-    n->threads++;
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        const struct hak_flow *flow = &view->flow[c];
-        uint64_t mallocs = owner_load(&flow->mallocs_end) - (uint64_t)owner_load(&view->slot[c].mallocs_left);
-        uint64_t cached = (uint64_t)(owner_load(&flow->capacity) - owner_load(&view->slot[c].room));
-        n->class_sum[c].mallocs += mallocs;
-        n->class_sum[c].frees += mallocs + owner_load(&flow->returned) - owner_load(&flow->taken) + cached +
-                                 owner_load(&flow->remote_frees);
-    }
+    struct class_visit *visit = context;
+    struct hak_class_sum sum = hak_thread_class_sum(view, visit->size_class);
+    visit->threads++;
+    visit->sum.mallocs += sum.mallocs;
+    visit->sum.frees += sum.frees;
 }
 
-static void collect(struct numbers *n)
+static struct class_visit visit_class(unsigned size_class)
 {
-    memset(n, 0, sizeof *n);
+    struct class_visit visit = {
+        .size_class = size_class,
+        .sum.mallocs = load_relaxed(&hak_view.finished_class[size_class].mallocs),
+        .sum.frees = load_relaxed(&hak_view.finished_class[size_class].frees),
+    };
+    hak_thread_visit(add_thread, &visit);
+    return visit;
+}
+
+static struct totals collect(void)
+{
+    struct totals totals = {.threads = 0};
     (void)hak_api_thread();
-    hak_thread_visit(add_thread, n);
-    lock_acquire(hak_arena_lock());
-    n->view = hak_view;
-    lock_release(hak_arena_lock());
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        n->class_sum[c].mallocs += n->view.finished_class[c].mallocs;
-        n->class_sum[c].frees += n->view.finished_class[c].frees;
-        uint64_t live = n->class_sum[c].mallocs - n->class_sum[c].frees;
-        n->live_small += live * size_class_bytes(c);
-        *(c <= HAK_TINY_CLASSES ? &n->live_tiny_blocks : &n->live_mid_blocks) += live;
+        struct class_visit visit = visit_class(c);
+        uint64_t live = visit.sum.mallocs - visit.sum.frees;
+        totals.threads = visit.threads;
+        totals.live_blocks += live;
+        totals.live_small += live * size_class_bytes(c);
     }
+    lock_acquire(hak_arena_lock());
+#define TOTAL_READ(name, field) totals.name = load_relaxed(&hak_view.field);
+    TOTALS(TOTAL_READ)
+#undef TOTAL_READ
+    lock_release(hak_arena_lock());
+    return totals;
 }
 
 struct mallinfo2 hak_entry_mallinfo2(void)
 {
-    struct numbers n;
-    collect(&n);
-    uint64_t in_use = n.live_small + n.view.large_bytes;
+    struct totals totals = collect();
+    uint64_t in_use = totals.live_small + totals.large;
     struct mallinfo2 info = {
-        .arena = n.view.committed_bytes - n.view.huge_bytes,
-        .ordblks = n.live_tiny_blocks + n.live_mid_blocks,
-        .hblkhd = n.view.huge_bytes,
+        .arena = totals.committed - totals.huge,
+        .ordblks = totals.live_blocks,
+        .hblkhd = totals.huge,
         .uordblks = in_use,
-        .keepcost = n.view.retained_bytes,
+        .keepcost = totals.retained,
     };
     info.fordblks = info.arena > in_use ? info.arena - in_use : 0;
     return info;
@@ -97,48 +124,26 @@ struct mallinfo hak_entry_mallinfo(void)
     };
 }
 
-static const struct {
-    const char *name;
-    size_t offset;
-} totals[] = {
-    {"mapped", offsetof(struct hak_view, mapped_bytes)},
-    {"committed", offsetof(struct hak_view, committed_bytes)},
-    {"active", offsetof(struct hak_view, active_bytes)},
-    {"retained", offsetof(struct hak_view, retained_bytes)},
-    {"metadata", offsetof(struct hak_view, metadata_bytes)},
-    {"purged", offsetof(struct hak_view, purged_bytes)},
-    {"large", offsetof(struct hak_view, large_bytes)},
-    {"huge", offsetof(struct hak_view, huge_bytes)},
-    {"slab-superslabs", offsetof(struct hak_view, slab_superslabs)},
-    {"large-superslabs", offsetof(struct hak_view, large_superslabs)},
-    {"errors", offsetof(struct hak_view, errors)},
-};
-
-static uint64_t total_value(const struct numbers *n, size_t i)
-{
-    return *(const uint64_t *)(const void *)((const char *)&n->view + totals[i].offset);
-}
-
 int hak_entry_malloc_info(int options, FILE *stream)
 {
     if (options != 0)
         return EINVAL;
-    struct numbers n;
-    collect(&n);
+    struct totals totals = collect();
     fprintf(stream, "<malloc version=\"1\" allocator=\"hakmem\" release=\"%s\">\n<sizes>\n", hak_version());
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        const struct hak_class_sum *sum = &n.class_sum[c];
-        if (sum->mallocs != 0)
+        struct hak_class_sum sum = visit_class(c).sum;
+        if (sum.mallocs != 0)
             fprintf(stream, "  <size class=\"%u\" bytes=\"%zu\" mallocs=\"%llu\" frees=\"%llu\" live=\"%llu\"/>\n", c,
-                    size_class_bytes(c), (unsigned long long)sum->mallocs, (unsigned long long)sum->frees,
-                    (unsigned long long)(sum->mallocs - sum->frees));
+                    size_class_bytes(c), (unsigned long long)sum.mallocs, (unsigned long long)sum.frees,
+                    (unsigned long long)(sum.mallocs - sum.frees));
     }
-    fprintf(stream, "</sizes>\n<total type=\"live-small\" size=\"%llu\"/>\n<total type=\"threads\" count=\"%llu\"/>\n",
-            (unsigned long long)n.live_small, (unsigned long long)n.threads);
-    for (size_t i = 0; i < sizeof totals / sizeof totals[0]; i++)
-        fprintf(stream, "<total type=\"%s\" size=\"%llu\"/>\n", totals[i].name,
-                (unsigned long long)total_value(&n, i));
-    fprintf(stream, "</malloc>\n");
+    fprintf(stream, "</sizes>\n");
+#define TOTAL_XML(name, field)                                                                                         \
+    fprintf(stream, "<total type=\"" #name "\" size=\"%llu\"/>\n", (unsigned long long)totals.name);
+    TOTALS(TOTAL_XML)
+#undef TOTAL_XML
+    fprintf(stream, "<total type=\"live_small\" size=\"%llu\"/>\n<total type=\"threads\" count=\"%llu\"/>\n</malloc>\n",
+            (unsigned long long)totals.live_small, (unsigned long long)totals.threads);
     return 0;
 }
 
@@ -148,7 +153,7 @@ static void print_number(const char *name, uint64_t value)
     struct format f = format_into(line, sizeof line);
     format_text(&f, "hakmem: ");
     format_text(&f, name);
-    format_text(&f, " ");
+    format_text(&f, "=");
     format_number(&f, (int64_t)value);
     format_text(&f, "\n");
     format_write(&f, STDERR_FILENO);
@@ -156,14 +161,13 @@ static void print_number(const char *name, uint64_t value)
 
 void hak_entry_malloc_stats(void)
 {
-    struct numbers n;
-    collect(&n);
-    print_number("live tiny blocks", n.live_tiny_blocks);
-    print_number("live mid blocks", n.live_mid_blocks);
-    print_number("live tiny and mid bytes", n.live_small);
-    print_number("threads", n.threads);
-    for (size_t i = 0; i < sizeof totals / sizeof totals[0]; i++)
-        print_number(totals[i].name, total_value(&n, i));
+    struct totals totals = collect();
+#define TOTAL_PRINT(name, field) print_number(#name, totals.name);
+    TOTALS(TOTAL_PRINT)
+#undef TOTAL_PRINT
+    print_number("live_small", totals.live_small);
+    print_number("live_blocks", totals.live_blocks);
+    print_number("threads", totals.threads);
 }
 
 bool hak_trim(void)

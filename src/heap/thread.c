@@ -212,6 +212,17 @@ void hak_tally_add(uint64_t *counter, uint64_t n)
         fetch_add_relaxed(counter, n);
 }
 
+struct hak_class_sum hak_thread_class_sum(const struct hak_thread_view *view, unsigned size_class)
+{
+    const struct hak_slot *slot = &view->slot[size_class];
+    const struct hak_flow *flow = &view->flow[size_class];
+    uint64_t mallocs = owner_load(&flow->mallocs_end) - (uint64_t)owner_load(&slot->mallocs_left);
+    uint64_t cached = (uint64_t)(owner_load(&flow->capacity) - owner_load(&slot->room));
+    uint64_t frees =
+        mallocs + owner_load(&flow->returned) - owner_load(&flow->taken) + cached + owner_load(&flow->remote_frees);
+    return (struct hak_class_sum){.mallocs = mallocs, .frees = frees};
+}
+
 void hak_thread_flush(void)
 {
     if (thread_is_alive(hak_thread_self))

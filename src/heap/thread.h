@@ -72,6 +72,9 @@ void hak_thread_prefork(void);
 void hak_thread_postfork_parent(void);
 void hak_thread_postfork_child(void);
 
+/* Blocks of a class that a thread has taken and given back so far: the equations of struct hak_flow. */
+struct hak_class_sum hak_thread_class_sum(const struct hak_thread_view *view, unsigned size_class);
+
 /* Calls `visit` for every record under the lock of the list. */
 void hak_thread_visit(void (*visit)(const struct hak_thread_view *view, void *context), void *context);
 

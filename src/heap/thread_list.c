@@ -82,17 +82,13 @@ struct thread *hak_thread_list_add(void)
     return thread;
 }
 
-/* The equations of struct hak_flow. */
-static void finish_class(struct hak_thread_view *view, unsigned c)
+static void finish_class(const struct hak_thread_view *view, unsigned c)
 {
-    struct hak_flow *flow = &view->flow[c];
-    uint64_t mallocs = flow->mallocs_end - (uint64_t)view->slot[c].mallocs_left;
-    uint64_t frees = mallocs + flow->returned - flow->taken + (uint64_t)(flow->capacity - view->slot[c].room) +
-                     flow->remote_frees;
-    fetch_add_relaxed(&hak_view.finished.cached_mallocs, mallocs);
-    fetch_add_relaxed(&hak_view.finished.cached_frees, frees);
-    fetch_add_relaxed(&hak_view.finished_class[c].mallocs, mallocs);
-    fetch_add_relaxed(&hak_view.finished_class[c].frees, frees);
+    struct hak_class_sum sum = hak_thread_class_sum(view, c);
+    fetch_add_relaxed(&hak_view.finished.cached_mallocs, sum.mallocs);
+    fetch_add_relaxed(&hak_view.finished.cached_frees, sum.frees);
+    fetch_add_relaxed(&hak_view.finished_class[c].mallocs, sum.mallocs);
+    fetch_add_relaxed(&hak_view.finished_class[c].frees, sum.frees);
 }
 
 static void record_retire(struct thread *thread)

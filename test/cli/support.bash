@@ -22,12 +22,12 @@ fail() {
 compile() {
     local name=$1
     shift
-    "$CC" -D_GNU_SOURCE -fno-builtin -w -O1 -x c - -o "$work/$name" "$@" || fail "cannot compile $name"
+    "$CC" -D_GNU_SOURCE -fno-builtin -w -O1 -x c - -x none -o "$work/$name" "$@" || fail "cannot compile $name"
 }
 compile_cxx() {
     local name=$1
     shift
-    "$CXX" -w -O1 -x c++ - -o "$work/$name" "$@" || fail "cannot compile $name"
+    "$CXX" -w -O1 -x c++ - -x none -o "$work/$name" "$@" || fail "cannot compile $name"
 }
 
 # expect STATUS COMMAND...: its output goes to $work/out and $work/err.

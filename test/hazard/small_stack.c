@@ -103,15 +103,20 @@ static void call_trim(size_t size) {
     malloc_trim(0);
 }
 
+/* Paints what lies below the caller's frame; spares its own locals. */
+__attribute__((noinline)) static void paint(volatile unsigned char *bottom) {
+    volatile unsigned char *end = (volatile unsigned char *)__builtin_frame_address(0) - 64;
+    for (volatile unsigned char *at = bottom; at < end; at++) {
+        *at = PAINT;
+    }
+}
+
 /* The bytes below this frame that `call` wrote to. */
 __attribute__((noinline)) static size_t stack_used_by(void (*call)(size_t), size_t size) {
     volatile unsigned char *frame = __builtin_frame_address(0);
-    volatile unsigned char *bottom = frame - PAINTED;
-    for (volatile unsigned char *at = bottom; at < frame - 512; at++) {
-        *at = PAINT;
-    }
+    volatile unsigned char *at = frame - PAINTED;
+    paint(at);
     call(size);
-    volatile unsigned char *at = bottom;
     while (at < frame && *at == PAINT) {
         at++;
     }

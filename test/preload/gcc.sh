@@ -20,10 +20,10 @@ cat >"$work/one.c" <<'C'
         return s; \
     }
 #define TEN(n) ONE(n##0) ONE(n##1) ONE(n##2) ONE(n##3) ONE(n##4) ONE(n##5) ONE(n##6) ONE(n##7) ONE(n##8) ONE(n##9)
-TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) TEN(6) TEN(7) TEN(8)
+TEN(1) TEN(2) TEN(3) TEN(4)
 int main(void) {
     double y[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-    printf("%d %d %d\n", f10(100, y), f55(200, y), f89(300, y));
+    printf("%d %d %d\n", f10(100, y), f25(200, y), f49(300, y));
     return 0;
 }
 C
@@ -32,7 +32,6 @@ cat >"$work/two.cpp" <<'CPP'
 #include <iostream>
 #include <map>
 #include <memory>
-#include <regex>
 #include <sstream>
 #include <string>
 #include <unordered_map>
@@ -48,8 +47,7 @@ int main() {
         all[text.str()].push_back(std::make_unique<std::string>(text.str() + "!"));
         names.emplace(i, text.str());
     }
-    std::regex pattern("entry-(\\d)\\1.*");
-    auto count = std::count_if(names.begin(), names.end(), [&](auto &n) { return std::regex_match(n.second, pattern); });
+    auto count = std::count_if(names.begin(), names.end(), [](auto &n) { return n.second.size() > 7 && n.second[6] == n.second[7]; });
     std::cout << all.size() << ' ' << count << ' ' << chain<200>::sum(1) << '\n';
 }
 CPP
@@ -63,7 +61,7 @@ same_files parallel one
 both link g++ -O0 -std=c++17 "$work/two.cpp" -o two
 same_files link two
 both program "$work/link.libc.dir/two"
-grep -qx '1000 109 .*' "$work/program.hakmem.out" || fail "program: printed $(cat "$work/program.hakmem.out")"
+grep -qx '1000 99 20045' "$work/program.hakmem.out" || fail "program: printed $(cat "$work/program.hakmem.out")"
 
 # A compiler that finds an error has to say the same.
 echo 'int f(void) { return undeclared + 1; }' >"$work/wrong.c"

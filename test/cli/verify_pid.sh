@@ -1,0 +1,91 @@
+#!/bin/bash
+# verify --pid: a process that runs already, on hakmem and not, and those that may not be looked at.
+. "$(dirname "$0")/support.bash"
+
+compile sleeper -pthread <<'C'
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+static void *work(void *unused) {
+    for (int i = 0; i < 500; i++)
+        free(malloc(20));
+    for (;;) pause();
+}
+int main(int count, char **arguments) {
+    pthread_t thread;
+    for (int i = 0; i < 1000; i++)
+        free(malloc(10));
+    pthread_create(&thread, NULL, work, NULL);
+    if (count > 2)
+        prctl(PR_SET_DUMPABLE, 0);
+    usleep(10000);
+    creat(arguments[1], 0600);
+    if (count > 3)
+        pthread_exit(NULL);
+    for (;;) pause();
+}
+C
+chmod 777 "$work"
+sleeper=
+trap '[ -z "$sleeper" ] || kill -KILL $sleeper; rm -rf "$work"' EXIT
+
+# start COMMAND...: runs it in the background until it sleeps.
+start() {
+    rm -f "$work/sleeps"
+    "$@" &
+    sleeper=$!
+    for ((i = 0; i < 1000; i++)); do
+        [ ! -e "$work/sleeps" ] || return 0
+        sleep 0.01
+    done
+    fail "does not start: $*"
+}
+stop() {
+    kill -KILL $sleeper
+    wait $sleeper 2>/dev/null || true
+    sleeper=
+}
+
+start "$HAKMEM_CLI" run --lib "$HAKMEM_SO" -- "$work/sleeper" "$work/sleeps"
+expect 0 "$HAKMEM_CLI" verify --pid $sleeper
+out_has '^PROVED: hakmem served every allocation of 1 process$'
+out_has "$sleeper running .*$work/sleeper  hakmem"
+[ "$(sed -n 's/^ *\([0-9]*\)  malloc$/\1/p' "$work/out")" -ge 1500 ] || fail "calls of both threads"
+expect 0 "$HAKMEM_CLI" verify --json --pid $sleeper
+is pid $sleeper
+is end running
+kill -0 $sleeper || fail "the process was disturbed"
+stop
+
+start "$work/sleeper" "$work/sleeps"
+expect 1 "$HAKMEM_CLI" verify --pid $sleeper
+out_has 'culprit: .*hakmem is not loaded: nothing preloaded it; libc\.so\.6 serves it'
+if [ "$(id -u)" = 0 ]; then
+    expect 2 setpriv --reuid=65534 --regid=65534 --clear-groups "$HAKMEM_CLI" verify --pid $sleeper
+    err_has "process $sleeper belongs to another user: run this command as root"
+fi
+stop
+
+as_user=
+[ "$(id -u)" != 0 ] || as_user="setpriv --reuid=65534 --regid=65534 --clear-groups"
+start $as_user "$work/sleeper" "$work/sleeps" undumpable
+expect 2 $as_user "$HAKMEM_CLI" verify --pid $sleeper
+err_has 'run this command as root'
+out_is_empty
+stop
+
+# One that is not there, one of the kernel, things that are no process.
+expect 2 "$HAKMEM_CLI" verify --pid 4194304
+err_has 'no process 4194304'
+for wrong in abc 0 -5 '' 12x 99999999999999999999; do
+    expect 2 "$HAKMEM_CLI" verify --pid "$wrong"
+    err_has 'takes the number of a process'
+done
+kthread=$(ps -e -o pid=,ppid= | awk '$2 == 2 { print $1; exit }')
+if [ -n "$kthread" ] && [ "$(id -u)" = 0 ]; then
+    expect 2 "$HAKMEM_CLI" verify --pid "$kthread"
+    err_has 'thread of the kernel'
+fi

@@ -1,0 +1,163 @@
+/* page_map_test.c
+ * Purpose.     Whose address is this? Right answers for what was recorded, 0 and NULL for every other pointer value, with
+ *              the flat map and where address space for it cannot be had.
+ * Design.      Each mode runs in a child, since the map is made once in a process. No memory stands behind the recorded
+ *              addresses: the map must not look at it.
+ */
+#include "support/child.h"
+#include "support/fake_os.h"
+#include "support/process.h"
+#include "support/unit.h"
+
+#include "segment/arena.h"
+#include "segment/page_map.h"
+#include "segment/view.h"
+
+#define TOP ((uintptr_t)1 << HAK_ADDRESS_BITS)
+
+/* Far apart, at both ends, and neighbours across a leaf of the tree. */
+static const uintptr_t bases[] = {HAK_SUPERSLAB_SIZE,
+                                  (uintptr_t)5 << 32,
+                                  ((uintptr_t)1 << 34) - HAK_SUPERSLAB_SIZE,
+                                  (uintptr_t)1 << 34,
+                                  TOP / 2,
+                                  TOP / 2 + HAK_SUPERSLAB_SIZE,
+                                  TOP - HAK_SUPERSLAB_SIZE};
+
+enum { BASES = sizeof bases / sizeof *bases };
+
+static struct superslab superslabs[BASES];
+
+static const uintptr_t strangers[] = {
+    0, 1, 4096, HAK_SUPERSLAB_SIZE - 1, 2 * HAK_SUPERSLAB_SIZE, TOP / 2 - 1, TOP / 4, TOP - HAK_SUPERSLAB_SIZE - 1};
+
+/* Beyond what the kernel gives out. */
+static const uintptr_t impossible[] = {TOP, TOP + 4096, TOP * 2 - 1, UINTPTR_MAX, UINTPTR_MAX - 4095};
+
+static void check_superslabs(void) {
+    for (unsigned i = 0; i < BASES; i++) {
+        EXPECT(hak_superslab_of((void *)bases[i]) == &superslabs[i]);
+        EXPECT(hak_superslab_of((void *)(bases[i] + 12345)) == &superslabs[i]);
+        EXPECT(hak_superslab_of((void *)(bases[i] + HAK_SUPERSLAB_SIZE - 1)) == &superslabs[i]);
+    }
+    for (unsigned i = 0; i < sizeof strangers / sizeof *strangers; i++) {
+        EXPECT(hak_superslab_of((void *)strangers[i]) == NULL);
+        EXPECT(page_map_flat_get((void *)strangers[i]) == 0);
+    }
+    for (unsigned i = 0; i < sizeof impossible / sizeof *impossible; i++) {
+        EXPECT(hak_superslab_of((void *)impossible[i]) == NULL);
+    }
+}
+
+static void register_and_remove(void) {
+    for (unsigned i = 0; i < BASES; i++) {
+        EXPECT(hak_superslab_register(bases[i], NULL));
+        EXPECT(hak_superslab_register(bases[i], &superslabs[i]));
+    }
+    check_superslabs();
+    for (unsigned i = 0; i < BASES; i++) {
+        EXPECT(hak_superslab_register(bases[i], NULL));
+        EXPECT(hak_superslab_of((void *)(bases[i] + 1)) == NULL);
+        EXPECT(hak_superslab_register(bases[i], &superslabs[i]));
+    }
+    check_superslabs();
+}
+
+static void check_entries(uintptr_t start, unsigned granules, uint32_t entry) {
+    for (unsigned i = 0; i < granules; i++) {
+        uintptr_t granule = start + i * HAK_GRANULE_SIZE;
+        EXPECT(page_map_flat_get((void *)granule) == entry);
+        EXPECT(page_map_flat_get((void *)(granule + HAK_GRANULE_SIZE - 1)) == entry);
+    }
+    EXPECT(page_map_flat_get((void *)(start - 1)) == 0);
+    EXPECT(page_map_flat_get((void *)(start + granules * HAK_GRANULE_SIZE)) == 0);
+}
+
+static void with_a_flat_map(void *unused) {
+    (void)unused;
+    EXPECT(page_map_flat_get((void *)TOP) == 0);
+    hak_page_map_init();
+    EXPECT(hak_view.page_map_flat == 1 && hak_page_map.address_mask == TOP - 1);
+    register_and_remove();
+    for (unsigned i = 0; i < BASES; i++) {
+        uintptr_t start = bases[i] + 3 * HAK_GRANULE_SIZE;
+        EXPECT(hak_page_map_prepare(bases[i], HAK_SUPERSLAB_SIZE));
+        hak_page_map_set(start, 1 + i, 0x10010 + i);
+        check_entries(start, 1 + i, 0x10010 + i);
+        hak_page_map_set(start, 1 + i, 0);
+        check_entries(start, 1 + i, 0);
+    }
+    check_superslabs();
+}
+
+static void without_a_flat_map(void) {
+    EXPECT(hak_view.page_map_flat == 0 && hak_page_map.address_mask == 0);
+    register_and_remove();
+    for (unsigned i = 0; i < BASES; i++) {
+        EXPECT(hak_page_map_prepare(bases[i], HAK_SUPERSLAB_SIZE));
+        hak_page_map_set(bases[i], 4, 0x10010);
+        EXPECT(page_map_flat_get((void *)bases[i]) == 0);
+    }
+    check_superslabs();
+}
+
+static void under_a_limit(void *unused) {
+    (void)unused;
+    EXPECT(process_limit_growth((size_t)64 << 20));
+    hak_page_map_init();
+    without_a_flat_map();
+}
+
+static void unreadable(void *unused) {
+    (void)unused;
+    fake_os_fail(FAKE_OS_BIT(MAKE_READABLE), 1, 1);
+    uint64_t released = fake_os_calls(FAKE_OS_RELEASE);
+    hak_page_map_init();
+    EXPECT(fake_os_calls(FAKE_OS_RELEASE) == released + 1);
+    without_a_flat_map();
+}
+
+/* What cannot be made writable is said, and can be tried again. */
+static void refused(void *unused) {
+    (void)unused;
+    hak_page_map_init();
+    fake_os_fail(FAKE_OS_BIT(COMMIT), 1, UINT64_MAX);
+    EXPECT(!hak_page_map_prepare(bases[1], HAK_SUPERSLAB_SIZE));
+    fake_os_fail(FAKE_OS_BIT(RESERVE), 1, UINT64_MAX);
+    EXPECT(!hak_superslab_register(bases[1], &superslabs[1]));
+    EXPECT(hak_superslab_register(bases[1], NULL));
+    EXPECT(hak_superslab_of((void *)bases[1]) == NULL);
+    fake_os_succeed();
+    EXPECT(hak_page_map_prepare(bases[1], HAK_SUPERSLAB_SIZE));
+    uint64_t commits = fake_os_calls(FAKE_OS_COMMIT);
+    EXPECT(hak_page_map_prepare(bases[1], HAK_SUPERSLAB_SIZE));
+    EXPECT(fake_os_calls(FAKE_OS_COMMIT) == commits);
+    hak_page_map_set(bases[1], 64, 0x20020);
+    check_entries(bases[1], 64, 0x20020);
+    register_and_remove();
+}
+
+static void flat_mode(void **state) {
+    (void)state;
+    assert_true(child_succeeds(with_a_flat_map, NULL));
+}
+
+static void mode_of_little_address_space(void **state) {
+    (void)state;
+    assert_true(child_succeeds(under_a_limit, NULL));
+    assert_true(child_succeeds(unreadable, NULL));
+}
+
+static void refusals(void **state) {
+    (void)state;
+    assert_true(child_succeeds(refused, NULL));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(flat_mode),
+        cmocka_unit_test(mode_of_little_address_space),
+        cmocka_unit_test(refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
