@@ -5,7 +5,7 @@ Purpose.     One table: median nanoseconds per malloc+free pair for each row and
              against the one of the others that it stands worst against. Losses are printed as plainly as wins; no
              combined score.
 Design.      A fresh process per sample. Each round runs every row once, rows in random order, and the allocators of a
-             row right after each other in random order. Samples are short (3 ms) and many: what disturbs a machine
+             row right after each other in random order. Samples are short (1 ms) and many: what disturbs a machine
              comes and goes in seconds, so it meets all allocators of a round, and the ratio of two of them, taken
              round by round, is much steadier than either's time. "quiet" is the ratio of the fastest tenths, where
              little disturbed either: where it and the ratio disagree, the machine was too busy to say. Fixed work, not
@@ -29,8 +29,8 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PATTERNS = ("lifo", "fifo", "random", "interleaved", "longlived")
 SIZES = (16, 32, 64, 128)
-PAIRS = {"mixed": 600_000, "larson": 1_000_000, "handoff": 300_000}
-PATTERN_PAIRS = 500_000
+PAIRS = {"mixed": 100_000, "larson": 400_000, "handoff": 100_000}
+PATTERN_PAIRS = 100_000  # half a millisecond: most samples fit between two interruptions of a busy machine
 SIZED = PATTERNS + ("handoff",)
 PEERS = {
     "mimalloc": ("libmimalloc.so.2.0", "libmimalloc2.0"),
@@ -247,7 +247,8 @@ def print_table(rows, names, samples, table):
     width = max(9, max(map(len, names)) + 1)
     print("\nnanoseconds per malloc+free pair, median of fresh processes (lower is better)")
     print("ratio: hakmem / best other, median of the ratios of each round")
-    print(f"{'row':<18}" + "".join(f"{n:>{width}}" for n in names) + f"{'noise':>8}  {'best other':<10}{'ratio':>6}{'quiet':>7}")
+    print(f"{'row':<18}" + "".join(f"{n:>{width}}" for n in names) +
+          f"{'noise':>8}  {'best other':<10}{'ratio':>6}{'quiet':>7}")
     tally = {"win": 0, "level": 0, "LOSS": 0}
     for row in rows:
         by_name = table[row]
@@ -291,7 +292,8 @@ def print_targets(rows, samples, table):
         peer, ratio, quiet = standing(samples[row], THE_FOUR)
         value = by_name[peer]
         missed += ratio > limit
-        print(f"{row_name(row):<18}{by_name['hakmem']:>8.2f}{value:>8.2f}  {peer:<10}{ratio:>7.3f}{quiet:>7.3f}{limit:>7.2f}  "
+        print(f"{row_name(row):<18}{by_name['hakmem']:>8.2f}{value:>8.2f}  "
+              f"{peer:<10}{ratio:>7.3f}{quiet:>7.3f}{limit:>7.2f}  "
               f"{'reached' if ratio <= limit else 'NOT REACHED'}")
     print(f"{len(judged) - missed} of {len(judged)} reached")
     return missed

@@ -11,17 +11,17 @@
 #include "object.h"
 
 enum binding_state {
-    BINDING_BOUND,    // to the object `to`, or to memory of no object
-    BINDING_LAZY,     // not looked up yet: the object has never called it
-    BINDING_ABSENT,   // weak, and nobody defines it
-    BINDING_STUB,     // to the PLT entry of `to`, which is the function's address for everybody; `to` has its own slot
-    BINDING_CHANGED,  // a variable that started as the function's address; the program has stored something else in it
+    BINDING_BOUND,   // to the object `to`, or to memory of no object
+    BINDING_LAZY,    // not looked up yet: the object has never called it
+    BINDING_ABSENT,  // weak, and nobody defines it
+    BINDING_STUB,    // to the PLT entry of `to`, which is the function's address for everybody; `to` has its own slot
+    BINDING_CHANGED, // a variable that started as the function's address; the program has stored something else in it
 };
 
 #define BINDING_NOWHERE SIZE_MAX
 
 struct binding {
-    size_t from, to;  // indices of objects; `to` may be BINDING_NOWHERE
+    size_t from, to; // indices of objects; `to` may be BINDING_NOWHERE
     unsigned symbol;
     enum binding_state state;
 };

@@ -56,8 +56,7 @@ void counts_finish(struct counts *counts) {
     for (unsigned i = 0; i < HAK_ENTRY_COUNT; i++)
         by_others[entries[i].kind] += counts->served[i];
     counts->served[HAK_ENTRY_MALLOC] = counts->allocations - by_others[ENTRY_ALLOC] - counts->resize_allocations;
-    counts->served[HAK_ENTRY_FREE] =
-        counts->frees - by_others[ENTRY_FREE] - counts->resize_frees + counts->null_frees;
+    counts->served[HAK_ENTRY_FREE] = counts->frees - by_others[ENTRY_FREE] - counts->resize_frees + counts->null_frees;
 }
 
 /* Counters of a fork child go on from its parent's, so `before` is never the larger one unless a record was read

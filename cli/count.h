@@ -15,15 +15,15 @@
 #include "hakmem_stats.h"
 
 struct counts {
-    uint64_t served[HAK_ENTRY_COUNT];  // calls per entry point
-    uint64_t allocations;              // blocks handed out, by whatever entry
-    uint64_t frees;                    // blocks taken back
-    uint64_t resize_allocations;       // of them, by realloc and reallocarray
+    uint64_t served[HAK_ENTRY_COUNT]; // calls per entry point
+    uint64_t allocations;             // blocks handed out, by whatever entry
+    uint64_t frees;                   // blocks taken back
+    uint64_t resize_allocations;      // of them, by realloc and reallocarray
     uint64_t resize_frees;
     uint64_t null_frees;
-    uint64_t foreign_frees;  // frees of pointers that are not hakmem's
-    uint64_t errors;         // all misuse, foreign frees included
-    uint64_t threads;        // that live
+    uint64_t foreign_frees; // frees of pointers that are not hakmem's
+    uint64_t errors;        // all misuse, foreign frees included
+    uint64_t threads;       // that live
 };
 
 /* Adds what finished threads left, and what the whole process counts. First of the three. */

@@ -12,16 +12,16 @@
 
 struct proof {
     char *failure;  // why the process could not be looked at; NULL if it could
-    bool forbidden;  // that was the kernel's refusal
+    bool forbidden; // that was the kernel's refusal
     struct object_list objects;
     struct binding_list bindings;
-    bool *hakmem;              // per object: it is hakmem
-    bool loaded;               // one of them is
-    char *absence;             // why none is
-    char *uncounted;           // why the counts could not be read; NULL if they could
-    struct counts counts;      // since the process was forked
-    uint64_t heap_bytes;       // of the [heap] mapping, which libc's malloc grows with brk
-    uint64_t heap_of_threads;  // bytes of libc's heaps for other threads
+    bool *hakmem;             // per object: it is hakmem
+    bool loaded;              // one of them is
+    char *absence;            // why none is
+    char *uncounted;          // why the counts could not be read; NULL if they could
+    struct counts counts;     // since the process was forked
+    uint64_t heap_bytes;      // of the [heap] mapping, which libc's malloc grows with brk
+    uint64_t heap_of_threads; // bytes of libc's heaps for other threads
 };
 
 /* Looks at the process of this thread, which may run or be stopped. `library` is what was preloaded into it, NULL for

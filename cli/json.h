@@ -13,7 +13,7 @@
 struct json {
     FILE *out;
     unsigned depth;
-    bool more;  // something stands before in the same brackets
+    bool more; // something stands before in the same brackets
 };
 
 /* `key` is NULL inside an array and for the outermost value. `bracket` is '{' or '['. */

@@ -116,15 +116,23 @@ static void judge_definitions(const struct proof *proof, size_t index, struct ve
         add_sentence(&verdict->culprits,
                      need_format("%s has its own %s, which its own calls are bound to", object->path, functions));
     else if (functions != NULL && !is_bound_to(proof, index))
-        add_sentence(&verdict->notes, need_format("%s has its own %s, which nothing is bound to", object->path,
-                                                  functions));
+        add_sentence(&verdict->notes,
+                     need_format("%s has its own %s, which nothing is bound to", object->path, functions));
     if (operators != NULL && object->role == ROLE_PROGRAM && object->cxx_runtime)
-        add_sentence(&verdict->notes, need_format("%s has the C++ runtime inside: its operator new calls malloc",
-                                                  object->path));
+        add_sentence(&verdict->notes,
+                     need_format("%s has the C++ runtime inside: its operator new calls malloc", object->path));
     else if (operators != NULL && object->role == ROLE_PROGRAM)
         add_sentence(&verdict->culprits, need_format("%s has its own %s", object->path, operators));
     free(functions);
     free(operators);
+}
+
+/* A static program with hakmem inside. Its [heap] tells nothing: libc takes some to start such programs. */
+static bool is_static(const struct proof *proof) {
+    for (size_t i = 0; i < proof->objects.count; i++)
+        if (proof->objects.item[i].role == ROLE_PROGRAM && !proof->objects.item[i].interpreted)
+            return true;
+    return false;
 }
 
 static void judge_heap(const struct proof *proof, struct verdict *verdict) {
@@ -181,7 +189,11 @@ bool judge(const struct image *image, struct verdict *verdict) {
     for (size_t i = 0; i < proof->objects.count; i++)
         if (!proof->hakmem[i] && !is_runtime(&proof->objects.item[i]))
             judge_definitions(proof, i, verdict);
-    judge_heap(proof, verdict);
+    if (is_static(proof))
+        strings_add(&verdict->culprits, need_copy("a static binary: hakmem is linked into it, but what its calls are "
+                                                  "bound to cannot be seen"));
+    else
+        judge_heap(proof, verdict);
     if (proof->uncounted != NULL)
         strings_add(&verdict->culprits, need_format("hakmem's counts are not known: %s", proof->uncounted));
     if (proof->counts.foreign_frees != 0)
@@ -197,10 +209,14 @@ void verdict_free(struct verdict *verdict) {
 
 char *describe_end(const struct image *image) {
     switch (image->end) {
-    case END_EXIT: return need_format("exit %d", image->end_value);
-    case END_SIGNAL: return need_format("signal %d", image->end_value);
-    case END_EXEC: return need_copy("exec");
-    case END_NONE: break;
+    case END_EXIT:
+        return need_format("exit %d", image->end_value);
+    case END_SIGNAL:
+        return need_format("signal %d", image->end_value);
+    case END_EXEC:
+        return need_copy("exec");
+    case END_NONE:
+        break;
     }
     return need_copy("running");
 }

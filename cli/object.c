@@ -83,19 +83,44 @@ static void read_dynamic(struct target *target, struct object *object, uintptr_t
             break;
         uint64_t value = entry.d_un.d_val;
         switch (entry.d_tag) {
-        case DT_SYMTAB: object->symbols = in_memory(object, value); break;
-        case DT_STRTAB: object->names = in_memory(object, value); break;
-        case DT_STRSZ: object->names_size = value; break;
-        case DT_GNU_HASH: object->gnu_hash = in_memory(object, value); break;
-        case DT_HASH: object->old_hash = in_memory(object, value); break;
-        case DT_RELA: object->relocations[0] = in_memory(object, value); break;
-        case DT_RELASZ: object->relocations_size[0] = value; break;
-        case DT_JMPREL: object->relocations[1] = in_memory(object, value); break;
-        case DT_PLTRELSZ: object->relocations_size[1] = value; break;
-        case DT_PLTREL: kind = value; break;
-        case DT_SYMBOLIC: object->symbolic = true; break;
-        case DT_FLAGS: object->symbolic |= (value & DF_SYMBOLIC) != 0; break;
-        default: break;
+        case DT_SYMTAB:
+            object->symbols = in_memory(object, value);
+            break;
+        case DT_STRTAB:
+            object->names = in_memory(object, value);
+            break;
+        case DT_STRSZ:
+            object->names_size = value;
+            break;
+        case DT_GNU_HASH:
+            object->gnu_hash = in_memory(object, value);
+            break;
+        case DT_HASH:
+            object->old_hash = in_memory(object, value);
+            break;
+        case DT_RELA:
+            object->relocations[0] = in_memory(object, value);
+            break;
+        case DT_RELASZ:
+            object->relocations_size[0] = value;
+            break;
+        case DT_JMPREL:
+            object->relocations[1] = in_memory(object, value);
+            break;
+        case DT_PLTRELSZ:
+            object->relocations_size[1] = value;
+            break;
+        case DT_PLTREL:
+            kind = value;
+            break;
+        case DT_SYMBOLIC:
+            object->symbolic = true;
+            break;
+        case DT_FLAGS:
+            object->symbolic |= (value & DF_SYMBOLIC) != 0;
+            break;
+        default:
+            break;
         }
     }
     if (kind != DT_RELA)
@@ -104,10 +129,11 @@ static void read_dynamic(struct target *target, struct object *object, uintptr_t
 
 static enum object_role role_of(const struct object *object, uintptr_t program, uintptr_t loader) {
     const char *name = base_name(object->path);
-    if (program >= object->base && program < object->end)
-        return ROLE_PROGRAM;
+    /* By name first: the loader may have been started as the program, with the real one as its argument. */
     if ((loader >= object->base && loader < object->end) || strncmp(name, "ld-linux", 8) == 0)
         return ROLE_LOADER;
+    if (program >= object->base && program < object->end)
+        return ROLE_PROGRAM;
     if (strncmp(name, "libc.so", 7) == 0 || strncmp(name, "libc-2", 6) == 0)
         return ROLE_LIBC;
     if (strncmp(name, "libstdc++.so", 12) == 0 || strncmp(name, "libc++", 6) == 0)
@@ -151,8 +177,7 @@ static bool symbol_is_named(struct target *target, const struct object *object, 
                             const char *name) {
     char found[SYMBOL_BYTES];
     return symbol->st_name < object->names_size &&
-           target_read_string(target, object->names + symbol->st_name, found, sizeof found) &&
-           strcmp(found, name) == 0;
+           target_read_string(target, object->names + symbol->st_name, found, sizeof found) && strcmp(found, name) == 0;
 }
 
 static bool find_by_gnu_hash(struct target *target, const struct object *object, const char *name, Elf64_Sym *symbol) {
@@ -282,8 +307,7 @@ static void report_reference(struct target *target, const struct object *object,
         return;
     Elf64_Sym symbol;
     char name[SYMBOL_BYTES];
-    if (ELF64_R_SYM(relocation->r_info) == 0 ||
-        !symbol_at(target, object, ELF64_R_SYM(relocation->r_info), &symbol) ||
+    if (ELF64_R_SYM(relocation->r_info) == 0 || !symbol_at(target, object, ELF64_R_SYM(relocation->r_info), &symbol) ||
         symbol.st_name >= object->names_size ||
         !target_read_string(target, object->names + symbol.st_name, name, sizeof name))
         return;

@@ -17,17 +17,17 @@
 enum object_role { ROLE_OTHER, ROLE_PROGRAM, ROLE_LIBC, ROLE_CXX, ROLE_LOADER };
 
 struct object {
-    char *path;  // as the kernel shows it
+    char *path; // as the kernel shows it
     uintptr_t base, end;
-    uintptr_t bias;  // what was added to the addresses in the file
+    uintptr_t bias; // what was added to the addresses in the file
     enum object_role role;
-    bool interpreted;  // asks for a dynamic linker (PT_INTERP)
-    bool symbolic;     // its own references are bound to itself first (DF_SYMBOLIC)
-    bool narrow;       // 32-bit: nothing below is known
-    bool cxx_runtime;  // has the C++ runtime inside (defines __cxa_throw)
+    bool interpreted; // asks for a dynamic linker (PT_INTERP)
+    bool symbolic;    // its own references are bound to itself first (DF_SYMBOLIC)
+    bool narrow;      // 32-bit: nothing below is known
+    bool cxx_runtime; // has the C++ runtime inside (defines __cxa_throw)
     uintptr_t symbols, names, gnu_hash, old_hash;
     uint64_t names_size;
-    uintptr_t relocations[2];  // of data, of calls
+    uintptr_t relocations[2]; // of data, of calls
     uint64_t relocations_size[2];
     uintptr_t defines[SYMBOL_COUNT];    // address of its own definition, 0 if it has none
     bool protected_one[SYMBOL_COUNT];   // defined so that its own calls cannot be diverted
@@ -52,8 +52,8 @@ uintptr_t object_symbol(struct target *target, const struct object *object, cons
 /* One reference of an object to an allocation symbol. */
 struct reference {
     unsigned symbol;
-    uint32_t kind;   // ARCH_RELOC_...
-    uintptr_t slot;  // where the loader has put the address
+    uint32_t kind;  // ARCH_RELOC_...
+    uintptr_t slot; // where the loader has put the address
     int64_t addend;
 };
 

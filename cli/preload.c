@@ -16,9 +16,15 @@
 #define LIBRARY "libhakmem.so"
 
 /* Relative to the folder of the command, or absolute. */
-static const char *const folders[] = {
-    ".", "../lib", "../lib/" ARCH_MULTIARCH, "/usr/local/lib", "/usr/local/lib/" ARCH_MULTIARCH,
-    "/usr/lib/" ARCH_MULTIARCH, "/usr/lib", "/lib/" ARCH_MULTIARCH, "/lib"};
+static const char *const folders[] = {".",
+                                      "../lib",
+                                      "../lib/" ARCH_MULTIARCH,
+                                      "/usr/local/lib",
+                                      "/usr/local/lib/" ARCH_MULTIARCH,
+                                      "/usr/lib/" ARCH_MULTIARCH,
+                                      "/usr/lib",
+                                      "/lib/" ARCH_MULTIARCH,
+                                      "/lib"};
 
 /* An absolute path of the file, NULL if there is none. */
 static char *existing(const char *path) {

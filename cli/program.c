@@ -21,7 +21,7 @@
 #define HEAD_BYTES 4096
 
 struct head {
-    char bytes[HEAD_BYTES + 1];  // zero-terminated
+    char bytes[HEAD_BYTES + 1]; // zero-terminated
     size_t length;
 };
 
@@ -88,7 +88,8 @@ static const char *privilege_of(const char *path) {
 static char *elf_obstacle(const char *path, const struct head *head) {
     if (!for_this_machine(head))
         return need_format("%s is built for another architecture than %s", path, ARCH_NAME);
-    if (!has_header(path, head, PT_INTERP))
+    bool loader = strncmp(base_name(path), "ld-linux", 8) == 0;
+    if (!loader && !has_header(path, head, PT_INTERP))
         return need_format("%s is a static binary: there is no loader that could preload anything", path);
     const char *privilege = privilege_of(path);
     if (privilege != NULL)
@@ -109,6 +110,7 @@ static char *interpreter_of(const struct head *head) {
 /* Says why the file cannot be executed; NULL if it can. */
 static const char *why_not_runnable(const char *path, struct head *head) {
     struct stat status;
+    head->length = 0;
     if (stat(path, &status) != 0)
         return strerror(errno);
     if (S_ISDIR(status.st_mode))

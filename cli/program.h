@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 struct program {
-    char *path;      // what is executed
-    char *obstacle;  // why the library cannot be preloaded into it; NULL if it can
+    char *path;     // what is executed
+    char *obstacle; // why the library cannot be preloaded into it; NULL if it can
 };
 
 /* Looks for `name` as a shell does: in PATH unless it has a slash. False, after a message, if it cannot be run. */

@@ -10,13 +10,13 @@
 #include <stdio.h>
 
 struct report {
-    char *const *command;   // NULL if a running process was looked at
-    int status;             // the command's wait status
-    const char *library;    // what was preloaded; NULL for nothing
-    struct image **image;   // the memory images to report, by age
-    struct verdict *verdict;  // of each
+    char *const *command;    // NULL if a running process was looked at
+    int status;              // the command's wait status
+    const char *library;     // what was preloaded; NULL for nothing
+    struct image **image;    // the memory images to report, by age
+    struct verdict *verdict; // of each
     size_t count;
-    bool proved;  // hakmem served all of them
+    bool proved; // hakmem served all of them
     struct counts total;
 };
 

@@ -20,8 +20,9 @@
 static void print_process(const struct image *image, FILE *out) {
     const struct proof *proof = image->proof;
     char *end = describe_end(image), *server = describe_server(image);
-    char *heap = proof == NULL || proof->failure != NULL                    ? need_copy("?")
-                 : proof->heap_bytes + proof->heap_of_threads == 0 ? need_copy("unused")
+    char *heap = proof == NULL || proof->failure != NULL ? need_copy("?")
+                 : proof->heap_bytes + proof->heap_of_threads == 0
+                     ? need_copy("unused")
                      : need_format("%" PRIu64 "K", (proof->heap_bytes + proof->heap_of_threads) / 1024);
     fprintf(out, "  %7d %-10s", (int)image->pid, end);
     if (proof != NULL && proof->loaded && proof->uncounted == NULL)

@@ -24,11 +24,12 @@ static const struct option options[] = {
 };
 
 static void print_help(FILE *out) {
-    fprintf(out, "usage: hakmem run [--lib PATH] [--set NAME=VALUE]... [--] COMMAND [ARGUMENT]...\n\n"
-                 "Runs COMMAND with hakmem as its allocator. The exit status is that of COMMAND, or 2 if hakmem cannot\n"
-                 "be preloaded into it; then it is not run.\n\n"
-                 "  --lib PATH        the library, instead of the one found beside this command or installed\n"
-                 "  --set NAME=VALUE  an option of the library:\n\n");
+    fprintf(out,
+            "usage: hakmem run [--lib PATH] [--set NAME=VALUE]... [--] COMMAND [ARGUMENT]...\n\n"
+            "Runs COMMAND with hakmem as its allocator. The exit status is that of COMMAND, or 2 if hakmem cannot\n"
+            "be preloaded into it; then it is not run.\n\n"
+            "  --lib PATH        the library, instead of the one found beside this command or installed\n"
+            "  --set NAME=VALUE  an option of the library:\n\n");
     settings_print(out);
 }
 
@@ -57,12 +58,16 @@ int verb_run(int count, char **arguments) {
     opterr = 0;
     while ((letter = getopt_long(count, arguments, "+:", options, NULL)) != -1) {
         switch (letter) {
-        case 'l': chosen = optarg; break;
+        case 'l':
+            chosen = optarg;
+            break;
         case 's':
             if (!settings_set(optarg))
                 return EXIT_USAGE;
             break;
-        case 'h': print_help(stdout); return 0;
+        case 'h':
+            print_help(stdout);
+            return 0;
         default:
             say("run: %s %s", letter == ':' ? "a value is missing after" : "unknown option", arguments[optind - 1]);
             return EXIT_USAGE;

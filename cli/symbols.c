@@ -8,9 +8,7 @@
 #include <string.h>
 
 #define SYMBOL_ROW(symbol, label) {symbol, label},
-static const struct {
-    const char *name, *label;
-} table[SYMBOL_COUNT] = {ALLOCATION_SYMBOLS(SYMBOL_ROW)};
+static const struct { const char *name, *label; } table[SYMBOL_COUNT] = {ALLOCATION_SYMBOLS(SYMBOL_ROW)};
 
 #define SYMBOL_FITS(symbol, label) _Static_assert(sizeof(symbol) < SYMBOL_BYTES, "SYMBOL_BYTES is too small");
 ALLOCATION_SYMBOLS(SYMBOL_FITS)

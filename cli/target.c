@@ -19,7 +19,7 @@
 
 struct page_cache {
     struct {
-        uintptr_t address;  // of the page; 0 for none
+        uintptr_t address; // of the page; 0 for none
         char bytes[PAGE_BYTES];
     } slot[PAGE_SLOTS];
 };

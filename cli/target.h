@@ -16,8 +16,8 @@
 
 struct mapping {
     uintptr_t start, end;
-    uint64_t offset;   // in the file
-    const char *path;  // "" for anonymous memory, "[heap]" and the like as the kernel says it
+    uint64_t offset;  // in the file
+    const char *path; // "" for anonymous memory, "[heap]" and the like as the kernel says it
     bool read, write, execute;
 };
 
@@ -25,8 +25,8 @@ struct target {
     pid_t tid;
     struct mapping *maps;
     size_t map_count;
-    char *maps_text;           // holds the paths
-    struct page_cache *pages;  // what was read so far
+    char *maps_text;          // holds the paths
+    struct page_cache *pages; // what was read so far
 };
 
 /* False with errno set if the process is gone or the kernel does not let us look at it. */

@@ -15,30 +15,30 @@ enum image_end { END_NONE, END_EXIT, END_SIGNAL, END_EXEC };
 
 struct image {
     pid_t pid, parent;
-    char *program;       // path of the executable
-    char *command_line;  // at the time of its exec; that of its parent's image if it was forked
-    bool forked;         // began as a copy of its parent's memory, counters included
-    bool hidden;         // the command's own child before it became CMD
+    char *program;      // path of the executable
+    char *command_line; // at the time of its exec; that of its parent's image if it was forked
+    bool forked;        // began as a copy of its parent's memory, counters included
+    bool hidden;        // the command's own child before it became CMD
     struct counts before;
-    struct proof *proof;  // NULL until it was looked at
+    struct proof *proof; // NULL until it was looked at
     enum image_end end;
-    int end_value;  // exit status or signal
+    int end_value; // exit status or signal
     unsigned live;
 };
 
 struct process {
     pid_t pid, parent;
     struct image *image;
-    bool in_exec;               // a thread of it has called exec and the kernel has not answered
-    struct proof *before_exec;  // what was seen at that call
-    pid_t held;                 // thread kept at its exit until the others are gone; 0 for none
+    bool in_exec;              // a thread of it has called exec and the kernel has not answered
+    struct proof *before_exec; // what was seen at that call
+    pid_t held;                // thread kept at its exit until the others are gone; 0 for none
     unsigned live, tasks;
 };
 
 struct task {
     pid_t tid;
-    struct process *process;  // NULL: stopped, until its parent tells whose it is
-    bool leaving;             // has said that it exits
+    struct process *process; // NULL: stopped, until its parent tells whose it is
+    bool leaving;            // has said that it exits
     struct task *next;
 };
 

@@ -25,7 +25,7 @@
 /* So long after the command's end it says that it waits for others. */
 #define PATIENCE_SECONDS 2
 
-/* How often a first thread is looked for that died unreported: while another one is held, the kernel is silent on it. */
+/* How often a first thread is looked for that died unreported: while another is held, the kernel is silent on it. */
 #define POLL_NANOSECONDS 2000000
 
 static void resume(pid_t tid, int signal) {
@@ -66,25 +66,26 @@ static void keep_proof(struct image *image, struct proof *proof) {
         counts_subtract(&proof->counts, &image->before);
 }
 
+/* `one` may be 0, for no process. */
 static bool shares_memory(pid_t one, pid_t other, bool if_unknown) {
+    if (one == 0)
+        return false;
     long order = syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0);
     return order < 0 ? if_unknown : order == 0;
 }
 
-/* Puts a task whose parent is known into its process, and lets it run if it waited. */
-static void settle(struct trace *trace, const struct process *parent, pid_t parent_tid, pid_t tid, bool vfork) {
+/* Puts a task whose parent is known into its process. True if it waited for that, stopped. */
+static bool settle(struct trace *trace, const struct process *parent, pid_t parent_tid, pid_t tid, bool vfork) {
     struct task *waiting = task_find(&trace->tasks, tid);
     if (waiting != NULL && waiting->process != NULL)
-        return;
+        return false;
+    long group = proc_status_number(tid, "Tgid:");
     if (waiting != NULL) {
         task_remove(&trace->tasks, waiting);
         trace->waiting--;
     }
-    struct process *process = NULL;
-    long group = proc_status_number(tid, "Tgid:");
-    if (group < 0 && waiting == NULL)
-        return;
     struct task *leader = group > 0 ? task_find(&trace->tasks, (pid_t)group) : NULL;
+    struct process *process = NULL;
     if (leader != NULL && leader->process != NULL)
         process = leader->process;
     else if (shares_memory(parent_tid, tid, vfork))
@@ -92,40 +93,47 @@ static void settle(struct trace *trace, const struct process *parent, pid_t pare
     else
         process = new_process(tid, parent->pid, add_forked_image(trace, parent, tid));
     task_add(&trace->tasks, tid, process);
-    if (waiting != NULL)
-        resume(tid, 0);
+    return waiting != NULL;
 }
 
-/* Places a task without its parent's report, by what the kernel says of it. */
-static void settle_alone(void *context, struct task *task) {
-    struct trace *trace = context;
-    if (task->process != NULL)
-        return;
-    pid_t tid = task->tid;
+/* Places a waiting task without its parent's report, by what the kernel says of it. */
+static void settle_alone(struct trace *trace, pid_t tid) {
     struct task *parent = task_find(&trace->tasks, (pid_t)proc_status_number(tid, "PPid:"));
     if (parent == NULL || parent->process == NULL)
         parent = task_find(&trace->tasks, trace->command);
-    if (parent != NULL && parent->process != NULL) {
+    struct image none = {.hidden = false};
+    struct process nobody = {.pid = 0, .image = &none};
+    if (parent != NULL && parent->process != NULL)
         settle(trace, parent->process, parent->tid, tid, false);
+    else
+        settle(trace, &nobody, 0, tid, false);
+}
+
+static void release_waiting(void *context, struct task *task) {
+    pid_t tid = task->tid;
+    if (task->process != NULL)
         return;
-    }
-    struct process orphan = {.pid = 0, .image = add_image(trace, tid, 0)};
-    orphan.image->hidden = true;
-    settle(trace, &orphan, tid, tid, false);
-    orphan.image->hidden = false;
-    image_identify(orphan.image, tid);
+    settle_alone(context, tid);
+    resume(tid, 0);
 }
 
 /* When a thread goes, reports of it may be lost: those that wait for one wait no longer. */
 static void settle_all(struct trace *trace) {
     if (trace->waiting != 0)
-        tasks_each(&trace->tasks, settle_alone, trace);
+        tasks_each(&trace->tasks, release_waiting, trace);
 }
 
+/* The report of a birth. If its thread was killed meanwhile, the number that comes with it is another event's; and the
+ * child may have been settled before, and be gone by now. */
 static void on_child(struct trace *trace, struct task *parent, int event) {
-    unsigned long tid = 0;
-    if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &tid) == 0 && parent->process != NULL)
-        settle(trace, parent->process, parent->tid, (pid_t)tid, event == PTRACE_EVENT_VFORK);
+    unsigned long message = 0;
+    if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &message) != 0)
+        return;
+    pid_t tid = (pid_t)message;
+    if (proc_status_number(tid, "TracerPid:") != getpid())
+        return;
+    if (settle(trace, parent->process, parent->tid, tid, event == PTRACE_EVENT_VFORK))
+        resume(tid, 0);
 }
 
 static void forget_exec(struct process *process) {
@@ -257,6 +265,13 @@ static void find_dead_leader(void *context, struct task *task) {
     free(text);
 }
 
+static void note_end(struct image *image, pid_t tid, int status) {
+    if (image->pid != tid || image->end != END_NONE)
+        return;
+    image->end = WIFSIGNALED(status) ? END_SIGNAL : END_EXIT;
+    image->end_value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 static void on_end(struct trace *trace, pid_t tid, int status) {
     struct task *task = task_find(&trace->tasks, tid);
     if (tid == trace->command) {
@@ -265,15 +280,12 @@ static void on_end(struct trace *trace, pid_t tid, int status) {
     }
     if (task == NULL)
         return;
-    struct image *image = task->process != NULL ? task->process->image : NULL;
-    if (image != NULL && image->pid == tid && image->end == END_NONE) {
-        image->end = WIFSIGNALED(status) ? END_SIGNAL : END_EXIT;
-        image->end_value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-    }
-    if (task->process != NULL)
+    if (task->process != NULL) {
+        note_end(task->process->image, tid, status);
         on_gone(trace, task);
-    else
+    } else {
         trace->waiting--;
+    }
     task_remove(&trace->tasks, task);
     settle_all(trace);
 }
@@ -292,8 +304,8 @@ static void on_stop(struct trace *trace, pid_t tid, int status) {
             return;
     }
     if (task->process == NULL) {
-        settle_alone(trace, task);
-        return;
+        settle_alone(trace, tid);
+        task = task_find(&trace->tasks, tid);
     }
     switch (event) {
     case 0:
@@ -309,11 +321,20 @@ static void on_stop(struct trace *trace, pid_t tid, int status) {
         return;
     case PTRACE_EVENT_FORK:
     case PTRACE_EVENT_VFORK:
-    case PTRACE_EVENT_CLONE: on_child(trace, task, event); break;
-    case PTRACE_EVENT_SECCOMP: on_exec_call(trace, task); return;
-    case PTRACE_EVENT_EXEC: on_exec(trace, task); break;
-    case PTRACE_EVENT_EXIT: on_leaving(trace, task); return;
-    default: break;
+    case PTRACE_EVENT_CLONE:
+        on_child(trace, task, event);
+        break;
+    case PTRACE_EVENT_SECCOMP:
+        on_exec_call(trace, task);
+        return;
+    case PTRACE_EVENT_EXEC:
+        on_exec(trace, task);
+        break;
+    case PTRACE_EVENT_EXIT:
+        on_leaving(trace, task);
+        return;
+    default:
+        break;
     }
     resume(tid, 0);
 }
@@ -354,8 +375,7 @@ static void wait_for_event(struct trace *trace) {
         tasks_each(&trace->tasks, send_signal, &signal);
 }
 
-bool trace_run(struct trace *trace, const char *path, char *const arguments[], const char *library,
-               bool quiet_stdout) {
+bool trace_run(struct trace *trace, const char *path, char *const arguments[], const char *library, bool quiet_stdout) {
     struct launch launch = {.path = path, .arguments = arguments, .quiet_stdout = quiet_stdout};
     *trace = (struct trace){.library = library};
     trace->command = launch_traced(&launch);

@@ -16,12 +16,12 @@ struct trace {
     const char *library;  // what is preloaded; NULL for nothing
     struct image **image; // every memory image of every process, by age
     size_t image_count, image_room;
-    bool started;         // the command was executed
-    int status;           // its wait status
+    bool started; // the command was executed
+    int status;   // its wait status
     pid_t command;
     bool command_ended, told_of_others;
-    size_t waiting;       // tasks that have no process yet
-    size_t held;          // threads held at their exit
+    size_t waiting; // tasks that have no process yet
+    size_t held;    // threads held at their exit
     struct task_table tasks;
 };
 

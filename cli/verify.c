@@ -28,23 +28,24 @@ static const struct option options[] = {
 
 struct request {
     bool json, no_preload;
-    const char *chosen;  // library
+    const char *chosen; // library
     const char *pid;
     const char *output;
     FILE *out;
 };
 
 static void print_help(FILE *out) {
-    fprintf(out, "usage: hakmem verify [OPTION]... [--] COMMAND [ARGUMENT]...\n"
-                 "       hakmem verify [--json] [--output FILE] --pid PID\n\n"
-                 "Runs COMMAND on hakmem and proves, for every process that it starts, whether hakmem and nothing else\n"
-                 "serves it. Exit status 0 if so, 1 with the culprit named if not, 2 if nothing could be looked at.\n\n"
-                 "  --json            the report as JSON; COMMAND's output goes to standard error\n"
-                 "  --output FILE     the report goes to FILE\n"
-                 "  --no-preload      run COMMAND as it is\n"
-                 "  --pid PID         look at a process that runs already\n"
-                 "  --lib PATH        the library, instead of the one found beside this command or installed\n"
-                 "  --set NAME=VALUE  an option of the library:\n\n");
+    fprintf(out,
+            "usage: hakmem verify [OPTION]... [--] COMMAND [ARGUMENT]...\n"
+            "       hakmem verify [--json] [--output FILE] --pid PID\n\n"
+            "Runs COMMAND on hakmem and proves, for every process that it starts, whether hakmem and nothing else\n"
+            "serves it. Exit status 0 if so, 1 with the culprit named if not, 2 if nothing could be looked at.\n\n"
+            "  --json            the report as JSON; COMMAND's output goes to standard error\n"
+            "  --output FILE     the report goes to FILE\n"
+            "  --no-preload      run COMMAND as it is\n"
+            "  --pid PID         look at a process that runs already\n"
+            "  --lib PATH        the library, instead of the one found beside this command or installed\n"
+            "  --set NAME=VALUE  an option of the library:\n\n");
     settings_print(out);
 }
 
@@ -169,19 +170,30 @@ int verb_verify(int count, char **arguments) {
     opterr = 0;
     while ((letter = getopt_long(count, arguments, "+:", options, NULL)) != -1) {
         switch (letter) {
-        case 'j': request.json = true; break;
-        case 'n': request.no_preload = true; break;
-        case 'l': request.chosen = optarg; break;
-        case 'o': request.output = optarg; break;
-        case 'p': request.pid = optarg; break;
+        case 'j':
+            request.json = true;
+            break;
+        case 'n':
+            request.no_preload = true;
+            break;
+        case 'l':
+            request.chosen = optarg;
+            break;
+        case 'o':
+            request.output = optarg;
+            break;
+        case 'p':
+            request.pid = optarg;
+            break;
         case 's':
             if (!settings_set(optarg))
                 return EXIT_USAGE;
             break;
-        case 'h': print_help(stdout); return 0;
+        case 'h':
+            print_help(stdout);
+            return 0;
         default:
-            say("verify: %s %s", letter == ':' ? "a value is missing after" : "unknown option",
-                arguments[optind - 1]);
+            say("verify: %s %s", letter == ':' ? "a value is missing after" : "unknown option", arguments[optind - 1]);
             return EXIT_USAGE;
         }
     }

@@ -43,7 +43,8 @@ uintptr_t view_find(struct target *target, const struct object *object) {
     uintptr_t address = object_symbol(target, object, "hak_view");
     if (is_view(target, address))
         return address;
-    if (object->role != ROLE_PROGRAM || object->defines[symbol_index("malloc")] == 0)
+    bool may_hold = object->defines[symbol_index("malloc")] != 0 || !object->interpreted;
+    if (object->role != ROLE_PROGRAM || !may_hold)
         return 0;
     address = 0;
     for (size_t i = 0; i < target->map_count && address == 0; i++) {

@@ -17,7 +17,7 @@ SLOW static uint32_t entry_by_superslab(const void *p)
     struct slab *slabs = superslab == NULL ? NULL : load_acquire(&superslab->slabs);
     if (slabs == NULL || load_relaxed(&superslab->state) != UNIT_GRANULES)
         return 0;
-    return load_relaxed(&hak_slab_of(p)->entry);
+    return load_relaxed(&hak_slab_in(slabs, p)->entry);
 }
 
 uint32_t hak_entry_of(const void *p)

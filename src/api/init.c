@@ -34,10 +34,38 @@ static void thread_ends(void *unused)
     hak_thread_end();
 }
 
+/* glibc's fork takes the lock of its list of streams after our handlers, and a thread that holds that lock may be
+ * waiting, through others, for one of ours: so it comes before them here. Not where we are inside a slow path ourselves:
+ * then nothing may be waited for. */
+extern void _IO_list_lock(void) __attribute__((weak));
+extern void _IO_list_unlock(void) __attribute__((weak));
+extern void _IO_list_resetlock(void) __attribute__((weak));
+
+static bool streams_locked; /* the forking thread's */
+
+static void before_fork(void)
+{
+    streams_locked = _IO_list_lock != NULL && _IO_list_unlock != NULL && !hak_thread_is_inside();
+    if (streams_locked)
+        _IO_list_lock();
+    hak_thread_prefork();
+}
+
+static void after_fork_in_parent(void)
+{
+    bool unlock = streams_locked;
+    hak_thread_postfork_parent();
+    if (unlock)
+        _IO_list_unlock();
+}
+
 static void after_fork_in_child(void)
 {
     hak_thread_postfork_child();
-    hak_background_start();
+    if (streams_locked && _IO_list_resetlock != NULL)
+        _IO_list_resetlock();
+    if (!hak_thread_is_inside())
+        hak_background_start();
 }
 
 static void read_options(void)
@@ -65,7 +93,7 @@ static void start(void)
     lock_release(&init.lock);
     /* May allocate, so not under the lock. */
     if (mine)
-        (void)pthread_atfork(hak_thread_prefork, hak_thread_postfork_parent, after_fork_in_child);
+        (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 SLOW static struct thread *begin_thread(void)
@@ -73,7 +101,8 @@ SLOW static struct thread *begin_thread(void)
     int saved = errno;
     if (!load_acquire(&init.ready))
         start();
-    if (hak_thread_begin() && init.has_key)
+    /* What start has registered may have allocated, and so begun this thread. */
+    if (!thread_is_alive(hak_thread_self) && hak_thread_begin() && init.has_key)
         (void)pthread_setspecific(init.key, &init);
     errno = saved;
     return thread_is_alive(hak_thread_self) ? hak_thread_self : NULL;

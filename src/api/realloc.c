@@ -29,7 +29,7 @@ static void *move_block(void *p, size_t keep, size_t size)
 {
     void *block = hak_alloc_entry(size, HAK_ENTRY_MALLOC);
     if (unlikely(block == NULL))
-        return NULL;
+        return keep == size ? p : NULL; /* programs do not expect shrinking to fail */
     memcpy(block, p, keep);
     hak_free_entry(p, HAK_ENTRY_FREE);
     count(&hak_thread_tally()->resize_allocs);

@@ -45,41 +45,13 @@ struct totals {
     uint64_t threads;
 };
 
-/* What is summed over threads for one class. */
-struct class_visit {
-    unsigned size_class;
-    uint64_t threads;
-    struct hak_class_sum sum;
-};
-
-static void add_thread(const struct hak_thread_view *view, void *context)
-{
-    struct class_visit *visit = context;
-    struct hak_class_sum sum = hak_thread_class_sum(view, visit->size_class);
-    visit->threads++;
-    visit->sum.mallocs += sum.mallocs;
-    visit->sum.frees += sum.frees;
-}
-
-static struct class_visit visit_class(unsigned size_class)
-{
-    struct class_visit visit = {
-        .size_class = size_class,
-        .sum.mallocs = load_relaxed(&hak_view.finished_class[size_class].mallocs),
-        .sum.frees = load_relaxed(&hak_view.finished_class[size_class].frees),
-    };
-    hak_thread_visit(add_thread, &visit);
-    return visit;
-}
-
 static struct totals collect(void)
 {
     struct totals totals = {.threads = 0};
     (void)hak_api_thread();
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        struct class_visit visit = visit_class(c);
-        uint64_t live = visit.sum.mallocs - visit.sum.frees;
-        totals.threads = visit.threads;
+        struct hak_class_sum sum = hak_thread_list_class_sum(c, &totals.threads);
+        uint64_t live = sum.mallocs - sum.frees;
         totals.live_blocks += live;
         totals.live_small += live * size_class_bytes(c);
     }
@@ -131,7 +103,8 @@ int hak_entry_malloc_info(int options, FILE *stream)
     struct totals totals = collect();
     fprintf(stream, "<malloc version=\"1\" allocator=\"hakmem\" release=\"%s\">\n<sizes>\n", hak_version());
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        struct hak_class_sum sum = visit_class(c).sum;
+        uint64_t threads;
+        struct hak_class_sum sum = hak_thread_list_class_sum(c, &threads);
         if (sum.mallocs != 0)
             fprintf(stream, "  <size class=\"%u\" bytes=\"%zu\" mallocs=\"%llu\" frees=\"%llu\" live=\"%llu\"/>\n", c,
                     size_class_bytes(c), (unsigned long long)sum.mallocs, (unsigned long long)sum.frees,

@@ -35,6 +35,10 @@
 #endif
 #define owner_add(p, v) owner_store(p, owner_load(p) + (v))
 
+/* Keeps the compiler from moving stores over it: a fork may copy a thread's memory between any two instructions, and
+ * its child relies on the order of some. No instruction. */
+#define fork_fence() __atomic_signal_fence(__ATOMIC_RELEASE)
+
 /* The three steps of a counter that the fast paths make. One instruction each on x86-64, where the compiler would
  * compute the address into a register first. */
 #if defined(__x86_64__) && !HAK_TSAN

@@ -109,22 +109,16 @@ static void give_units(struct superslab *first, unsigned from)
     unsigned units = first->units;
     first->units = from;
     hak_arena_give(hak_arena_unit(first, first->index + from), units - from);
-    hak_purge_excess();
 }
 
-static void free_run(struct superslab *first)
-{
-    set_reach(first, first->units, 0, NULL);
-    give_units(first, 0);
-}
-
-void hak_huge_free(struct superslab *first)
+struct direct_rest hak_huge_free(struct superslab *first)
 {
     account_huge(0, first->huge_bytes);
     if (first->state == UNIT_DIRECT)
-        hak_direct_unmap(first);
-    else
-        free_run(first);
+        return hak_direct_retire(first);
+    set_reach(first, first->units, 0, NULL);
+    give_units(first, 0);
+    return (struct direct_rest){.bytes = 0};
 }
 
 static bool resize_units(struct superslab *first, size_t bytes)
@@ -142,26 +136,13 @@ static bool resize_units(struct superslab *first, size_t bytes)
     return true;
 }
 
-/* Moves the pages of a block in the arena to a mapping of its own. */
-static struct superslab *move_to_direct(struct superslab *first, size_t bytes)
-{
-    struct superslab *unit = hak_direct_adopt((void *)first->base, first->huge_bytes, bytes);
-    if (unit != NULL)
-        free_run(first);
-    return unit;
-}
-
 void *hak_huge_resize(struct superslab *first, size_t bytes)
 {
     size_t old_bytes = first->huge_bytes;
     if (first->state == UNIT_DIRECT) {
         if (bytes < HAK_DIRECT_MIN || !hak_direct_resize(first, bytes))
             return NULL;
-    } else if (bytes >= HAK_DIRECT_MIN) {
-        first = move_to_direct(first, bytes);
-        if (first == NULL)
-            return NULL;
-    } else if (!resize_units(first, bytes)) {
+    } else if (bytes >= HAK_DIRECT_MIN || !resize_units(first, bytes)) {
         return NULL;
     }
     first->huge_base = first->base;

@@ -72,6 +72,7 @@ enum large_answer hak_large_find(const void *p, struct large_info *info)
 enum large_answer hak_large_free(void *p, size_t expected, struct large_info *info)
 {
     struct superslab *superslab;
+    struct direct_rest rest = {.bytes = 0};
     lock_acquire(hak_arena_lock());
     enum large_answer answer = find_block(p, &superslab, info);
     if (answer == LARGE_FOUND && (expected == 0 || expected == info->bytes)) {
@@ -79,10 +80,13 @@ enum large_answer hak_large_free(void *p, size_t expected, struct large_info *in
             struct slab *run = hak_superslab_find_large(superslab, p);
             hak_superslab_give_locked(superslab, run, granules_for(run->large_bytes));
         } else {
-            hak_huge_free(superslab);
+            rest = hak_huge_free(superslab);
         }
     }
     lock_release(hak_arena_lock());
+    if (rest.bytes != 0)
+        hak_direct_release(rest);
+    hak_purge_excess();
     hak_purge_tick();
     return answer;
 }
@@ -112,5 +116,6 @@ void *hak_large_resize(void *p, size_t bytes)
     else if (!resize_run(superslab, p, bytes))
         result = NULL;
     lock_release(hak_arena_lock());
+    hak_purge_excess();
     return result;
 }

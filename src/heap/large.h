@@ -4,7 +4,7 @@
  * Design.      Usable bytes are the request rounded up to the page, however long the run is: the rest of it is never
  *              touched. Nothing of such a block is in the page map: free finds it through its superslab.
  *              Huge blocks of up to HAK_DIRECT_MIN come from the arena, which keeps and coalesces them; larger or more
- *              aligned ones are direct mappings. A Huge block that grows to HAK_DIRECT_MIN moves by its page tables.
+ *              aligned ones are direct mappings, which grow and move by their page tables.
  * Concurrency. Every function takes the arena lock by itself.
  * Not here.    errno and messages (api/).
  */

@@ -26,6 +26,7 @@ static inline bool outbox_add(struct outbox *outbox, void *block, uint32_t heap_
 {
     outbox->block[outbox->count] = block;
     outbox->heap_id[outbox->count] = (uint16_t)heap_id;
+    fork_fence();
     outbox->count++;
     outbox->bytes += size;
     return outbox->count == HAK_OUTBOX_BLOCKS || outbox->bytes >= HAK_OUTBOX_BYTES;

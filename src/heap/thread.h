@@ -66,6 +66,9 @@ void hak_tally_add(uint64_t *counter, uint64_t n);
 /* Empties the calling thread's cache and outbox, adopts what vanished threads left, collects every heap. */
 void hak_thread_flush(void);
 
+/* True if the calling thread holds a lock of this layer or below: a signal handler has interrupted a slow path. */
+bool hak_thread_is_inside(void);
+
 /* Fork: takes and releases the locks of this layer and below. The child's other threads are gone; what their caches
  * hold is adopted later. */
 void hak_thread_prefork(void);
@@ -75,7 +78,7 @@ void hak_thread_postfork_child(void);
 /* Blocks of a class that a thread has taken and given back so far: the equations of struct hak_flow. */
 struct hak_class_sum hak_thread_class_sum(const struct hak_thread_view *view, unsigned size_class);
 
-/* Calls `visit` for every record under the lock of the list. */
-void hak_thread_visit(void (*visit)(const struct hak_thread_view *view, void *context), void *context);
+/* The same over all threads, finished ones included; *threads says how many live. */
+struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *threads);
 
 #endif

@@ -51,6 +51,7 @@ FAST bool cache_push(struct hak_thread_view *view, size_t offset, void *pointer)
     if (unlikely(owner_decrement_is_negative(SLOT_FIELD(view, offset, room))))
         return false;
     block->next = owner_load(SLOT_FIELD(view, offset, head));
+    fork_fence();
     owner_store(SLOT_FIELD(view, offset, head), (void *)block);
     return true;
 }

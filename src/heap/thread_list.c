@@ -136,66 +136,81 @@ void hak_thread_list_collect(void)
     }
 }
 
-void hak_thread_visit(void (*visit)(const struct hak_thread_view *view, void *context), void *context)
+struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *threads)
 {
+    *threads = 0;
     lock_acquire(&list.lock);
+    struct hak_class_sum total = {.mallocs = load_relaxed(&hak_view.finished_class[size_class].mallocs),
+                                  .frees = load_relaxed(&hak_view.finished_class[size_class].frees)};
     for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
-        if (view->thread_id != 0)
-            visit(view, context);
+        if (view->thread_id == 0)
+            continue;
+        struct hak_class_sum sum = hak_thread_class_sum(view, size_class);
+        total.mallocs += sum.mallocs;
+        total.frees += sum.frees;
+        ++*threads;
     }
     lock_release(&list.lock);
+    return total;
 }
 
 /* ---- fork ---- */
 
-/* A lock that the forking thread holds itself, having been interrupted by a signal inside a call, is left to the
- * interrupted code: in the child as in the parent it goes on where it was. */
-static void prefork_lock(struct lock *lock)
+static void for_each_lock(void (*visit)(struct lock *lock, void *context), void *context)
 {
-    if (!lock_is_mine(lock))
-        lock_acquire(lock);
+    visit(&list.lock, context);
+    for (uint32_t id = 1; id <= list.heap_count; id++) {
+        if (hak_heaps[id] != NULL)
+            visit(&hak_heaps[id]->lock, context);
+    }
+    visit(hak_arena_lock(), context);
+    visit(hak_meta_lock(), context);
 }
 
-static void postfork_lock_parent(struct lock *lock)
+static void is_mine(struct lock *lock, void *any)
 {
-    if (lock->kept)
-        lock->kept = false;
-    else
-        lock_release(lock);
+    *(bool *)any |= lock_is_mine(lock);
+}
+
+static void prefork(struct lock *lock, void *bounded)
+{
+    hak_lock_prefork(lock, *(bool *)bounded);
+}
+
+static void postfork_parent(struct lock *lock, void *unused)
+{
+    (void)unused;
+    hak_lock_postfork_parent(lock);
+}
+
+static void postfork_child(struct lock *lock, void *unused)
+{
+    (void)unused;
+    hak_lock_postfork_child(lock);
+}
+
+bool hak_thread_is_inside(void)
+{
+    bool any = false;
+    for_each_lock(is_mine, &any);
+    return any;
 }
 
 void hak_thread_prefork(void)
 {
-    prefork_lock(&list.lock);
-    for (uint32_t id = 1; id <= list.heap_count; id++) {
-        if (hak_heaps[id] != NULL)
-            prefork_lock(&hak_heaps[id]->lock);
-    }
-    prefork_lock(hak_arena_lock());
-    prefork_lock(hak_meta_lock());
+    bool inside = hak_thread_is_inside();
+    for_each_lock(prefork, &inside);
 }
 
 void hak_thread_postfork_parent(void)
 {
-    postfork_lock_parent(hak_meta_lock());
-    postfork_lock_parent(hak_arena_lock());
-    for (uint32_t id = list.heap_count; id >= 1; id--) {
-        if (hak_heaps[id] != NULL)
-            postfork_lock_parent(&hak_heaps[id]->lock);
-    }
-    postfork_lock_parent(&list.lock);
+    for_each_lock(postfork_parent, NULL);
 }
 
 void hak_thread_postfork_child(void)
 {
     hak_lock_self_forked();
-    lock_reset_forked(hak_meta_lock());
-    lock_reset_forked(hak_arena_lock());
-    for (uint32_t id = list.heap_count; id >= 1; id--) {
-        if (hak_heaps[id] != NULL)
-            lock_reset_forked(&hak_heaps[id]->lock);
-    }
-    lock_reset_forked(&list.lock);
+    for_each_lock(postfork_child, NULL);
     for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
         struct thread *thread = container_of(view, struct thread, view);
         if (thread == hak_thread_self)

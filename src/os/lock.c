@@ -19,35 +19,62 @@ uint32_t hak_lock_self(void)
     return lock_self;
 }
 
-void hak_lock_self_forked(void)
-{
-    lock_self = hak_os_thread_id();
-#if HAK_DEBUG
-    for (unsigned rank = 0; rank < 4; rank++)
-        ranks_held[rank] = 0;
-#endif
-}
-
-void hak_lock_acquire_slow(struct lock *lock, uint32_t self)
+bool hak_lock_acquire_slow(struct lock *lock, uint32_t self, uint32_t timeout_ms)
 {
     for (int i = 0; i < SPINS; i++) {
         uint32_t expected = 0;
         if (load_relaxed(&lock->word) == 0 && cas_acquire(&lock->word, &expected, self))
-            return;
+            return true;
         cpu_relax();
     }
+    uint64_t deadline = timeout_ms == 0 ? UINT64_MAX : hak_os_now_ms() + timeout_ms;
     /* From here on the lock is taken with the contended bit: there may be other sleepers that we do not know of. */
     for (;;) {
         uint32_t seen = load_relaxed(&lock->word);
         if (seen == 0) {
             if (cas_acquire(&lock->word, &seen, self | LOCK_CONTENDED))
-                return;
+                return true;
             continue;
         }
         if ((seen & LOCK_CONTENDED) == 0 && !cas_acquire(&lock->word, &seen, seen | LOCK_CONTENDED))
             continue;
-        hak_os_futex_wait(&lock->word, seen | LOCK_CONTENDED, 0);
+        if (timeout_ms != 0 && hak_os_now_ms() >= deadline)
+            return false;
+        hak_os_futex_wait(&lock->word, seen | LOCK_CONTENDED, timeout_ms);
     }
+}
+
+/* ---- fork: past the check of ranks, since a kept lock may stand above those that are taken ---- */
+
+#define FORK_WAIT_MS 1000
+
+void hak_lock_prefork(struct lock *lock, bool bounded)
+{
+    uint32_t expected = 0;
+    uint32_t self = hak_lock_self();
+    if (lock_is_mine(lock))
+        lock->fork = LOCK_FORK_KEPT;
+    else if (cas_acquire(&lock->word, &expected, self) ||
+             hak_lock_acquire_slow(lock, self, bounded ? FORK_WAIT_MS : 0))
+        lock->fork = LOCK_FORK_TAKEN;
+    else
+        lock->fork = LOCK_FORK_SKIPPED;
+}
+
+void hak_lock_postfork_parent(struct lock *lock)
+{
+    if (lock->fork == LOCK_FORK_TAKEN && (exchange_seq_cst(&lock->word, 0u) & LOCK_CONTENDED))
+        hak_lock_wake(lock);
+}
+
+void hak_lock_self_forked(void)
+{
+    lock_self = hak_os_thread_id();
+}
+
+void hak_lock_postfork_child(struct lock *lock)
+{
+    store_relaxed(&lock->word, lock->fork == LOCK_FORK_KEPT ? hak_lock_self() : 0u);
 }
 
 void hak_lock_wake(struct lock *lock)

@@ -22,7 +22,14 @@ enum lock_rank { LOCK_RANK_THREADS, LOCK_RANK_HEAP, LOCK_RANK_ARENA, LOCK_RANK_M
 struct lock {
     uint32_t word; /* atomic: acquired with acquire, released with seq_cst */
     uint16_t rank; /* const: enum lock_rank */
-    bool kept;     /* the forking thread held it before the fork; written by the holder */
+    uint8_t fork;  /* enum lock_fork; the forking thread's */
+};
+
+/* What a fork found and did. */
+enum lock_fork {
+    LOCK_FORK_TAKEN,   /* was another's or nobody's; taken for the fork */
+    LOCK_FORK_KEPT,    /* was the forking thread's own: a signal handler forks inside a critical section */
+    LOCK_FORK_SKIPPED, /* could not be had, since its holder waits for a lock that is kept */
 };
 
 #define LOCK_CONTENDED 0x80000000u
@@ -30,19 +37,26 @@ struct lock {
 /* The calling thread's id as locks see it, never 0. */
 uint32_t hak_lock_self(void);
 
-/* To be called in a fork's child, whose only thread has a new id. */
-void hak_lock_self_forked(void);
+/* Around a fork, for each lock in order. `bounded`: some lock is kept, so that waiting for another one may never end;
+ * it is then skipped, which is sound because every lock is asked for at points where what its asker holds is whole. */
+void hak_lock_prefork(struct lock *lock, bool bounded);
+void hak_lock_postfork_parent(struct lock *lock);
 
-SLOW void hak_lock_acquire_slow(struct lock *lock, uint32_t self);
+/* In the child, whose only thread has a new id: the first time by hak_lock_self_forked. */
+void hak_lock_self_forked(void);
+void hak_lock_postfork_child(struct lock *lock);
+
+SLOW bool hak_lock_acquire_slow(struct lock *lock, uint32_t self, uint32_t timeout_ms);
 SLOW void hak_lock_wake(struct lock *lock);
 
 void hak_lock_note_acquired(const struct lock *lock);
 void hak_lock_note_released(const struct lock *lock);
 
+/* Sequentially consistent for the same reason as lock_release. */
 static inline bool lock_try(struct lock *lock)
 {
     uint32_t expected = 0;
-    if (!cas_acquire(&lock->word, &expected, hak_lock_self()))
+    if (!cas_seq_cst(&lock->word, &expected, hak_lock_self()))
         return false;
     if (HAK_DEBUG)
         hak_lock_note_acquired(lock);
@@ -54,7 +68,7 @@ static inline void lock_acquire(struct lock *lock)
     uint32_t expected = 0;
     uint32_t self = hak_lock_self();
     if (!cas_acquire(&lock->word, &expected, self))
-        hak_lock_acquire_slow(lock, self);
+        (void)hak_lock_acquire_slow(lock, self, 0);
     if (HAK_DEBUG)
         hak_lock_note_acquired(lock);
 }
@@ -68,11 +82,10 @@ static inline void lock_release(struct lock *lock)
         hak_lock_wake(lock);
 }
 
-/* In a fork's child, for a lock that the parent's forking thread held: free, unless it was held before the fork. */
-static inline void lock_reset_forked(struct lock *lock)
+/* True if somebody may be sleeping on it. */
+static inline bool lock_is_awaited(struct lock *lock)
 {
-    store_relaxed(&lock->word, lock->kept ? hak_lock_self() : 0u);
-    lock->kept = false;
+    return (load_relaxed(&lock->word) & LOCK_CONTENDED) != 0;
 }
 
 static inline bool lock_is_mine(struct lock *lock)

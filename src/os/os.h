@@ -45,8 +45,8 @@ int hak_os_resize(void *address, size_t old_bytes, size_t new_bytes) NODISCARD;
  * gone afterwards. */
 int hak_os_move(void *from, size_t old_bytes, void *to, size_t new_bytes) NODISCARD;
 
-/* Moves `bytes` of pages onto `to` (reserved space), leaving committed zero pages behind at `from`. */
-int hak_os_move_pages(void *from, void *to, size_t bytes) NODISCARD;
+/* Leaves the range out of core dumps. Advice. */
+int hak_os_advise_no_dump(void *address, size_t bytes);
 
 /* Asks for (or against) transparent huge pages. Advice: a failure may be ignored. */
 int hak_os_advise_huge(void *address, size_t bytes, bool huge);
@@ -59,6 +59,12 @@ unsigned hak_os_cpu_count(void);
 
 /* The kernel's id of the calling thread. */
 uint32_t hak_os_thread_id(void);
+
+/* Lets another thread run. */
+void hak_os_yield(void);
+
+/* Bytes of address space this process may use, SIZE_MAX if there is no limit. */
+size_t hak_os_address_space_limit(void);
 
 /* Sleeps while *word == expected, until a wake-up (or for no reason). timeout_ms 0 waits without limit. */
 void hak_os_futex_wait(uint32_t *word, uint32_t expected, uint32_t timeout_ms);

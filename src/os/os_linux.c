@@ -10,14 +10,11 @@
 #include <sched.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/bits.h"
 #include "os/syscall.h"
-
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
 
 static int error_of(long result)
 {
@@ -84,10 +81,9 @@ int hak_os_move(void *from, size_t old_bytes, void *to, size_t new_bytes)
                                 MREMAP_MAYMOVE | MREMAP_FIXED, (long)to, 0));
 }
 
-int hak_os_move_pages(void *from, void *to, size_t bytes)
+int hak_os_advise_no_dump(void *address, size_t bytes)
 {
-    return error_of(raw_syscall(SYS_mremap, (long)from, (long)bytes, (long)bytes,
-                                MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, (long)to, 0));
+    return error_of(raw_syscall(SYS_madvise, (long)address, (long)bytes, MADV_DONTDUMP, 0, 0, 0));
 }
 
 int hak_os_advise_huge(void *address, size_t bytes, bool huge)
@@ -117,6 +113,18 @@ unsigned hak_os_cpu_count(void)
 uint32_t hak_os_thread_id(void)
 {
     return (uint32_t)raw_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+void hak_os_yield(void)
+{
+    (void)raw_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+size_t hak_os_address_space_limit(void)
+{
+    struct rlimit limit;
+    long result = raw_syscall(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&limit, 0, 0);
+    return error_of(result) != 0 || limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_cur;
 }
 
 void hak_os_futex_wait(uint32_t *word, uint32_t expected, uint32_t timeout_ms)

@@ -266,6 +266,23 @@ static struct superslab *take_binned(struct space *space, unsigned units)
     return NULL;
 }
 
+/* When no more memory can be made accessible: a run that already is, from any space, by looking at all. */
+static struct superslab *take_committed(unsigned units)
+{
+    for (unsigned use = 0; use < ARENA_USES; use++) {
+        struct space *space = &arena_state.space[use];
+        for (uint64_t bins = space->bins & ~bits_range(0, units); bins != 0; bins &= bins - 1) {
+            struct link *bin = &space->bin[bits_lowest(bins)];
+            for (struct link *link = bin->next; link != bin; link = link->next) {
+                struct superslab *first = container_of(link, struct superslab, bin);
+                if (first->index + units <= first->arena->committed)
+                    return cut(first, units);
+            }
+        }
+    }
+    return NULL;
+}
+
 /* Marks a run as in use, for boundary tags, before its user says as what. */
 static void mark_used(struct superslab *first, unsigned units)
 {
@@ -286,6 +303,8 @@ struct superslab *hak_arena_take(enum arena_use use, unsigned units)
         first = take_binned(space, units);
     if (first == NULL && hak_arena_release_unused() && arena_grow(use, units))
         first = take_binned(space, units);
+    if (first == NULL)
+        first = take_committed(units);
     if (first != NULL)
         mark_used(first, units);
     return first;

@@ -62,14 +62,20 @@ struct superslab *hak_direct_map(size_t bytes, size_t alignment)
     return NULL;
 }
 
-void hak_direct_unmap(struct superslab *unit)
+struct direct_rest hak_direct_retire(struct superslab *unit)
 {
+    struct direct_rest rest = {.address = (void *)unit->base, .bytes = unit->mapped_bytes};
     account_direct(0, unit->mapped_bytes);
     (void)hak_superslab_register(unit->base, NULL);
-    /* Where the kernel refuses (its limit of mappings), the pages go back and the addresses are lost. */
-    if (hak_os_release((void *)unit->base, unit->mapped_bytes) != 0)
-        (void)!hak_os_purge((void *)unit->base, unit->mapped_bytes);
     header_retire(unit);
+    return rest;
+}
+
+void hak_direct_release(struct direct_rest rest)
+{
+    /* Where the kernel refuses (its limit of mappings), the pages go back and the addresses are lost. */
+    if (hak_os_release(rest.address, rest.bytes) != 0)
+        (void)!hak_os_purge(rest.address, rest.bytes);
 }
 
 bool hak_direct_resize(struct superslab *unit, size_t bytes)
@@ -86,8 +92,8 @@ bool hak_direct_resize(struct superslab *unit, size_t bytes)
             return false;
         }
         if (hak_os_move((void *)unit->base, old_bytes, space, bytes) != 0) {
+            /* Some kernels unmap the target before they fail, and somebody else may have it by now: left alone. */
             (void)hak_superslab_register((uintptr_t)space, NULL);
-            (void)!hak_os_release(space, bytes);
             return false;
         }
         (void)hak_superslab_register(unit->base, NULL);
@@ -96,14 +102,4 @@ bool hak_direct_resize(struct superslab *unit, size_t bytes)
     account_direct(bytes, old_bytes);
     unit->mapped_bytes = bytes;
     return true;
-}
-
-struct superslab *hak_direct_adopt(void *from, size_t moved_bytes, size_t bytes)
-{
-    struct superslab *unit = hak_direct_map(bytes, HAK_SUPERSLAB_SIZE);
-    if (unit != NULL && hak_os_move_pages(from, (void *)unit->base, moved_bytes) != 0) {
-        hak_direct_unmap(unit);
-        return NULL;
-    }
-    return unit;
 }

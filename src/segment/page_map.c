@@ -33,6 +33,9 @@ static uint64_t flat_writable[FLAT_PIECES / 64];
 
 void hak_page_map_init(void)
 {
+    /* Where addresses are limited, the map must not be what uses them up. */
+    if (hak_os_address_space_limit() / 8 < FLAT_BYTES)
+        return;
     void *flat = hak_os_reserve(FLAT_BYTES);
     if (flat == NULL)
         return;
@@ -40,6 +43,7 @@ void hak_page_map_init(void)
         (void)!hak_os_release(flat, FLAT_BYTES);
         return;
     }
+    (void)hak_os_advise_no_dump(flat, FLAT_BYTES);
     hak_page_map.flat = flat;
     hak_page_map.address_mask = ((uintptr_t)1 << HAK_ADDRESS_BITS) - 1;
     hak_view.page_map_flat = 1;

@@ -55,11 +55,9 @@ static bool purge_unit(struct superslab *unit)
 
 void hak_purge_tick(void)
 {
-    if (load_relaxed(&hak_view.retained_bytes) == 0)
+    if (load_relaxed(&hak_view.retained_bytes) == 0 || !lock_try(hak_arena_lock()))
         return;
     uint64_t now = hak_os_now_ms();
-    if (!lock_try(hak_arena_lock()))
-        return;
     for (unsigned i = 0; i < TICK_UNITS; i++) {
         struct superslab *unit = oldest();
         if (unit == NULL || now - unit->dirty_since < (uint64_t)hak_options.purge_delay || !purge_unit(unit))
@@ -69,20 +67,37 @@ void hak_purge_tick(void)
     lock_release(hak_arena_lock());
 }
 
-void hak_purge_excess(void)
+static uint64_t retained_limit(void)
 {
-    uint64_t limit = hak_view.active_bytes / 4;
+    uint64_t limit = load_relaxed(&hak_view.active_bytes) / 4;
     if (limit < HAK_RETAINED_MIN_BYTES)
         limit = HAK_RETAINED_MIN_BYTES;
-    if (limit < learned.wanted_back)
-        limit = learned.wanted_back;
-    if (hak_options.purge_delay == 0)
-        limit = 0;
-    while (hak_view.retained_bytes > limit) {
-        struct superslab *unit = oldest();
-        if (unit == NULL || !purge_unit(unit))
-            break;
+    if (limit < load_relaxed(&learned.wanted_back))
+        limit = load_relaxed(&learned.wanted_back);
+    return hak_options.purge_delay == 0 ? 0 : limit;
+}
+
+/* Purges the oldest unit. False if there is none or the kernel refuses. */
+static bool purge_oldest(bool excess)
+{
+    lock_acquire(hak_arena_lock());
+    struct superslab *unit = oldest();
+    bool done = unit != NULL && purge_unit(unit);
+    if (done && excess)
         learned.excess_ms = hak_os_now_ms();
+    bool awaited = lock_is_awaited(hak_arena_lock());
+    lock_release(hak_arena_lock());
+    /* The lock is not fair, and the next purge would take it again before a sleeper is awake. */
+    if (awaited)
+        hak_os_yield();
+    return done;
+}
+
+void hak_purge_excess(void)
+{
+    while (load_relaxed(&hak_view.retained_bytes) > retained_limit()) {
+        if (!purge_oldest(true))
+            break;
     }
 }
 
@@ -99,9 +114,7 @@ void hak_purge_regret(uint64_t bytes)
 bool hak_purge_all(void)
 {
     bool any = false;
-    lock_acquire(hak_arena_lock());
-    for (struct superslab *unit = oldest(); unit != NULL && purge_unit(unit); unit = oldest())
+    while (purge_oldest(false))
         any = true;
-    lock_release(hak_arena_lock());
     return any;
 }

@@ -14,7 +14,7 @@
 /* Purges a few units whose delay is over. Cheap when there is nothing to do; takes the arena lock only if it is free. */
 void hak_purge_tick(void);
 
-/* Purges the oldest units while more is retained than may be. The caller holds the arena lock. */
+/* Purges the oldest units while more is retained than may be. Takes the arena lock, once per unit. */
 void hak_purge_excess(void);
 
 /* `bytes` of clean memory are about to be touched; had less been purged, they might not have to be. Arena lock. */

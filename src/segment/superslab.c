@@ -143,7 +143,6 @@ static void free_granules(struct superslab *superslab, unsigned from, unsigned c
     } else {
         relist(superslab);
     }
-    hak_purge_excess();
 }
 
 void hak_superslab_give_locked(struct superslab *superslab, struct slab *run, unsigned touched)
@@ -166,14 +165,12 @@ void hak_superslab_give(struct slab *run, unsigned touched)
     lock_acquire(hak_arena_lock());
     hak_superslab_give_locked(hak_superslab_of((void *)run->base), run, touched);
     lock_release(hak_arena_lock());
+    hak_purge_excess();
 }
 
 struct slab *hak_slab_of(const void *p)
 {
-    struct superslab *superslab = hak_superslab_of(p);
-    struct slab *slabs = load_acquire(&superslab->slabs);
-    unsigned index = (unsigned)((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES;
-    return &slabs[slabs[index].kind == RUN_SLAB_REST ? slabs[index].first : index];
+    return hak_slab_in(load_acquire(&hak_superslab_of(p)->slabs), p);
 }
 
 bool hak_superslab_extend(struct superslab *superslab, struct slab *run, unsigned granules)

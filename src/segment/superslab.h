@@ -58,7 +58,14 @@ struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind
 /* Gives the run back; its user has written to its first `touched` granules at most. */
 void hak_superslab_give(struct slab *run, unsigned touched);
 
-/* The first descriptor of the run of blocks that `p`, a valid Tiny, Mid or Large block, lies in. */
+/* The first descriptor of the run that `p` lies in, in a superslab with these descriptors. */
+static inline struct slab *hak_slab_in(struct slab *slabs, const void *p)
+{
+    unsigned index = (unsigned)((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES;
+    return &slabs[load_relaxed(&slabs[index].kind) == RUN_SLAB_REST ? slabs[index].first : index];
+}
+
+/* The same for `p` in a live block of a slab. */
 struct slab *hak_slab_of(const void *p);
 
 /* What a Large run may do in place, all under the arena lock, which the caller holds. */

@@ -85,8 +85,8 @@ static void aligned_alloc_refuses_bad_alignment(void **state) {
 
 static void memalign_rounds_bad_alignment_up(void **state) {
     (void)state;
-    static const size_t BAD[][2] = {{0, 16},    {3, 16},     {5, 16},       {7, 16},       {24, 32},
-                                    {33, 64},   {48, 64},    {100, 128},    {1000, 1024},  {3000, 4096},
+    static const size_t BAD[][2] = {{0, 16},      {3, 16},         {5, 16},           {7, 16},      {24, 32},
+                                    {33, 64},     {48, 64},        {100, 128},        {1000, 1024}, {3000, 4096},
                                     {4097, 8192}, {65537, 131072}, {1000000, 1048576}};
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         for (size_t s = 0; s < SIZE_COUNT; s++) {
@@ -181,16 +181,11 @@ static void aligned_blocks_are_recycled(void **state) {
 int main(void) {
     provider_require();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(aligned_alloc_serves_powers_of_two),
-        cmocka_unit_test(memalign_serves_powers_of_two),
-        cmocka_unit_test(posix_memalign_serves_powers_of_two),
-        cmocka_unit_test(posix_memalign_refuses_bad_alignment),
-        cmocka_unit_test(aligned_alloc_refuses_bad_alignment),
-        cmocka_unit_test(memalign_rounds_bad_alignment_up),
-        cmocka_unit_test(impossible_alignment_is_refused),
-        cmocka_unit_test(valloc_and_pvalloc_align_to_pages),
-        cmocka_unit_test(many_aligned_blocks_live_together),
-        cmocka_unit_test(aligned_blocks_can_be_resized),
+        cmocka_unit_test(aligned_alloc_serves_powers_of_two),  cmocka_unit_test(memalign_serves_powers_of_two),
+        cmocka_unit_test(posix_memalign_serves_powers_of_two), cmocka_unit_test(posix_memalign_refuses_bad_alignment),
+        cmocka_unit_test(aligned_alloc_refuses_bad_alignment), cmocka_unit_test(memalign_rounds_bad_alignment_up),
+        cmocka_unit_test(impossible_alignment_is_refused),     cmocka_unit_test(valloc_and_pvalloc_align_to_pages),
+        cmocka_unit_test(many_aligned_blocks_live_together),   cmocka_unit_test(aligned_blocks_can_be_resized),
         cmocka_unit_test(aligned_blocks_are_recycled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

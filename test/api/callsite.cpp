@@ -11,12 +11,18 @@ namespace {
 hak_functions hak;
 
 struct maker {
-    hak_callsite_t site() const { return HAK_CALLSITE(); }
+    hak_callsite_t site() const {
+        return HAK_CALLSITE();
+    }
 };
 
-template <class T> hak_callsite_t site_of_template() { return HAK_CALLSITE(); }
+template <class T> hak_callsite_t site_of_template() {
+    return HAK_CALLSITE();
+}
 
-inline hak_callsite_t site_of_inline() { return HAK_CALLSITE(); }
+inline hak_callsite_t site_of_inline() {
+    return HAK_CALLSITE();
+}
 
 void callsites_name_their_line(void **) {
     hak_callsite_t first = HAK_CALLSITE(), second = HAK_CALLSITE();

@@ -81,7 +81,9 @@ void over_aligned_elements_are_aligned(void **) {
 
 struct refuses {
     std::string member = std::string(100, 'x');
-    refuses() { throw std::logic_error("constructor refuses"); }
+    refuses() {
+        throw std::logic_error("constructor refuses");
+    }
 };
 
 void blocks_of_failed_constructors_are_freed(void **) {

@@ -1,8 +1,9 @@
 /* errno_kept.c
  * Purpose.     free never changes errno, whatever the tier, the thread, or the mood of the kernel; successful calls
  *              have no need to; failing ones set ENOMEM.
- * Design.      The kernel's failures come from RLIMIT_AS set to what the process has. The free of a block that another
- *              thread allocated takes another way inside, so each tier is also freed by a thread that does nothing else.
+ * Design.      The kernel's failures come from RLIMIT_AS set to what the process has. The free of a block that
+ *              another thread allocated takes another way inside, so each tier is also freed by a thread that does
+ *              nothing else.
  * Not here.    Failure of munmap, madvise and mprotect (hazard/os_faults.c, hazard/map_limit.c).
  */
 #include "../support/contract.h"

@@ -117,7 +117,8 @@ static bool is_well_formed(const char *text, const char *root) {
             }
             depth--;
         } else if (!declaration) {
-            if (depth == DEPTH || (depth == 0 && (elements > 0 || strlen(root) != length || memcmp(name, root, length)))) {
+            if (depth == DEPTH ||
+                (depth == 0 && (elements > 0 || strlen(root) != length || memcmp(name, root, length)))) {
                 return false;
             }
             elements++;

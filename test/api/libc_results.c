@@ -87,7 +87,9 @@ static void paths_can_be_freed(void **state) {
     take_over(canonicalize_file_name("/usr/../usr"));
 }
 
-static int any_entry(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+static int any_entry(const struct dirent *entry) {
+    return entry->d_name[0] != '.';
+}
 
 static void directory_lists_can_be_freed(void **state) {
     (void)state;
@@ -139,12 +141,9 @@ int main(void) {
     provider_require();
     *(void **)&owns = dlsym(RTLD_DEFAULT, "hak_owns");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings_can_be_freed),
-        cmocka_unit_test(getline_can_be_freed),
-        cmocka_unit_test(memory_streams_can_be_freed),
-        cmocka_unit_test(paths_can_be_freed),
-        cmocka_unit_test(directory_lists_can_be_freed),
-        cmocka_unit_test(libc_frees_what_it_allocated),
+        cmocka_unit_test(strings_can_be_freed),         cmocka_unit_test(getline_can_be_freed),
+        cmocka_unit_test(memory_streams_can_be_freed),  cmocka_unit_test(paths_can_be_freed),
+        cmocka_unit_test(directory_lists_can_be_freed), cmocka_unit_test(libc_frees_what_it_allocated),
         cmocka_unit_test(stream_buffers_can_be_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,8 @@ int calls_until_end;
 void *reserve;
 
 struct handler_gave_up : std::runtime_error {
-    handler_gave_up() : std::runtime_error("handler gave up") {}
+    handler_gave_up() : std::runtime_error("handler gave up") {
+    }
 };
 
 void uninstall_after_some_calls() {
@@ -53,14 +54,30 @@ void install(std::new_handler handler, int until_end) {
 
 const size_t IMPOSSIBLE = (size_t)PTRDIFF_MAX - 1000;
 
-void *new_plain() { return ::operator new(opaque_size(IMPOSSIBLE)); }
-void *new_array() { return ::operator new[](opaque_size(IMPOSSIBLE)); }
-void *new_aligned() { return ::operator new(opaque_size(IMPOSSIBLE), std::align_val_t{128}); }
-void *new_array_aligned() { return ::operator new[](opaque_size(IMPOSSIBLE), std::align_val_t{128}); }
-void *new_quiet() { return ::operator new(opaque_size(IMPOSSIBLE), std::nothrow); }
-void *new_array_quiet() { return ::operator new[](opaque_size(IMPOSSIBLE), std::nothrow); }
-void *new_aligned_quiet() { return ::operator new(opaque_size(IMPOSSIBLE), std::align_val_t{128}, std::nothrow); }
-void *new_array_aligned_quiet() { return ::operator new[](opaque_size(IMPOSSIBLE), std::align_val_t{128}, std::nothrow); }
+void *new_plain() {
+    return ::operator new(opaque_size(IMPOSSIBLE));
+}
+void *new_array() {
+    return ::operator new[](opaque_size(IMPOSSIBLE));
+}
+void *new_aligned() {
+    return ::operator new (opaque_size(IMPOSSIBLE), std::align_val_t{128});
+}
+void *new_array_aligned() {
+    return ::operator new[](opaque_size(IMPOSSIBLE), std::align_val_t{128});
+}
+void *new_quiet() {
+    return ::operator new(opaque_size(IMPOSSIBLE), std::nothrow);
+}
+void *new_array_quiet() {
+    return ::operator new[](opaque_size(IMPOSSIBLE), std::nothrow);
+}
+void *new_aligned_quiet() {
+    return ::operator new (opaque_size(IMPOSSIBLE), std::align_val_t{128}, std::nothrow);
+}
+void *new_array_aligned_quiet() {
+    return ::operator new[](opaque_size(IMPOSSIBLE), std::align_val_t{128}, std::nothrow);
+}
 
 void *(*const THROWING[])() = {new_plain, new_array, new_aligned, new_array_aligned};
 void *(*const QUIET[])() = {new_quiet, new_array_quiet, new_aligned_quiet, new_array_aligned_quiet};
@@ -155,7 +172,9 @@ void handler_is_not_called_by_malloc(void **) {
 
 struct cleaned {
     int &count;
-    ~cleaned() { count++; }
+    ~cleaned() {
+        count++;
+    }
 };
 
 /* Destructors between the throw and the catch run: the frames of operator new can be unwound. */

@@ -121,7 +121,9 @@ template <class Call> static bool throws_bad_alloc(Call call) {
 }
 
 /* libstdc++ 12 rounds the size of an aligned new up past SIZE_MAX and allocates nothing for it. */
-static size_t size_for_aligned_new(size_t size) { return provider_is_hakmem() ? size : (size_t)PTRDIFF_MAX; }
+static size_t size_for_aligned_new(size_t size) {
+    return provider_is_hakmem() ? size : (size_t)PTRDIFF_MAX;
+}
 
 static void impossible_sizes_throw(void **) {
     for (size_t impossible : IMPOSSIBLE) {
@@ -130,7 +132,7 @@ static void impossible_sizes_throw(void **) {
         for (int round = 0; round < 100; round++) {
             assert_true(throws_bad_alloc([=] { return ::operator new(size); }));
             assert_true(throws_bad_alloc([=] { return ::operator new[](size); }));
-            assert_true(throws_bad_alloc([=] { return ::operator new(aligned_size, std::align_val_t{64}); }));
+            assert_true(throws_bad_alloc([=] { return ::operator new (aligned_size, std::align_val_t{64}); }));
             assert_true(throws_bad_alloc([=] { return ::operator new[](aligned_size, std::align_val_t{4096}); }));
         }
     }
@@ -142,7 +144,7 @@ static void impossible_sizes_are_null_without_throw(void **) {
         size_t aligned_size = opaque_size(size_for_aligned_new(impossible));
         assert_null(opaque(::operator new(size, NOTHROW)));
         assert_null(opaque(::operator new[](size, NOTHROW)));
-        assert_null(opaque(::operator new(aligned_size, std::align_val_t{64}, NOTHROW)));
+        assert_null(opaque(::operator new (aligned_size, std::align_val_t{64}, NOTHROW)));
         assert_null(opaque(::operator new[](aligned_size, std::align_val_t{4096}, NOTHROW)));
     }
 }
@@ -163,7 +165,7 @@ static void blocks_are_those_of_malloc(void **) {
         free(used(::operator new(size), size, 16));
         ::operator delete(used(malloc(size), size, 16));
         ::operator delete[](used(calloc(size, 1), size, 16), size);
-        ::operator delete(used(aligned_alloc(64, size), size, 64), std::align_val_t{64});
+        ::operator delete (used(aligned_alloc(64, size), size, 64), std::align_val_t{64});
     }
 }
 

@@ -108,9 +108,12 @@ int main(void) {
         return 1;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_size_is_accepted),   cmocka_unit_test(every_origin_is_accepted),
-        cmocka_unit_test(every_alignment_is_accepted), cmocka_unit_test(null_is_ignored),
-        cmocka_unit_test(memory_is_reused),         cmocka_unit_test(another_thread_is_accepted),
+        cmocka_unit_test(every_size_is_accepted),
+        cmocka_unit_test(every_origin_is_accepted),
+        cmocka_unit_test(every_alignment_is_accepted),
+        cmocka_unit_test(null_is_ignored),
+        cmocka_unit_test(memory_is_reused),
+        cmocka_unit_test(another_thread_is_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -234,16 +234,11 @@ static void free_of_null_does_nothing(void **state) {
 int main(void) {
     provider_require();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(malloc_zero_is_unique),
-        cmocka_unit_test(zero_is_unique_for_all),
-        cmocka_unit_test(impossible_sizes_are_refused),
-        cmocka_unit_test(impossible_aligned_sizes_are_refused),
-        cmocka_unit_test(pvalloc_does_not_wrap),
-        cmocka_unit_test(impossible_realloc_leaves_the_block),
-        cmocka_unit_test(products_do_not_wrap),
-        cmocka_unit_test(terabytes_are_refused_or_served),
-        cmocka_unit_test(every_block_is_16_aligned),
-        cmocka_unit_test(many_small_blocks_are_aligned_and_apart),
+        cmocka_unit_test(malloc_zero_is_unique),        cmocka_unit_test(zero_is_unique_for_all),
+        cmocka_unit_test(impossible_sizes_are_refused), cmocka_unit_test(impossible_aligned_sizes_are_refused),
+        cmocka_unit_test(pvalloc_does_not_wrap),        cmocka_unit_test(impossible_realloc_leaves_the_block),
+        cmocka_unit_test(products_do_not_wrap),         cmocka_unit_test(terabytes_are_refused_or_served),
+        cmocka_unit_test(every_block_is_16_aligned),    cmocka_unit_test(many_small_blocks_are_aligned_and_apart),
         cmocka_unit_test(free_of_null_does_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

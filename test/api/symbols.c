@@ -10,9 +10,9 @@
 #include <malloc.h>
 
 static const char *const C_NAMES[] = {
-    "malloc",     "calloc",      "realloc",        "reallocarray", "free",        "cfree",
-    "free_sized", "memalign",    "aligned_alloc",  "valloc",       "pvalloc",     "free_aligned_sized",
-    "mallopt",    "malloc_trim", "posix_memalign", "mallinfo",     "mallinfo2",   "malloc_usable_size",
+    "malloc",      "calloc",       "realloc",        "reallocarray", "free",      "cfree",
+    "free_sized",  "memalign",     "aligned_alloc",  "valloc",       "pvalloc",   "free_aligned_sized",
+    "mallopt",     "malloc_trim",  "posix_memalign", "mallinfo",     "mallinfo2", "malloc_usable_size",
     "malloc_info", "malloc_stats",
 };
 
@@ -91,10 +91,8 @@ static void libc_allocates_through_us(void **state) {
 int main(void) {
     provider_require();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(c_names_are_ours),
-        cmocka_unit_test(libc_names_are_ours),
-        cmocka_unit_test(cxx_names_are_ours),
-        cmocka_unit_test(hak_names_are_exported),
+        cmocka_unit_test(c_names_are_ours),          cmocka_unit_test(libc_names_are_ours),
+        cmocka_unit_test(cxx_names_are_ours),        cmocka_unit_test(hak_names_are_exported),
         cmocka_unit_test(libc_allocates_through_us),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

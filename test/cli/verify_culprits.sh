@@ -45,7 +45,7 @@ static char **arguments;
 static void *work(void *unused) {
     const char *how = arguments[2];
     int flags = RTLD_NOW | (!strncmp(how, "deep", 4) ? RTLD_DEEPBIND : 0);
-    void *plugin = !strcmp(how, "namespace") ? dlmopen(LM_ID_NEWLM, arguments[1], RTLD_NOW) : dlopen(arguments[1], flags);
+    void *plugin = !strcmp(how, "namespace") ? dlmopen(LM_ID_NEWLM, arguments[1], flags) : dlopen(arguments[1], flags);
     void (*use)(void) = (void (*)(void))dlsym(plugin, "use");
     use();
     if (strstr(how, "close")) dlclose(plugin);

@@ -7,7 +7,8 @@ valid() { python3 -m json.tool <"$work/out" >"$work/tool" 2>>"$work/err" || fail
 expect 0 verify --json -- echo text of the command
 valid
 err_has '^text of the command$'
-expect 0 verify --json -- sh -c 'true; exit 0' $'quote " backslash \\ tab \t newline \n bell \a' $'\xff\xfe\xc0\xaf\xed\xa0\x80' 'ü€😀'
+expect 0 verify --json -- sh -c 'true; exit 0' $'quote " backslash \\ tab \t newline \n bell \a' \
+    $'\xff\xfe\xc0\xaf\xed\xa0\x80' 'ü€😀'
 valid
 grep -q 'ü€😀\|\\u00fc\\u20ac\\ud83d\\ude00' "$work/tool" || fail "UTF-8 is not kept"
 

@@ -114,6 +114,43 @@ for how in 'main exit 5' 'busy exit 5' 'exit exit 4' 'exec exec exit 0' 'crash s
     done
 done
 
+# Births in the moment in which the process ends or becomes another program.
+compile storm -pthread <<'C'
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static char *how;
+static void *leaf(void *unused) { free(malloc(10)); return unused; }
+static void *spawn(void *unused) {
+    for (;;) {
+        pthread_t thread;
+        pid_t pid;
+        if (!strcmp(how, "forks")) {
+            if ((pid = fork()) == 0) _exit(0);
+            waitpid(pid, NULL, 0);
+        } else if (pthread_create(&thread, NULL, leaf, NULL) == 0) {
+            pthread_detach(thread);
+        }
+    }
+}
+int main(int count, char **arguments) {
+    pthread_t thread;
+    how = arguments[1];
+    for (int i = 0; i < 3; i++)
+        pthread_create(&thread, NULL, spawn, NULL);
+    usleep(3000);
+    if (!strcmp(how, "exec")) execlp("true", "true", NULL);
+    exit(0);
+}
+C
+for how in threads exec forks; do
+    for attempt in 1 2 3 4 5; do
+        proved "$work/storm" $how
+    done
+done
+
 compile many -pthread <<'C'
 #include <pthread.h>
 #include <stdlib.h>

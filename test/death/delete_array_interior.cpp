@@ -1,5 +1,6 @@
 /* delete_array_interior.cpp
- * Purpose.     operator delete[] of a pointer into a Large block, as after new[] of objects with a cookie deleted by hand.
+ * Purpose.     operator delete[] of a pointer into a Large block, as after new[] of objects with a cookie deleted by
+ *              hand.
  * expect: hakmem: operator delete\[\]\(@ptr@\): inside a block that starts at @start@
  */
 #include "../support/death.h"

@@ -1,5 +1,6 @@
 /* delete_wrong_size.cpp
- * Purpose.     Sized operator delete with the size of another class: an object deleted through a base without virtual destructor.
+ * Purpose.     Sized operator delete with the size of another class: an object deleted through a base without virtual
+ *              destructor.
  * expect: hakmem: operator delete\(@ptr@, 400\): block has @usable@ bytes
  */
 #include "../support/death.h"

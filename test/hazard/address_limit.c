@@ -1,8 +1,8 @@
 /* address_limit.c
- * Purpose.     `ulimit -v` of 1 GiB: the program starts, has most of it to use, gets NULL with ENOMEM when it is used up,
- *              keeps what it has, and can allocate again when it frees. In threads and forks too.
- * Design.      The program starts itself again under the limit. For each tier in turn it allocates until it is refused,
- *              checks every block, frees every second one, allocates again, and frees all.
+ * Purpose.     `ulimit -v` of 1 GiB: the program starts, has most of it to use, gets NULL with ENOMEM when it is used
+ *              up, keeps what it has, and can allocate again when it frees. In threads and forks too.
+ * Design.      The program starts itself again under the limit. For each tier in turn it allocates until it is
+ *              refused, checks every block, frees every second one, allocates again, and frees all.
  */
 #include <pthread.h>
 
@@ -23,7 +23,8 @@ struct block {
 
 static void mark(struct block *block, size_t size) {
     unsigned char *bytes = (unsigned char *)block;
-    memset(bytes + sizeof *block, (int)(block->number & 255), size > 4096 ? 4096 - sizeof *block : size - sizeof *block);
+    memset(bytes + sizeof *block, (int)(block->number & 255),
+           size > 4096 ? 4096 - sizeof *block : size - sizeof *block);
     bytes[size - 1] = (unsigned char)(block->number & 255);
 }
 

@@ -1,8 +1,8 @@
 /* cxx_plugin.c
- * Purpose.     A C program does not load the C++ library because of the allocator's operators new and delete; and a C++
- *              plugin that it loads later, for itself alone, gets std::bad_alloc out of them.
- * Design.      RTLD_LOCAL: nothing of the C++ library is visible to the program or to a preloaded allocator by the usual
- *              search; operator new must find what it throws all the same.
+ * Purpose.     A C program does not load the C++ library because of the allocator's operators new and delete; and a
+ *              C++ plugin that it loads later, for itself alone, gets std::bad_alloc out of them.
+ * Design.      RTLD_LOCAL: nothing of the C++ library is visible to the program or to a preloaded allocator by the
+ *              usual search; operator new must find what it throws all the same.
  */
 #include "../support/plugin.h"
 #include "../support/process.h"

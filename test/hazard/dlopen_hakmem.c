@@ -1,6 +1,7 @@
 /* dlopen_hakmem.c                                                                                     preload-only
  * Purpose.     The library loaded by dlopen into a running process that has libc's malloc: it loads (its thread-local
- *              storage is small), and both allocators work side by side, in old threads, new threads and a fork's child.
+ *              storage is small), and both allocators work side by side, in old threads, new threads and a fork's
+ *              child.
  * Design.      The program starts itself again without the preload. Each block goes back where it came from.
  */
 #include <pthread.h>

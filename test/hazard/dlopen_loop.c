@@ -1,6 +1,6 @@
 /* dlopen_loop.c
- * Purpose.     Libraries that allocate in constructors and destructors, loaded and unloaded again and again, by main and
- *              by threads: their blocks outlive them, nothing piles up.
+ * Purpose.     Libraries that allocate in constructors and destructors, loaded and unloaded again and again, by main
+ *              and by threads: their blocks outlive them, nothing piles up.
  */
 #include <pthread.h>
 

@@ -34,7 +34,7 @@ static void at_exit(void) {
 }
 
 static void run_child(int number) {
-    alarm(30);
+    alarm(60);
     atexit(at_exit);
     for (uintptr_t i = 0; i < THREADS; i++) {
         pthread_t thread;

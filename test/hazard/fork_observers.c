@@ -1,16 +1,17 @@
 /* fork_observers.c
  * Purpose.     fork while other threads are inside malloc_info, malloc_trim and mallinfo2, which take many locks: no
  *              deadlock in the parent, none in the child, and the child can call them too.
- * Design.      Two observers and one thread that keeps memory moving; 300 forks. A hang is ended by alarm.
+ * Design.      Two observers and one thread that keeps memory moving; 100 forks. A hang in a child is ended by alarm.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "../support/expect.h"
 #include "../support/provider.h"
 #include "../support/workout.h"
 
-enum { FORKS = 300 };
+enum { FORKS = 100 };
 
 static atomic_bool stop;
 static FILE *nowhere;
@@ -18,6 +19,7 @@ static FILE *nowhere;
 static void *inform(void *unused) {
     while (!atomic_load(&stop)) {
         EXPECT(malloc_info(0, nowhere) == 0);
+        sched_yield();
     }
     return unused;
 }
@@ -32,14 +34,14 @@ static void *trim(void *unused) {
 
 static void *move_memory(void *unused) {
     while (!atomic_load(&stop)) {
-        EXPECT(workout(1));
+        EXPECT(workout_small(1) && workout_block(200000, 1, false));
     }
     return unused;
 }
 
 static void run_child(void) {
-    alarm(30);
-    EXPECT(workout(2));
+    alarm(60);
+    EXPECT(workout_small(2) && workout_block(200000, 2, false));
     malloc_trim(0);
     EXPECT(mallinfo2().arena < SIZE_MAX / 2);
     /* not the stream that a thread of the parent may have locked */
@@ -54,7 +56,6 @@ static void run_child(void) {
 
 int main(void) {
     provider_require();
-    alarm(100);
     nowhere = fopen("/dev/null", "w");
     EXPECT(nowhere != NULL);
     void *(*const bodies[])(void *) = {inform, trim, move_memory};

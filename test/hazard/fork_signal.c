@@ -1,11 +1,12 @@
 /* fork_signal.c
- * Purpose.     fork from a signal handler that interrupts the allocator at any point, with one thread and with several:
- *              fork may not wait for a lock that the interrupted code holds, nor may parent or child lose one.
- * Design.      A timer fires into a loop of calls of all tiers; each handler forks once. Every other child ends at once.
- *              The rest return from the handler into the interrupted call, finish it, and work all tiers. A hang is
- *              ended by alarm.
- * Not here.    Children that allocate inside the handler: the interrupted call is not finished there, and only functions
- *              that are async-signal-safe are promised to work.
+ * Purpose.     fork from a signal handler that interrupts the allocator at any point, with one thread and with
+ *              several: fork may not wait for a lock that the interrupted code holds, nor may parent or child lose
+ *              one.
+ * Design.      A timer fires into a loop of calls of all tiers; each handler forks once. Every other child ends at
+ *              once. The rest return from the handler into the interrupted call, finish it, and work all tiers. A
+ *              hang is ended by alarm.
+ * Not here.    Children that allocate inside the handler: the interrupted call is not finished there, and only
+ *              functions that are async-signal-safe are promised to work.
  */
 #include <pthread.h>
 #include <sys/time.h>
@@ -29,7 +30,7 @@ static void fork_here(int number) {
     if (child == 0) {
         struct itimerval none = {{0, 0}, {0, 0}};
         setitimer(ITIMER_PROF, &none, NULL);
-        alarm(30);
+        alarm(60);
         if (forks % 2 == 0) {
             _exit(0);
         }
@@ -94,7 +95,6 @@ static void check(void) {
 
 int main(void) {
     provider_require();
-    alarm(100);
     struct sigaction action = {.sa_handler = fork_here, .sa_flags = SA_RESTART};
     EXPECT(sigaction(SIGPROF, &action, NULL) == 0);
     set_timer(300);

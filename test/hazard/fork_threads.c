@@ -1,8 +1,8 @@
 /* fork_threads.c
- * Purpose.     fork in a process whose other threads are inside the allocator: the child can allocate in every tier, free
- *              its parent's blocks, start threads and fork again; the parent goes on.
- * Design.      8 threads allocate, free their own blocks and each other's. 200 forks from main; every fourth child does all
- *              of that. A lock that the child inherits taken would hang, which alarm ends.
+ * Purpose.     fork in a process whose other threads are inside the allocator: the child can allocate in every tier,
+ *              free its parent's blocks, start threads and fork again; the parent goes on.
+ * Design.      8 threads allocate, free their own blocks and each other's. 200 forks from main; every fourth child
+ *              does all of that. A lock that the child inherits taken would hang, which alarm ends.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -46,7 +46,7 @@ static void run_grandchild(bool all_tiers) {
 
 /* `inherited`: blocks of the parent, one of each tier. */
 static void run_child(void **inherited, bool all) {
-    alarm(30);
+    alarm(60);
     EXPECT(workout_small(3) && workout_block(200000, 3, false));
     for (uint32_t i = 0; i < TIER_SAMPLE_COUNT; i++) {
         EXPECT(pattern_holds_sparse(inherited[i], TIER_SAMPLES[i], TIER_SAMPLES[i], i));

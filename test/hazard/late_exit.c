@@ -1,6 +1,6 @@
 /* late_exit.c
- * Purpose.     Calls that come while the process ends: atexit and on_exit handlers, destructor functions, destructors of
- *              main's own keys, and freeing there what was allocated anywhere.
+ * Purpose.     Calls that come while the process ends: atexit and on_exit handlers, destructor functions, destructors
+ *              of main's own keys, and freeing there what was allocated anywhere.
  * Design.      A child ends in each of several ways; handlers count in shared memory, the parent reads the count.
  */
 #include <pthread.h>
@@ -85,7 +85,7 @@ int main(void) {
         pid_t child = fork();
         EXPECT(child >= 0);
         if (child == 0) {
-            alarm(30);
+            alarm(60);
             end_child((enum way)way);
         }
         EXPECT_CHILD_OK(child);

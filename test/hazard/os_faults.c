@@ -1,10 +1,10 @@
 /* os_faults.c
- * Purpose.     The kernel refuses one memory system call, the n-th, for every n that there is; then every call from the
- *              n-th on. The program must see NULL with ENOMEM or success, keep what it had, and go on.
- * Design.      A supervised copy of this program works all tiers; its calls of mmap, munmap, mremap, madvise and mprotect
- *              are counted from its exec on, so that failures hit the allocator's start and its work. The loader's own
- *              calls, which it does not survive, are let through; but if the loader is refused memory by malloc, it may
- *              end the copy with exit code 127. Nothing may end it by a signal.
+ * Purpose.     The kernel refuses one memory system call, the n-th, for every n that there is; then every call from
+ *              the n-th on. The program must see NULL with ENOMEM or success, keep what it had, and go on.
+ * Design.      A supervised copy of this program works all tiers; its calls of mmap, munmap, mremap, madvise and
+ *              mprotect are counted from its exec on, so that failures hit the allocator's start and its work. The
+ *              loader's own calls, which it does not survive, are let through; but if the loader is refused memory by
+ *              malloc, it may end the copy with exit code 127. Nothing may end it by a signal.
  */
 #include <pthread.h>
 #include <sys/mman.h>
@@ -22,11 +22,12 @@ static size_t marked(size_t size) {
     return size < MIB_BYTES ? size : MIB_BYTES;
 }
 
-/* Grows and shrinks through the tiers: in place, by copy, and by moving pages. What was there before must still be there,
- * whether a resize is served or refused. */
+/* Grows and shrinks through the tiers: in place, by copy, and by moving pages. What was there before must still be
+ * there, whether a resize is served or refused. */
 static bool resize_through_tiers(void) {
-    static const size_t SIZES[] = {1000, 40000, 300000, 3000000, 20 * MIB_BYTES, 100 * MIB_BYTES, 200 * MIB_BYTES,
-                                   80 * MIB_BYTES, 10 * MIB_BYTES, 100000, 100};
+    static const size_t SIZES[] = {
+        1000,           40000,          300000, 3000000, 20 * MIB_BYTES, 100 * MIB_BYTES, 200 * MIB_BYTES,
+        80 * MIB_BYTES, 10 * MIB_BYTES, 100000, 100};
     bool good = true;
     size_t filled = 500;
     void *block = malloc(filled);
@@ -96,10 +97,10 @@ static int work_and_recover(void) {
 /* ---- the supervisor ---- */
 
 struct sweep {
-    int number;     /* of the system call that fails */
-    int fail_at;    /* which one, counted from 1 */
-    bool for_good;  /* and all later ones */
-    int seen;       /* calls so far, without the loader's */
+    int number;    /* of the system call that fails */
+    int fail_at;   /* which one, counted from 1 */
+    bool for_good; /* and all later ones */
+    int seen;      /* calls so far, without the loader's */
     int before_main;
     bool in_main;
     struct supervisor_range loader;
@@ -166,12 +167,10 @@ int main(int argc, char **argv) {
         {SYS_mmap, "mmap"},       {SYS_munmap, "munmap"},     {SYS_mremap, "mremap"},
         {SYS_madvise, "madvise"}, {SYS_mprotect, "mprotect"},
     };
-    char program[] = "/proc/self/exe";
-    (void)argv;
     int total = 0;
     for (size_t i = 0; i < sizeof CALLS / sizeof CALLS[0]; i++) {
         for (int for_good = 0; for_good < 2; for_good++) {
-            int calls = sweep_calls(program, CALLS[i].number, CALLS[i].name, for_good != 0);
+            int calls = sweep_calls(argv[0], CALLS[i].number, CALLS[i].name, for_good != 0);
             if (calls < 0) {
                 dprintf(STDERR_FILENO, "this kernel does not hand system calls to a supervisor\n");
                 return TEST_SKIPPED;

@@ -42,7 +42,8 @@ static void *consume(void *both) {
     for (size_t i = 0; i < rings[0].count; i++) {
         for (int r = 0; r < (both != NULL ? 2 : 1); r++) {
             unsigned char *block;
-            while ((block = atomic_exchange_explicit(&rings[r].places[i % PLACES], NULL, memory_order_acq_rel)) == NULL) {
+            while ((block = atomic_exchange_explicit(&rings[r].places[i % PLACES], NULL, memory_order_acq_rel)) ==
+                   NULL) {
                 sched_yield();
             }
             EXPECT(block[0] == 1 && block[rings[r].size - 1] == 2);

@@ -1,8 +1,9 @@
 /* sandbox.c
- * Purpose.     A program that locks itself into a seccomp sandbox after it has used the allocator once: later calls need
- *              no system calls beyond those that any sandbox leaves, in old threads and in one that has not allocated.
- * Design.      Anything else kills the process. What is left: memory, futex, clock, sleeping, writing, the thread's own id,
- *              signals' return, and ending.
+ * Purpose.     A program that locks itself into a seccomp sandbox after it has used the allocator once: later calls
+ *              need no system calls beyond those that any sandbox leaves, in old threads and in one that has not
+ *              allocated.
+ * Design.      Anything else kills the process. What is left: memory, futex, clock, sleeping, writing, the thread's
+ *              own id, signals' return, and ending.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -16,9 +17,10 @@
 #include "../support/workout.h"
 
 static const int ALLOWED[] = {
-    SYS_mmap,  SYS_munmap, SYS_mremap,        SYS_madvise,   SYS_mprotect,        SYS_brk,         SYS_futex,
-    SYS_write, SYS_exit,   SYS_exit_group,    SYS_gettid,    SYS_rt_sigreturn,    SYS_sched_yield, SYS_nanosleep,
-    SYS_read,  SYS_close,  SYS_clock_gettime, SYS_set_robust_list, SYS_rt_sigprocmask, SYS_clock_nanosleep,
+    SYS_mmap,   SYS_munmap,        SYS_mremap,          SYS_madvise,        SYS_mprotect,
+    SYS_brk,    SYS_futex,         SYS_write,           SYS_exit,           SYS_exit_group,
+    SYS_gettid, SYS_rt_sigreturn,  SYS_sched_yield,     SYS_nanosleep,      SYS_read,
+    SYS_close,  SYS_clock_gettime, SYS_set_robust_list, SYS_rt_sigprocmask, SYS_clock_nanosleep,
 };
 
 #define ALLOWED_COUNT (sizeof ALLOWED / sizeof ALLOWED[0])

@@ -1,9 +1,9 @@
 /* small_stack.c
- * Purpose.     Threads with the smallest stack that there is (16 KiB), and signal handlers on a small stack of their own,
- *              can make every call; and no call uses more than 1 KiB of stack.
- * Design.      What a call uses is measured: the stack below the caller is painted, the call made, and the deepest byte
- *              found that lost its paint. Each call is made before, so that the dynamic loader's own use of the stack,
- *              when it binds a symbol, is not counted.
+ * Purpose.     Threads with the smallest stack that there is (16 KiB), and signal handlers on a small stack of their
+ *              own, can make every call; and no call uses more than 1 KiB of stack.
+ * Design.      What a call uses is measured: the stack below the caller is painted, the call made, and the deepest
+ *              byte found that lost its paint. Each call is made before, so that the dynamic loader's own use of the
+ *              stack, when it binds a symbol, is not counted.
  */
 #include <limits.h>
 #include <pthread.h>
@@ -132,7 +132,8 @@ static void *measure(void *unused) {
         for (size_t tier = 0; tier < TIER_COUNT; tier++) {
             size_t used = stack_used_by(calls[c], TIER_SIZES[tier]);
             if (used > idle + CALL_LIMIT) {
-                dprintf(STDERR_FILENO, "%s of %zu bytes: %zu bytes of stack\n", NAMES[c], TIER_SIZES[tier], used - idle);
+                dprintf(STDERR_FILENO, "%s of %zu bytes: %zu bytes of stack\n", NAMES[c], TIER_SIZES[tier],
+                        used - idle);
             }
             worst = used > worst ? used : worst;
         }

@@ -47,7 +47,8 @@ int main() {
         all[text.str()].push_back(std::make_unique<std::string>(text.str() + "!"));
         names.emplace(i, text.str());
     }
-    auto count = std::count_if(names.begin(), names.end(), [](auto &n) { return n.second.size() > 7 && n.second[6] == n.second[7]; });
+    auto twins = [](auto &name) { return name.second.size() > 7 && name.second[6] == name.second[7]; };
+    auto count = std::count_if(names.begin(), names.end(), twins);
     std::cout << all.size() << ' ' << count << ' ' << chain<200>::sum(1) << '\n';
 }
 CPP

@@ -15,10 +15,15 @@ commit() {
 git init -q -b main .
 git config gc.auto 0
 for round in 1 2 3 4 5 6; do
-    for file in $(seq 1 60); do
-        mkdir -p "dir$((file % 7))"
-        seq "$((file * round))" "$((file * 30 + round * 11))" | sed "s/.*/line & of file $file/" >"dir$((file % 7))/file$file"
-    done
+    mkdir -p dir0 dir1 dir2 dir3 dir4 dir5 dir6
+    awk -v round=$round 'BEGIN {
+        for (file = 1; file <= 60; file++) {
+            name = "dir" file % 7 "/file" file
+            for (line = file * round; line <= file * 30 + round * 11; line++)
+                print "line " line " of file " file >name
+            close(name)
+        }
+    }'
     git add -A
     commit "round $round"
     [ $round != 3 ] || git branch side

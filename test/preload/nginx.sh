@@ -25,7 +25,7 @@ PY
 # The processes of a master: itself and its workers.
 family() {
     echo "$1"
-    cat "/proc/$1/task/$1/children" | tr ' ' '\n' | grep .
+    tr ' ' '\n' <"/proc/$1/task/$1/children" | grep .
 }
 
 ended() {

@@ -48,7 +48,8 @@ if (!isMainThread) {
         for (let round = 0; round < 3; round++) await Promise.all([1, 2, 3].map((i) => start(round * 10 + i)));
         results.sort();
         console.log(results.join('\n'));
-        const child = require('child_process').spawnSync(process.execPath, ['-e', 'console.log([1,2,3].map(x=>x*2)); process.exit(4)']);
+        const script = 'console.log([1,2,3].map(x=>x*2)); process.exit(4)';
+        const child = require('child_process').spawnSync(process.execPath, ['-e', script]);
         console.log(child.stdout.toString(), child.status);
         process.exitCode = 7;
     })();

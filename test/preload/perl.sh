@@ -10,7 +10,10 @@ my $seed = 42;
 sub rnd { $seed = ($seed * 1103515245 + 12345) & 0x7fffffff; return $seed; }
 
 my %words;
-for (1 .. 120000) { my $word = join '', map { chr(97 + (rnd() >> 8) % 26) } 1 .. 1 + (rnd() >> 8) % 6; $words{$word}++; }
+for (1 .. 120000) {
+    my $word = join '', map { chr(97 + (rnd() >> 8) % 26) } 1 .. 1 + (rnd() >> 8) % 6;
+    $words{$word}++;
+}
 my @sorted = sort { $words{$b} <=> $words{$a} || $a cmp $b } keys %words;
 print scalar(@sorted), " words, most frequent: @sorted[0 .. 9]\n";
 
@@ -42,7 +45,11 @@ both perl perl "$work/program.pl"
 grep -q '^child ended with 3$' "$work/perl.hakmem.out" || fail "the program did not run to its end"
 
 # A program that dies has to die in the same way.
-on_libc die perl -e 'my @a = map { "x$_" } 1 .. 1000; die "as it should\n"'
-on_hakmem die perl -e 'my @a = map { "x$_" } 1 .. 1000; die "as it should\n"'
+cat >"$work/die.pl" <<'PERL'
+my @list = map { "x$_" } 1 .. 1000;
+die "as it should\n";
+PERL
+on_libc die perl "$work/die.pl"
+on_hakmem die perl "$work/die.pl"
 same die
 [ "$(cat "$work/die.hakmem.status")" = 255 ] || fail "die: wrong status"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# python3: four modules of its own test suite, with every object from malloc; and a program with threads and big buffers.
+# python3: four modules of its own test suite, every object from malloc; and a program with threads and big buffers.
 # shellcheck source=../support/preload.sh
 . "$(dirname "$0")/../support/preload.sh"
 require python3

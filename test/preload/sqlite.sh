@@ -17,13 +17,17 @@ SELECT kind, count(*), round(sum(weight), 3), max(name) FROM item GROUP BY kind 
 SELECT count(*) FROM item a JOIN item b ON a.name = 'item-' || b.id WHERE b.kind < 20;
 SELECT group_concat(name, ',') FROM (SELECT name FROM item WHERE note LIKE '%fox%' ORDER BY weight DESC, id LIMIT 20);
 SELECT json_extract(j, '$.id'), length(j) FROM
-    (SELECT json_object('id', id, 'list', json_array(name, kind, weight), 'note', note) j FROM item) ORDER BY 2 DESC, 1 LIMIT 5;
+    (SELECT json_object('id', id, 'list', json_array(name, kind, weight), 'note', note) j FROM item)
+    ORDER BY 2 DESC, 1 LIMIT 5;
 SELECT sum(value) FROM json_each((SELECT json_group_array(id) FROM item));
 CREATE VIRTUAL TABLE words USING fts5(note);
 INSERT INTO words(rowid, note) SELECT id, note FROM item WHERE id % 3 = 0;
 SELECT count(*) FROM words WHERE words MATCH 'quick OR lazy';
 SELECT rowid, highlight(words, 0, '[', ']') FROM words WHERE words MATCH 'brown NEAR fox' ORDER BY rank, rowid LIMIT 5;
-BEGIN; UPDATE item SET note = note || printf('%.*c', id % 200, 'z') WHERE id % 2; DELETE FROM item WHERE id % 5 = 0; COMMIT;
+BEGIN;
+UPDATE item SET note = note || printf('%.*c', id % 200, 'z') WHERE id % 2;
+DELETE FROM item WHERE id % 5 = 0;
+COMMIT;
 SELECT count(*), sum(length(note)) FROM item;
 SELECT sum(length(x)) FROM (SELECT zeroblob(id * 50) x FROM item WHERE id % 100 = 1);
 VACUUM;

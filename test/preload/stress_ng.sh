@@ -6,16 +6,16 @@ require stress-ng
 
 # stress NAME STRESSOR OPERATIONS OPTION...: the report has to count every operation, and no failure.
 stress() {
-    local name=$1 stressor=$2 operations=$3 done
+    local name=$1 stressor=$2 operations=$3 counted
     shift 3
     on_hakmem "$name" stress-ng --verify --metrics-brief --timeout 100 --no-rand-seed --temp-path . \
         "$@" "--$stressor-ops" "$operations"
     cat "$work/$name.hakmem.out" "$work/$name.hakmem.err" >"$work/$name.report"
-    done=$(sed -nE "s/.* metrc: \[[0-9]+\] $stressor +([0-9]+) .*/\1/p" "$work/$name.report")
+    counted=$(sed -nE "s/.* metrc: \[[0-9]+\] $stressor +([0-9]+) .*/\1/p" "$work/$name.report")
     if [ "$(cat "$work/$name.hakmem.status")" != 0 ] || grep -qiE 'fail:|error:|unexpected' "$work/$name.report" ||
-        [ "${done:-0}" -lt "$operations" ]; then
+        [ "${counted:-0}" -lt "$operations" ]; then
         cat "$work/$name.report" >&2
-        fail "$name: ${done:-0} of $operations operations, or an error"
+        fail "$name: ${counted:-0} of $operations operations, or an error"
     fi
 }
 

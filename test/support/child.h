@@ -27,6 +27,7 @@ static inline void child_become(int error_fd, void (*body)(void *), void *argume
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         signal(signals[i], SIG_DFL);
     }
+    alarm(60); /* one that waits for ever fails */
     if (dup2(error_fd, STDERR_FILENO) < 0) {
         _exit(98);
     }

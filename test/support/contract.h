@@ -30,6 +30,8 @@ extern "C" {
 #include "provider.h"
 #include "tiers.h"
 
-static inline bool is_aligned(const void *ptr, size_t alignment) { return ((uintptr_t)ptr & (alignment - 1)) == 0; }
+static inline bool is_aligned(const void *ptr, size_t alignment) {
+    return ((uintptr_t)ptr & (alignment - 1)) == 0;
+}
 
 #endif

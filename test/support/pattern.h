@@ -36,7 +36,9 @@ static inline bool pattern_holds_range(const void *block, size_t from, size_t to
     return true;
 }
 
-static inline void pattern_fill(void *block, size_t size, uint32_t seed) { pattern_fill_range(block, 0, size, seed); }
+static inline void pattern_fill(void *block, size_t size, uint32_t seed) {
+    pattern_fill_range(block, 0, size, seed);
+}
 
 static inline bool pattern_holds(const void *block, size_t size, uint32_t seed) {
     return pattern_holds_range(block, 0, size, seed);

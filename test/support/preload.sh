@@ -95,7 +95,7 @@ on_hakmem() {
     leave_run "$name"
     if [ "$verdict" != 0 ]; then
         if [ -s "$work/$name.json" ]; then
-            field "$work/$name.json" '"\n".join(p["program"] + ": " + str(p["culprits"]) for p in r["processes"] if p["culprits"])' >&2
+            field "$work/$name.json" '[(p["program"], p["culprits"]) for p in r["processes"] if p["culprits"]]' >&2
         fi
         tail -n 20 "$work/$name.err" >&2
         fail "$name: hakmem did not serve every process (verify: status $verdict)"
@@ -180,8 +180,9 @@ await() {
 
 # prove_server NAME PROVIDER PID: on hakmem, the library is mapped and serves the process; on libc, it is not there.
 prove_server() {
-    local name=$1 provider=$2 pid=$3 mapped=0
-    grep -qF " $(readlink -f "$so")" "/proc/$pid/maps" && mapped=1
+    local name=$1 provider=$2 pid=$3 mapped=0 library
+    library=$(readlink -f "$so") || library=$so
+    awk -v library="$library" '$6 == library { found = 1 } END { exit !found }' "/proc/$pid/maps" && mapped=1
     if [ "$provider" = libc ]; then
         [ $mapped = 0 ] || fail "$name: runs on hakmem, not on libc"
         return

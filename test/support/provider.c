@@ -1,6 +1,6 @@
 /* test/support/provider.c
  * Purpose.     Linked into every program of test/api and test/hazard: ends it with exit code 99, before main, if malloc
- *              and free do not come from the object that HAK_TEST_PROVIDER names.
+ *              and free do not come from the object that HAK_TEST_PROVIDER names; "itself" is the program.
  * Design.      A preload that fails leaves only a warning and a program that runs well on libc. A contract test would
  *              pass then, having tested another allocator.
  */
@@ -10,23 +10,23 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *object_of(void *function) {
-    Dl_info info;
-    if (!function || !dladdr(function, &info) || !info.dli_fname)
-        return "nothing";
-    const char *slash = strrchr(info.dli_fname, '/');
-    return slash ? slash + 1 : info.dli_fname;
-}
+static void check_provider(void) __attribute__((constructor));
 
 static void expect(const char *name, void *function, const char *wanted) {
-    const char *object = object_of(function);
-    if (strcmp(object, wanted) != 0) {
-        dprintf(STDERR_FILENO, "provider: %s is of %s, not of %s\n", name, object, wanted);
+    Dl_info program;
+    Dl_info info;
+    const char *file = "no object";
+    if (dladdr((void *)check_provider, &program) && dladdr(function, &info) && info.dli_fname) {
+        const char *slash = strrchr(info.dli_fname, '/');
+        file = info.dli_fbase == program.dli_fbase ? "itself" : slash ? slash + 1 : info.dli_fname;
+    }
+    if (strcmp(file, wanted) != 0) {
+        dprintf(STDERR_FILENO, "provider: %s is of %s, not of %s\n", name, file, wanted);
         _exit(99);
     }
 }
 
-__attribute__((constructor)) static void check_provider(void) {
+static void check_provider(void) {
     const char *wanted = getenv("HAK_TEST_PROVIDER");
     if (!wanted)
         return;

@@ -20,7 +20,9 @@
 #define TEST_SKIPPED 77   /* exit status: the machine cannot do what the test needs */
 
 /* True if hakmem is loaded into this process. */
-static inline bool provider_is_hakmem(void) { return dlsym(RTLD_DEFAULT, "hak_view") != NULL; }
+static inline bool provider_is_hakmem(void) {
+    return dlsym(RTLD_DEFAULT, "hak_view") != NULL;
+}
 
 /* The file name of the object that defines `symbol` for this program; "" if none does. */
 static inline const char *provider_of(const char *symbol) {

@@ -1,8 +1,8 @@
 /* supervisor.h
  * Purpose.     Runs a program whose memory system calls are judged one by one: let through, or refused with an errno.
- * Design.      A seccomp filter hands mmap, munmap, mremap, madvise and mprotect, and one call that no program makes, the
- *              mark, to the supervising process, from the program's exec on. Unlike a tracer it needs no privilege, and
- *              unlike a replaced function it sees the loader's calls and those of a shipped library.
+ * Design.      A seccomp filter hands mmap, munmap, mremap, madvise and mprotect, and one call that no program makes,
+ *              the mark, to the supervising process, from the program's exec on. Unlike a tracer it needs no
+ *              privilege, and unlike a replaced function it sees the loader's calls and those of a shipped library.
  */
 #ifndef TEST_SUPPORT_SUPERVISOR_H
 #define TEST_SUPPORT_SUPERVISOR_H
@@ -31,7 +31,9 @@
 typedef int supervisor_judge(void *context, const struct seccomp_notif *call);
 
 /* What a supervised program calls to say where it is. */
-static inline void supervisor_mark(void) { syscall(SUPERVISOR_MARK, SUPERVISOR_MARK_ARGUMENT); }
+static inline void supervisor_mark(void) {
+    syscall(SUPERVISOR_MARK, SUPERVISOR_MARK_ARGUMENT);
+}
 
 struct supervisor_range {
     uintptr_t start;
@@ -104,10 +106,8 @@ static inline int supervisor_receive(int socket) {
     char byte = 0;
     struct iovec part = {&byte, 1};
     union supervisor_control control = {.bytes = {0}};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     int fd = -1;
     EXPECT(recvmsg(socket, &message, MSG_CMSG_CLOEXEC) == 1);
     if (byte != 0) {
@@ -137,14 +137,14 @@ static inline void supervisor_serve(int listener, supervisor_judge *judge, void 
 }
 
 /* Runs `command` (a path and arguments) with every watched call judged. Its wait status, or SUPERVISOR_UNSUPPORTED. A
- * program that hangs is killed by alarm after 30 seconds. */
+ * program that hangs is killed by alarm after 60 seconds. */
 static inline int supervisor_run(char *const *command, supervisor_judge *judge, void *context) {
     int sockets[2];
     EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0);
     pid_t child = fork();
     EXPECT(child >= 0);
     if (child == 0) {
-        alarm(30);
+        alarm(60);
         int listener = supervisor_filter();
         supervisor_send(sockets[1], listener);
         if (listener >= 0) {

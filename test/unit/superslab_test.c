@@ -182,9 +182,8 @@ static void resize(struct user *user, unsigned granules) {
     struct known *known = know(superslab);
     unsigned first = user->run->first;
     unsigned had = user->granules;
-    uint64_t changed = granules > had ? bits_range(first + had, granules - had) : 0;
     if (granules > had) {
-        bool room = first + granules <= HAK_GRANULES && (changed & known->used) == 0;
+        bool room = first + granules <= HAK_GRANULES && (bits_range(first + had, granules - had) & known->used) == 0;
         assert_int_equal(hak_superslab_extend(superslab, user->run, granules), room);
         if (room) {
             claim(user, first + had, granules - had);

@@ -1,0 +1,172 @@
+/* direct_test.c
+ * Purpose.     Mappings of their own: zero, aligned, found by their first 4 MiB, counted; growth keeps contents; a
+ *              failure at any call changes nothing.
+ */
+#include "support/fake_os.h"
+#include "support/unit.h"
+
+#include <sys/mman.h>
+
+#include "base/options.h"
+#include "os/os.h"
+#include "segment/arena.h"
+#include "segment/direct.h"
+#include "segment/page_map.h"
+#include "segment/view.h"
+
+#define MIB ((size_t)1 << 20)
+
+static bool is_mapped(uintptr_t address) {
+    unsigned char resident;
+    return mincore((void *)address, hak_os_page_size(), &resident) == 0;
+}
+
+static void check_unit(const struct superslab *unit, size_t bytes, size_t alignment) {
+    assert_int_equal(unit->base % alignment, 0);
+    assert_int_equal(unit->mapped_bytes, bytes);
+    assert_int_equal(unit->state, UNIT_DIRECT);
+    assert_null(unit->arena);
+    assert_ptr_equal(hak_superslab_of((void *)unit->base), unit);
+    assert_ptr_equal(hak_superslab_of((void *)(unit->base + HAK_SUPERSLAB_SIZE - 1)), unit);
+    assert_true(is_mapped(unit->base + bytes - hak_os_page_size()));
+}
+
+static void mappings_are_zero_aligned_and_counted(void **state) {
+    (void)state;
+    for (size_t alignment = HAK_SUPERSLAB_SIZE; alignment <= 256 * MIB; alignment *= 4) {
+        size_t bytes = 66 * MIB + 4096;
+        uint64_t mapped = hak_view.mapped_bytes;
+        uint64_t committed = hak_view.committed_bytes;
+        struct superslab *unit = hak_direct_map(bytes, alignment);
+        assert_non_null(unit);
+        check_unit(unit, bytes, alignment);
+        uintptr_t base = unit->base;
+        for (size_t at = 0; at < bytes; at += MIB) {
+            assert_int_equal(*(char *)(base + at), 0);
+        }
+        *(char *)(base + bytes - 1) = 1;
+        assert_int_equal(hak_view.mapped_bytes - mapped, bytes);
+        assert_int_equal(hak_view.committed_bytes - committed, bytes);
+        hak_direct_unmap(unit);
+        assert_false(is_mapped(base));
+        assert_null(hak_superslab_of((void *)base));
+        assert_int_equal(hak_view.mapped_bytes, mapped);
+        assert_int_equal(hak_view.committed_bytes, committed);
+    }
+}
+
+static void resizing_keeps_contents(void **state) {
+    static const size_t sizes[] = {70, 140, 66, 300, 301, 64, 64, 128};
+    (void)state;
+    for (unsigned in_place = 0; in_place < 2; in_place++) {
+        struct superslab *unit = hak_direct_map(64 * MIB, HAK_SUPERSLAB_SIZE);
+        assert_non_null(unit);
+        size_t bytes = 64 * MIB;
+        unit_fill((void *)unit->base, bytes, 3 * MIB, 1);
+        for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            size_t wanted = sizes[i] * MIB;
+            uintptr_t old = unit->base;
+            fake_os_fail(in_place || wanted <= bytes ? 0 : FAKE_OS_BIT(RESIZE), 1, UINT64_MAX);
+            assert_true(hak_direct_resize(unit, wanted));
+            fake_os_succeed();
+            check_unit(unit, wanted, HAK_SUPERSLAB_SIZE);
+            assert_true(unit_holds((void *)unit->base, bytes, bytes < wanted ? bytes : wanted, 3 * MIB, 1));
+            if (unit->base != old) {
+                assert_null(hak_superslab_of((void *)old));
+            }
+            bytes = wanted;
+            unit_fill((void *)unit->base, bytes, 3 * MIB, 1);
+            assert_int_equal(hak_view.mapped_bytes, bytes);
+        }
+        hak_direct_unmap(unit);
+    }
+}
+
+static void adoption_moves_pages_and_leaves_zeros(void **state) {
+    (void)state;
+    size_t moved = 5 * MIB;
+    char *from = hak_os_reserve_aligned(2 * HAK_SUPERSLAB_SIZE, HAK_SUPERSLAB_SIZE);
+    assert_non_null(from);
+    assert_int_equal(hak_os_commit(from, 2 * HAK_SUPERSLAB_SIZE), 0);
+    unit_fill(from, moved, 70000, 2);
+    for (unsigned set = 0; set < 3; set++) {
+        static const unsigned failing[] = {FAKE_OS_BIT(RESERVE_ALIGNED), FAKE_OS_BIT(COMMIT), FAKE_OS_BIT(MOVE_PAGES)};
+        fake_os_fail(failing[set], 1, UINT64_MAX);
+        assert_null(hak_direct_adopt(from, moved, 64 * MIB));
+        fake_os_succeed();
+        assert_true(unit_holds(from, moved, moved, 70000, 2));
+        assert_int_equal(hak_view.mapped_bytes, 0);
+    }
+    struct superslab *unit = hak_direct_adopt(from, moved, 64 * MIB);
+    assert_non_null(unit);
+    check_unit(unit, 64 * MIB, HAK_SUPERSLAB_SIZE);
+    assert_true(unit_holds((void *)unit->base, moved, moved, 70000, 2));
+    assert_int_equal(*(char *)(unit->base + moved), 0);
+    assert_true(unit_is_zero(from, moved));
+    hak_direct_unmap(unit);
+    assert_int_equal(hak_os_release(from, 2 * HAK_SUPERSLAB_SIZE), 0);
+}
+
+static void an_adopted_mapping_grows_like_others(void **state) {
+    (void)state;
+    size_t moved = 5 * MIB;
+    char *from = hak_os_reserve(moved);
+    assert_non_null(from);
+    assert_int_equal(hak_os_commit(from, moved), 0);
+    unit_fill(from, moved, 70000, 3);
+    struct superslab *unit = hak_direct_adopt(from, moved, 64 * MIB);
+    assert_non_null(unit);
+    bool grown = hak_direct_resize(unit, 128 * MIB);
+    assert_true(unit_holds((void *)unit->base, moved, moved, 70000, 3));
+    hak_direct_unmap(unit);
+    assert_int_equal(hak_os_release(from, moved), 0);
+    assert_true(grown);
+}
+
+/* Headers are reused: a program that maps and unmaps for ever needs no more metadata. */
+static void headers_serve_again(void **state) {
+    (void)state;
+    uint64_t before = 0;
+    for (unsigned round = 0; round < 300; round++) {
+        struct superslab *unit = hak_direct_map(64 * MIB, HAK_SUPERSLAB_SIZE);
+        assert_non_null(unit);
+        hak_direct_unmap(unit);
+        before = round == 10 ? hak_view.metadata_bytes : before;
+    }
+    assert_true(hak_view.metadata_bytes - before <= 4 * 32768); /* leaves of the tree for new addresses */
+}
+
+static void an_address_that_cannot_go_back_loses_its_pages(void **state) {
+    (void)state;
+    struct superslab *unit = hak_direct_map(64 * MIB, HAK_SUPERSLAB_SIZE);
+    assert_non_null(unit);
+    char *base = (char *)unit->base;
+    memset(base, 1, 65536);
+    fake_os_fail(FAKE_OS_BIT(RELEASE), 1, UINT64_MAX);
+    hak_direct_unmap(unit);
+    fake_os_succeed();
+    assert_null(hak_superslab_of(base));
+    assert_true(unit_is_zero(base, 65536));
+    assert_int_equal(hak_os_release(base, 64 * MIB), 0);
+}
+
+static int start(void **state) {
+    (void)state;
+    hak_options.thp = HAK_THP_NEVER;
+    hak_page_map_init();
+    hak_arena_init();
+    lock_acquire(hak_arena_lock());
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mappings_are_zero_aligned_and_counted),
+        cmocka_unit_test(resizing_keeps_contents),
+        cmocka_unit_test(adoption_moves_pages_and_leaves_zeros),
+        cmocka_unit_test(an_adopted_mapping_grows_like_others),
+        cmocka_unit_test(headers_serve_again),
+        cmocka_unit_test(an_address_that_cannot_go_back_loses_its_pages),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}

@@ -1,0 +1,252 @@
+/* heap_test.c
+ * Purpose.     A heap's blocks under contention: what goes out comes back, once, whoever brings it and whether the lock
+ *              is free or not; an empty slab goes back to the superslab.
+ */
+#include "support/expect.h"
+#include "support/fake_os.h"
+#include "support/unit.h"
+
+#include <pthread.h>
+
+#include "base/options.h"
+#include "heap/heap.h"
+#include "heap/outbox.h"
+#include "heap/slab.h"
+#include "segment/view.h"
+
+enum { HEAPS = 3, THREADS = 4, HELD = 600 };
+
+static struct heap *heaps[HEAPS + 1];
+
+static unsigned chain_length(const struct block *chain) {
+    unsigned length = 0;
+    for (; chain != NULL; chain = chain->next) {
+        length++;
+    }
+    return length;
+}
+
+static struct block *chain_last(struct block *chain) {
+    while (chain->next != NULL) {
+        chain = chain->next;
+    }
+    return chain;
+}
+
+/* Every heap has all its blocks, so nothing is in use. */
+static void check_all_is_back(void) {
+    for (unsigned i = 1; i <= HEAPS; i++) {
+        assert_null(heaps[i]->pending);
+        assert_int_equal(heaps[i]->lock.word, 0);
+        for (unsigned c = 0; c < HAK_CLASS_COUNT; c++) {
+            assert_true(list_is_empty(&heaps[i]->with_room[c]));
+        }
+    }
+    assert_int_equal(hak_view.active_bytes, 0);
+    assert_int_equal(hak_view.slab_superslabs + hak_view.large_superslabs, 0);
+}
+
+static void takes_and_returns_of_every_class(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        struct block *chain;
+        unsigned got = hak_heap_take(heaps[1], c, 37, &chain);
+        assert_in_range(got, 37 / 2, 37);
+        assert_int_equal(chain_length(chain), got);
+        for (struct block *block = chain; block != NULL; block = block->next) {
+            assert_int_equal(page_map_flat_get(block), slab_entry(1, c));
+            assert_int_equal(slab_class(hak_slab_of(block)), c);
+        }
+        hak_heap_return(heaps[1], chain);
+        check_all_is_back();
+    }
+}
+
+static void a_slab_is_listed_iff_it_has_room(void **state) {
+    unsigned c = size_class_of(8192);
+    unsigned capacity = hak_size_class[c].capacity;
+    struct block *chain;
+    (void)state;
+    assert_int_equal(hak_heap_take(heaps[2], c, capacity - 1, &chain), capacity - 1);
+    struct block *rest = chain->next;
+    assert_false(list_is_empty(&heaps[2]->with_room[c]));
+    struct block *last;
+    assert_int_equal(hak_heap_take(heaps[2], c, 1, &last), 1);
+    assert_ptr_equal(hak_slab_of(last), hak_slab_of(chain));
+    assert_true(list_is_empty(&heaps[2]->with_room[c]));
+    chain->next = NULL;
+    hak_heap_return(heaps[2], chain);
+    assert_ptr_equal(heaps[2]->with_room[c].next, &hak_slab_of(last)->link);
+    hak_heap_return(heaps[2], rest);
+    hak_heap_return(heaps[2], last);
+    check_all_is_back();
+}
+
+/* What is returned while the lock is taken waits on the pending stack, for whoever looks next. */
+static void blocks_wait_while_the_lock_is_taken(void **state) {
+    struct block *first;
+    struct block *second;
+    unsigned c = size_class_of(100);
+    (void)state;
+    assert_int_equal(hak_heap_take(heaps[1], c, 8, &first), 8);
+    assert_int_equal(hak_heap_take(heaps[1], c, 5, &second), 5);
+    lock_acquire(&heaps[1]->lock);
+    hak_heap_return_remote(heaps[1], first, chain_last(first));
+    hak_heap_return_remote(heaps[1], second, chain_last(second));
+    assert_int_equal(chain_length(heaps[1]->pending), 13);
+    lock_release(&heaps[1]->lock);
+    hak_heap_collect(heaps[1]);
+    check_all_is_back();
+    assert_int_equal(hak_heap_take(heaps[1], c, 8, &first), 8);
+    assert_int_equal(hak_heap_take(heaps[1], c, 8, &second), 8);
+    lock_acquire(&heaps[1]->lock);
+    hak_heap_return_remote(heaps[1], first, chain_last(first));
+    lock_release(&heaps[1]->lock);
+    hak_heap_return(heaps[1], second);
+    check_all_is_back();
+}
+
+static void without_memory_there_are_no_blocks(void **state) {
+    struct block *chain = (struct block *)(uintptr_t)1;
+    (void)state;
+    lock_acquire(hak_arena_lock());
+    (void)hak_arena_release_unused();
+    lock_release(hak_arena_lock());
+    fake_os_fail(FAKE_OS_BIT(RESERVE_ALIGNED), 1, UINT64_MAX);
+    assert_int_equal(hak_heap_take(heaps[1], 7, 30, &chain), 0);
+    fake_os_succeed();
+    assert_null(chain);
+    check_all_is_back();
+    assert_true(hak_heap_take(heaps[1], 7, 30, &chain) > 0);
+    hak_heap_return(heaps[1], chain);
+}
+
+static void tiny_slabs_may_come_from_the_space_of_large_blocks(void **state) {
+    struct block *tiny;
+    struct block *mid;
+    (void)state;
+    hak_options.tiny_use_superslab = 0;
+    assert_true(hak_heap_take(heaps[1], HAK_TINY_CLASSES, 2, &tiny) > 0);
+    assert_true(hak_heap_take(heaps[1], HAK_TINY_CLASSES + 1, 2, &mid) > 0);
+    assert_int_equal(hak_superslab_of(tiny)->pool, POOL_LARGE);
+    assert_int_equal(hak_superslab_of(mid)->pool, POOL_SLABS);
+    hak_options.tiny_use_superslab = 1;
+    hak_heap_return(heaps[1], tiny);
+    hak_heap_return(heaps[1], mid);
+    check_all_is_back();
+}
+
+static void an_outbox_sends_each_block_home(void **state) {
+    static struct outbox outbox;
+    struct block *chain[HEAPS + 1];
+    unsigned count = 0;
+    bool full = false;
+    (void)state;
+    for (unsigned i = 1; i <= HEAPS; i++) {
+        assert_int_equal(hak_heap_take(heaps[i], 2, HAK_OUTBOX_BLOCKS, &chain[i]), HAK_OUTBOX_BLOCKS);
+    }
+    while (chain[HEAPS] != NULL) {
+        unsigned heap = 1 + count % HEAPS;
+        struct block *block = chain[heap];
+        chain[heap] = block->next;
+        full = outbox_add(&outbox, block, heap, 32);
+        count++;
+        assert_int_equal(outbox.count, (count - 1) % HAK_OUTBOX_BLOCKS + 1);
+        assert_int_equal(outbox.bytes, outbox.count * 32);
+        assert_int_equal(full, outbox.count == HAK_OUTBOX_BLOCKS);
+        if (full) {
+            hak_outbox_flush(&outbox, heaps);
+            assert_int_equal(outbox.count + outbox.bytes, 0);
+        }
+    }
+    hak_outbox_flush(&outbox, heaps);
+    for (unsigned i = 1; i <= HEAPS; i++) {
+        hak_heap_return(heaps[i], chain[i]);
+    }
+    assert_int_equal(count, HEAPS * HAK_OUTBOX_BLOCKS);
+    check_all_is_back();
+    for (unsigned i = 1; i < HAK_OUTBOX_BYTES / 20000 + 1; i++) {
+        assert_false(outbox_add(&outbox, NULL, 1, 20000));
+    }
+    assert_true(outbox_add(&outbox, NULL, 1, 20000));
+}
+
+static void *work(void *argument) {
+    uint64_t random = (uintptr_t)argument;
+    static _Thread_local struct block *held[HELD];
+    static _Thread_local unsigned classes[HELD];
+    static _Thread_local struct outbox outbox;
+    unsigned count = 0;
+    for (unsigned step = 0; step < 6000; step++) {
+        struct heap *heap = heaps[1 + unit_below(&random, HEAPS)];
+        unsigned c = 1 + unit_below(&random, 20) * 5;
+        if (count + 16 < HELD && unit_below(&random, 2) == 0) {
+            struct block *chain;
+            unsigned got = hak_heap_take(heap, c, 1 + unit_below(&random, 16), &chain);
+            EXPECT(got > 0 && chain_length(chain) == got);
+            for (; chain != NULL; count++) {
+                held[count] = chain;
+                classes[count] = c;
+                chain = chain->next;
+                unit_fill(held[count], size_class_bytes(c), 256, (uintptr_t)held[count] + (uintptr_t)argument);
+            }
+        }
+        for (unsigned i = 0; i < 8 && count > 0; i++) {
+            unsigned at = unit_below(&random, count);
+            size_t size = size_class_bytes(classes[at]);
+            EXPECT(unit_holds(held[at], size, size, 256, (uintptr_t)held[at] + (uintptr_t)argument));
+            uint32_t entry = page_map_flat_get(held[at]);
+            EXPECT((entry & ENTRY_SLOT_MASK) == classes[at] * sizeof(struct hak_slot));
+            if (outbox_add(&outbox, held[at], entry >> ENTRY_HEAP_SHIFT, (uint32_t)size)) {
+                hak_outbox_flush(&outbox, heaps);
+            }
+            held[at] = held[--count];
+            classes[at] = classes[count];
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        held[i]->next = NULL;
+        hak_heap_return_remote(heaps[page_map_flat_get(held[i]) >> ENTRY_HEAP_SHIFT], held[i], held[i]);
+    }
+    hak_outbox_flush(&outbox, heaps);
+    return NULL;
+}
+
+static void under_contention_counts_add_up(void **state) {
+    pthread_t threads[THREADS];
+    (void)state;
+    for (uintptr_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)(i * 100 + 1)), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    check_all_is_back();
+}
+
+static int start(void **state) {
+    (void)state;
+    hak_page_map_init();
+    hak_arena_init();
+    hak_superslab_init();
+    for (uint32_t i = 1; i <= HEAPS; i++) {
+        heaps[i] = hak_heap_new(i);
+        if (heaps[i] == NULL || heaps[i]->id != i) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_and_returns_of_every_class),
+        cmocka_unit_test(a_slab_is_listed_iff_it_has_room),
+        cmocka_unit_test(blocks_wait_while_the_lock_is_taken),
+        cmocka_unit_test(without_memory_there_are_no_blocks),
+        cmocka_unit_test(tiny_slabs_may_come_from_the_space_of_large_blocks),
+        cmocka_unit_test(an_outbox_sends_each_block_home),
+        cmocka_unit_test(under_contention_counts_add_up),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}

@@ -1,0 +1,181 @@
+/* options_test.c
+ * Purpose.     Options out of the environment: every one by both of its names, precedence, and a message for whatever
+ *              is not understood, which is then ignored.
+ * Design.      A child with the environment in question reads, prints, and its stderr is compared to the letter.
+ */
+#include "support/child.h"
+#include "support/unit.h"
+
+#include "api/options.h"
+#include "base/options.h"
+
+extern char **environ;
+
+struct change {
+    int64_t *option;
+    int64_t value;
+};
+
+struct setting {
+    const char *variables[4]; /* the whole environment */
+    struct change changes[3]; /* of the defaults */
+    const char *messages;
+};
+
+#define TO(field, value)                                                                                               \
+    { &hak_options.field, value }
+
+static void read_in_child(void *argument) {
+    struct setting *setting = argument;
+    struct hak_options before = hak_options;
+    environ = (char **)(uintptr_t)setting->variables;
+    hak_options_read();
+    for (unsigned i = 0; setting->changes[i].option != NULL; i++) {
+        EXPECT(*setting->changes[i].option == setting->changes[i].value);
+        *setting->changes[i].option =
+            *(int64_t *)((char *)&before + ((char *)setting->changes[i].option - (char *)&hak_options));
+    }
+    EXPECT(memcmp(&hak_options, &before, sizeof before) == 0);
+}
+
+static void check(struct setting *settings, size_t count) {
+    static struct child child;
+    for (size_t i = 0; i < count; i++) {
+        child_run(&child, read_in_child, &settings[i]);
+        assert_string_equal(child.text, settings[i].messages);
+        assert_int_equal(child.status, 0);
+    }
+}
+
+#define CHECK(settings) check(settings, sizeof(settings) / sizeof *(settings))
+
+static void every_option_by_its_variable(void **state) {
+    struct setting settings[] = {
+        {{NULL}, {{NULL, 0}}, ""},
+        {{"PATH=/bin", "HAKMEMX=1", "XHAKMEM_THP=never", NULL}, {{NULL, 0}}, ""},
+        {{"HAKMEM_PURGE_DELAY=0", NULL}, {TO(purge_delay, 0)}, ""},
+        {{"HAKMEM_PURGE_DELAY=86400000", NULL}, {TO(purge_delay, 86400000)}, ""},
+        {{"HAKMEM_THP=never", NULL}, {TO(thp, HAK_THP_NEVER)}, ""},
+        {{"HAKMEM_THP=adaptive", NULL}, {TO(thp, HAK_THP_ADAPTIVE)}, ""},
+        {{"HAKMEM_THP=always", NULL}, {TO(thp, HAK_THP_ALWAYS)}, ""},
+        {{"HAKMEM_ON_ERROR=report", NULL}, {TO(on_error, HAK_ON_ERROR_REPORT)}, ""},
+        {{"HAKMEM_WRAP_TINY=0", NULL}, {TO(wrap_tiny, 0)}, ""},
+        {{"HAKMEM_TINY_USE_SUPERSLAB=0", NULL}, {TO(tiny_use_superslab, 0)}, ""},
+        {{"HAKMEM_HEAPS=1023", NULL}, {TO(heaps, 1023)}, ""},
+        {{"HAKMEM_CACHE_BYTES=4096", NULL}, {TO(cache_bytes, 4096)}, ""},
+        {{"HAKMEM_BACKGROUND_THREAD=1", NULL}, {TO(background_thread, 1)}, ""},
+        {{"HAKMEM_CONFIRM=1", NULL}, {TO(confirm, 1)}, ""},
+    };
+    (void)state;
+    CHECK(settings);
+}
+
+static void conf_holds_many_and_a_variable_wins(void **state) {
+    struct setting settings[] = {
+        {{"HAKMEM_CONF=purge_delay:5,thp:always", NULL}, {TO(purge_delay, 5), TO(thp, HAK_THP_ALWAYS)}, ""},
+        {{"HAKMEM_CONF=", NULL}, {{NULL, 0}}, ""},
+        {{"HAKMEM_CONF=heaps:3,", NULL}, {TO(heaps, 3)}, ""},
+        {{"HAKMEM_CONF=heaps:3,heaps:4", NULL}, {TO(heaps, 4)}, ""},
+        {{"HAKMEM_CONF=heaps:3", "HAKMEM_HEAPS=7", NULL}, {TO(heaps, 7)}, ""},
+        {{"HAKMEM_HEAPS=7", "HAKMEM_CONF=heaps:3", NULL}, {TO(heaps, 7)}, ""},
+        {{"HAKMEM_CONF=heaps:3", "HAKMEM_HEAPS=x", NULL},
+         {TO(heaps, 3)},
+         "hakmem: bad value heaps=x: a number from 0 to 1023; ignored\n"},
+    };
+    (void)state;
+    CHECK(settings);
+}
+
+static void bad_values_are_named_and_ignored(void **state) {
+#define BAD(name, value, expected) "hakmem: bad value " name "=" value ": " expected "; ignored\n"
+    struct setting settings[] = {
+        {{"HAKMEM_HEAPS=1024", NULL}, {{NULL, 0}}, BAD("heaps", "1024", "a number from 0 to 1023")},
+        {{"HAKMEM_HEAPS=-1", NULL}, {{NULL, 0}}, BAD("heaps", "-1", "a number from 0 to 1023")},
+        {{"HAKMEM_HEAPS=", NULL}, {{NULL, 0}}, BAD("heaps", "", "a number from 0 to 1023")},
+        {{"HAKMEM_HEAPS", NULL}, {{NULL, 0}}, BAD("heaps", "", "a number from 0 to 1023")},
+        {{"HAKMEM_HEAPS=12a", NULL}, {{NULL, 0}}, BAD("heaps", "12a", "a number from 0 to 1023")},
+        {{"HAKMEM_HEAPS= 1", NULL}, {{NULL, 0}}, BAD("heaps", " 1", "a number from 0 to 1023")},
+        {{"HAKMEM_CONFIRM=2", NULL}, {{NULL, 0}}, BAD("confirm", "2", "a number from 0 to 1")},
+        {{"HAKMEM_CONFIRM=yes", NULL}, {{NULL, 0}}, BAD("confirm", "yes", "a number from 0 to 1")},
+        {{"HAKMEM_PURGE_DELAY=18446744073709551617", NULL},
+         {{NULL, 0}},
+         BAD("purge_delay", "18446744073709551617", "a number from 0 to 86400000")},
+        {{"HAKMEM_THP=alway", NULL}, {{NULL, 0}}, BAD("thp", "alway", "one of never|adaptive|always")},
+        {{"HAKMEM_THP=always|", NULL}, {{NULL, 0}}, BAD("thp", "always|", "one of never|adaptive|always")},
+        {{"HAKMEM_THP=", NULL}, {{NULL, 0}}, BAD("thp", "", "one of never|adaptive|always")},
+        {{"HAKMEM_THP=1", NULL}, {{NULL, 0}}, BAD("thp", "1", "one of never|adaptive|always")},
+        {{"HAKMEM_CONF=on_error:die,heaps:2", NULL}, {TO(heaps, 2)}, BAD("on_error", "die", "one of abort|report")},
+    };
+    (void)state;
+    CHECK(settings);
+}
+
+static void unknown_names_are_named_and_ignored(void **state) {
+    struct setting settings[] = {
+        {{"HAKMEM_HEEPS=1", NULL}, {{NULL, 0}}, "hakmem: unknown option HAKMEM_HEEPS; ignored\n"},
+        {{"HAKMEM_heaps=1", NULL}, {{NULL, 0}}, "hakmem: unknown option HAKMEM_heaps; ignored\n"},
+        {{"HAKMEM_=1", NULL}, {{NULL, 0}}, "hakmem: unknown option HAKMEM_; ignored\n"},
+        {{"HAKMEM_CONF=HEAPS:1", NULL}, {{NULL, 0}}, "hakmem: unknown option in HAKMEM_CONF: HEAPS; ignored\n"},
+        {{"HAKMEM_CONF=heap:1,thp:never", NULL},
+         {TO(thp, HAK_THP_NEVER)},
+         "hakmem: unknown option in HAKMEM_CONF: heap; ignored\n"},
+        {{"HAKMEM_CONF=heaps,thp:never", NULL},
+         {TO(thp, HAK_THP_NEVER)},
+         "hakmem: no value in HAKMEM_CONF for heaps; ignored\n"},
+        {{"HAKMEM_A=1", "HAKMEM_B=2", NULL},
+         {{NULL, 0}},
+         "hakmem: unknown option HAKMEM_A; ignored\nhakmem: unknown option HAKMEM_B; ignored\n"},
+    };
+    (void)state;
+    CHECK(settings);
+}
+
+static void read_long_values(void *unused) {
+    static char variable[4000] = "HAKMEM_HEAPS=";
+    static char conf[4000] = "HAKMEM_CONF=";
+    char *variables[] = {variable, conf, NULL};
+    (void)unused;
+    memset(variable + strlen(variable), '9', 3000);
+    memset(conf + strlen(conf), 'n', 3000);
+    environ = variables;
+    hak_options_read();
+    EXPECT(hak_options.heaps == 0);
+}
+
+static void long_values_are_cut_in_messages(void **state) {
+    static struct child child;
+    (void)state;
+    child_run(&child, read_long_values, NULL);
+    assert_int_equal(child.status, 0);
+    assert_non_null(strstr(child.text, "hakmem: bad value heaps=99999"));
+    assert_non_null(strstr(child.text, "hakmem: unknown option in HAKMEM_CONF: nnnn"));
+    assert_true(child.length < 600);
+    assert_int_equal(child.text[child.length - 1], '\n');
+}
+
+static void print_all(void *unused) {
+    (void)unused;
+    hak_options.thp = HAK_THP_ALWAYS;
+    hak_options.on_error = HAK_ON_ERROR_REPORT;
+    hak_options.heaps = 12;
+    hak_options_print();
+}
+
+static void printing_shows_every_option(void **state) {
+    static struct child child;
+    (void)state;
+    child_run(&child, print_all, NULL);
+    assert_int_equal(child.status, 0);
+    assert_string_equal(child.text, "hakmem: purge_delay=1000\nhakmem: thp=always\nhakmem: on_error=report\n"
+                                    "hakmem: wrap_tiny=1\nhakmem: tiny_use_superslab=1\nhakmem: heaps=12\n"
+                                    "hakmem: cache_bytes=65536\nhakmem: background_thread=0\nhakmem: confirm=0\n");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_option_by_its_variable),     cmocka_unit_test(conf_holds_many_and_a_variable_wins),
+        cmocka_unit_test(bad_values_are_named_and_ignored), cmocka_unit_test(unknown_names_are_named_and_ignored),
+        cmocka_unit_test(long_values_are_cut_in_messages),  cmocka_unit_test(printing_shows_every_option),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

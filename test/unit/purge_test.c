@@ -1,0 +1,195 @@
+/* purge_test.c
+ * Purpose.     Dirty pages go back to the kernel when their delay is over, when too many wait, and on request; never
+ *              pages in use, and never before.
+ * Design.      The clock is the test's. Whether pages went back is asked of the kernel (mincore).
+ */
+#include "support/fake_os.h"
+#include "support/unit.h"
+
+#include <sys/mman.h>
+
+#include "base/options.h"
+#include "os/os.h"
+#include "segment/page_map.h"
+#include "segment/purge.h"
+#include "segment/superslab.h"
+#include "segment/view.h"
+
+#define DELAY 1000
+
+static uint64_t now_ms;
+
+static void set_clock(uint64_t ms) {
+    now_ms = ms;
+    fake_os_set_clock(ms);
+}
+
+static size_t resident_granules(const void *p, unsigned granules) {
+    static unsigned char resident[HAK_SUPERSLAB_SIZE / 4096];
+    size_t pages = granules * HAK_GRANULE_SIZE / hak_os_page_size();
+    size_t count = 0;
+    assert_int_equal(mincore((void *)(uintptr_t)p, granules * HAK_GRANULE_SIZE, resident), 0);
+    for (size_t i = 0; i < pages; i++) {
+        count += resident[i] & 1;
+    }
+    return count * hak_os_page_size() / HAK_GRANULE_SIZE;
+}
+
+static struct slab *take_filled(unsigned granules) {
+    bool zero;
+    struct slab *run = hak_superslab_take(POOL_LARGE, granules, RUN_LARGE, 0, &zero);
+    assert_non_null(run);
+    memset((void *)run->base, 1, granules * HAK_GRANULE_SIZE);
+    assert_int_equal(resident_granules((void *)run->base, granules), granules);
+    return run;
+}
+
+static uint64_t retained_granules(void) {
+    return hak_view.retained_bytes / HAK_GRANULE_SIZE;
+}
+
+static void pages_go_back_when_their_delay_is_over(void **state) {
+    (void)state;
+    struct slab *run = take_filled(10);
+    struct slab *kept = take_filled(2);
+    uintptr_t base = run->base;
+    uint64_t purged = hak_view.purged_bytes;
+    hak_superslab_give(run, 10);
+    assert_int_equal(retained_granules(), 10);
+    set_clock(now_ms + DELAY - 1);
+    hak_purge_tick();
+    assert_int_equal(resident_granules((void *)base, 10), 10);
+    set_clock(now_ms + 1);
+    hak_purge_tick();
+    assert_int_equal(resident_granules((void *)base, 10), 0);
+    assert_int_equal(resident_granules((void *)kept->base, 2), 2);
+    assert_int_equal(retained_granules(), 0);
+    assert_int_equal(hak_view.purged_bytes - purged, 10 * HAK_GRANULE_SIZE);
+    assert_true(unit_is_zero((void *)base, 10 * HAK_GRANULE_SIZE));
+    hak_superslab_give(kept, 2);
+}
+
+static void a_clock_read_too_early_purges_nothing(void **state) {
+    (void)state;
+    struct slab *run = take_filled(1);
+    hak_superslab_give(run, 1);
+    fake_os_set_clock(now_ms - 1); /* as by a thread that read it and was stopped before it had the lock */
+    hak_purge_tick();
+    assert_int_equal(retained_granules(), 1);
+    set_clock(now_ms);
+}
+
+static void all_on_request(void **state) {
+    (void)state;
+    struct slab *runs[8];
+    for (unsigned i = 0; i < 8; i++) {
+        runs[i] = take_filled(20);
+    }
+    for (unsigned i = 0; i < 8; i += 2) {
+        hak_superslab_give(runs[i], 20);
+    }
+    assert_int_equal(retained_granules(), 80);
+    assert_true(hak_purge_all());
+    assert_int_equal(retained_granules(), 0);
+    assert_true(list_is_empty(&hak_purge_queue));
+    assert_false(hak_purge_all());
+    for (unsigned i = 1; i < 8; i += 2) {
+        assert_int_equal(resident_granules((void *)runs[i]->base, 20), 20);
+        assert_int_equal(*(char *)runs[i]->base, 1);
+        hak_superslab_give(runs[i], 20);
+    }
+}
+
+static void without_delay_at_once(void **state) {
+    (void)state;
+    hak_options.purge_delay = 0;
+    struct slab *run = take_filled(5);
+    uintptr_t base = run->base;
+    hak_superslab_give(run, 5);
+    assert_int_equal(retained_granules(), 0);
+    assert_int_equal(resident_granules((void *)base, 5), 0);
+}
+
+/* Of what is too much the oldest goes. */
+static void what_waits_is_limited(void **state) {
+    (void)state;
+    struct slab *runs[16];
+    uintptr_t first = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        runs[i] = take_filled(32);
+    }
+    first = runs[0]->base;
+    for (unsigned i = 0; i < 16; i++) {
+        hak_superslab_give(runs[i], 32);
+        uint64_t limit = hak_view.active_bytes / 4;
+        assert_true(hak_view.retained_bytes <= (limit > HAK_RETAINED_MIN_BYTES ? limit : HAK_RETAINED_MIN_BYTES));
+    }
+    assert_true(hak_view.retained_bytes > HAK_RETAINED_MIN_BYTES / 2);
+    assert_int_equal(resident_granules((void *)first, 32), 0);
+}
+
+static void a_refusal_is_tried_again_after_another_delay(void **state) {
+    (void)state;
+    struct slab *run = take_filled(3);
+    struct slab *other = take_filled(40);
+    struct slab *filler = take_filled(40);
+    hak_superslab_give(run, 3);
+    hak_superslab_give(other, 40);
+    uint64_t purged = hak_view.purged_bytes;
+    fake_os_fail(FAKE_OS_BIT(PURGE), 1, UINT64_MAX);
+    set_clock(now_ms + DELAY);
+    hak_purge_tick();
+    assert_false(hak_purge_all());
+    fake_os_succeed();
+    assert_int_equal(fake_os_failures(), 2);
+    assert_int_equal(retained_granules(), 43);
+    assert_int_equal(hak_view.purged_bytes, purged);
+    set_clock(now_ms + DELAY);
+    hak_purge_tick();
+    assert_int_equal(retained_granules(), 0);
+    hak_superslab_give(filler, 40);
+}
+
+static void a_tick_does_not_wait_for_the_lock(void **state) {
+    (void)state;
+    struct slab *run = take_filled(1);
+    hak_superslab_give(run, 1);
+    set_clock(now_ms + DELAY);
+    lock_acquire(hak_arena_lock());
+    hak_purge_tick();
+    lock_release(hak_arena_lock());
+    assert_int_equal(retained_granules(), 1);
+    hak_purge_tick();
+    assert_int_equal(retained_granules(), 0);
+}
+
+static int clean(void **state) {
+    (void)state;
+    fake_os_succeed();
+    hak_options.purge_delay = DELAY;
+    hak_options.thp = HAK_THP_NEVER;
+    set_clock(now_ms + 100 * DELAY);
+    (void)hak_purge_all();
+    return hak_view.active_bytes + hak_view.retained_bytes == 0 ? 0 : -1;
+}
+
+static int start(void **state) {
+    hak_page_map_init();
+    hak_arena_init();
+    hak_superslab_init();
+    return clean(state);
+}
+
+int main(void) {
+#define PURGE_TEST(f) cmocka_unit_test_teardown(f, clean)
+    const struct CMUnitTest tests[] = {
+        PURGE_TEST(pages_go_back_when_their_delay_is_over),
+        PURGE_TEST(a_clock_read_too_early_purges_nothing),
+        PURGE_TEST(all_on_request),
+        PURGE_TEST(without_delay_at_once),
+        PURGE_TEST(what_waits_is_limited),
+        PURGE_TEST(a_refusal_is_tried_again_after_another_delay),
+        PURGE_TEST(a_tick_does_not_wait_for_the_lock),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}

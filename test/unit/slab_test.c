@@ -1,0 +1,193 @@
+/* slab_test.c
+ * Purpose.     One slab of every class: blocks are disjoint, carved in address order and only when needed, returned ones
+ *              come first, and the counts always add up.
+ */
+#include "support/unit.h"
+
+#include "base/bits.h"
+#include "heap/heap.h"
+#include "heap/slab.h"
+#include "segment/purge.h"
+
+enum { HEAP_ID = 5 };
+
+static struct slab *new_slab(unsigned c) {
+    bool zero;
+    struct slab *slab =
+        hak_superslab_take(POOL_SLABS, hak_size_class[c].granules, RUN_SLAB, slab_entry(HEAP_ID, c), &zero);
+    assert_non_null(slab);
+    hak_slab_init(slab);
+    assert_int_equal(slab_class(slab), c);
+    assert_int_equal(slab->entry >> ENTRY_HEAP_SHIFT, HEAP_ID);
+    assert_int_equal(slab->capacity, hak_size_class[c].capacity);
+    assert_true(hak_slab_is_valid(slab) && slab_has_room(slab));
+    assert_int_equal(hak_slab_touched(slab), 0);
+    return slab;
+}
+
+/* Takes until the slab is full, `want` at a time; every block once, in the slab, at a multiple of the size. */
+static unsigned take_all(struct slab *slab, unsigned want, struct block **blocks) {
+    size_t size = size_class_bytes(slab_class(slab));
+    unsigned count = 0;
+    while (slab_has_room(slab)) {
+        struct block *chain = NULL;
+        unsigned got = hak_slab_take(slab, want, &chain);
+        assert_in_range(got, 1, want);
+        for (unsigned i = 0; i < got; i++) {
+            uintptr_t offset = (uintptr_t)chain - slab->base;
+            assert_int_equal(offset % size, 0);
+            assert_true(offset + size <= slab->granules * HAK_GRANULE_SIZE);
+            blocks[count++] = chain;
+            chain = chain->next;
+        }
+        assert_null(chain);
+        assert_int_equal(slab->used, count);
+        assert_true(hak_slab_is_valid(slab));
+    }
+    return count;
+}
+
+static void check_each_once(const struct slab *slab, struct block *const *blocks, unsigned count) {
+    static unsigned char seen[4096];
+    size_t size = size_class_bytes(slab_class(slab));
+    memset(seen, 0, sizeof seen);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned index = (unsigned)(((uintptr_t)blocks[i] - slab->base) / size);
+        assert_int_equal(seen[index], 0);
+        seen[index] = 1;
+    }
+}
+
+static void every_class_gives_all_its_blocks(void **state) {
+    static struct block *blocks[4096];
+    static const unsigned wants[] = {1, 3, 32, 4096};
+    (void)state;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        struct slab *slab = new_slab(c);
+        unsigned capacity = slab->capacity;
+        for (unsigned round = 0; round < 4; round++) {
+            assert_int_equal(take_all(slab, wants[round], blocks), capacity);
+            check_each_once(slab, blocks, capacity);
+            assert_int_equal(slab->carved, capacity);
+            assert_int_equal(hak_slab_touched(slab), slab->granules);
+            for (unsigned i = 0; i < capacity; i++) {
+                hak_slab_put(slab, blocks[(i * 7919 + round) % capacity]); /* 7919 is prime: each once */
+            }
+            assert_int_equal(slab->free_count, capacity);
+            assert_int_equal(slab->used, 0);
+        }
+        hak_superslab_give(slab, hak_slab_touched(slab));
+    }
+}
+
+static void memory_is_carved_as_it_is_needed(void **state) {
+    (void)state;
+    (void)hak_purge_all();
+    struct slab *slab = new_slab(size_class_of(1024));
+    struct block *chain = NULL;
+    assert_int_equal(hak_slab_take(slab, 5, &chain), 5);
+    assert_int_equal(slab->carved, 5);
+    assert_int_equal(hak_slab_touched(slab), 1);
+    for (unsigned i = 0; i < 5; i++, chain = chain->next) {
+        assert_int_equal((uintptr_t)chain, slab->base + i * 1024);
+    }
+    assert_true(unit_is_zero((char *)slab->base + 5 * 1024, HAK_GRANULE_SIZE - 5 * 1024));
+    for (unsigned i = 0; i < 5; i++) {
+        hak_slab_put(slab, (struct block *)(slab->base + i * 1024));
+    }
+    hak_superslab_give(slab, hak_slab_touched(slab));
+}
+
+static void returned_blocks_go_first_and_chains_are_joined(void **state) {
+    struct slab *slab = new_slab(size_class_of(48));
+    struct block *taken = NULL;
+    struct block *chain = NULL;
+    struct block mine = {NULL};
+    (void)state;
+    assert_int_equal(hak_slab_take(slab, 10, &taken), 10);
+    struct block *a = taken;
+    struct block *b = taken->next;
+    struct block *rest = b->next;
+    hak_slab_put(slab, a);
+    hak_slab_put(slab, b);
+    chain = &mine;
+    assert_int_equal(hak_slab_take(slab, 8, &chain), 2);
+    assert_ptr_equal(chain, b);
+    assert_ptr_equal(chain->next, a);
+    assert_ptr_equal(a->next, &mine);
+    assert_int_equal(slab->carved, 10);
+    chain = &mine;
+    assert_int_equal(hak_slab_take(slab, 8, &chain), 8);
+    assert_int_equal(slab->carved, 18);
+    struct block *last = chain;
+    for (unsigned i = 1; i < 8; i++) {
+        last = last->next;
+    }
+    assert_ptr_equal(last->next, &mine);
+    for (unsigned i = 0; i < 8; i++) {
+        struct block *next = chain->next;
+        hak_slab_put(slab, chain);
+        chain = next;
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        struct block *next = rest->next;
+        hak_slab_put(slab, rest);
+        rest = next;
+    }
+    hak_slab_put(slab, a);
+    hak_slab_put(slab, b);
+    assert_int_equal(slab->used, 0);
+    hak_superslab_give(slab, hak_slab_touched(slab));
+}
+
+static void random_use_keeps_the_books(void **state) {
+    static struct block *out[4096];
+    uint64_t random = 9;
+    (void)state;
+    for (unsigned c = 3; c < HAK_CLASS_COUNT; c += 7) {
+        struct slab *slab = new_slab(c);
+        size_t size = size_class_bytes(c);
+        unsigned count = 0;
+        for (unsigned step = 0; step < 2000; step++) {
+            if (slab_has_room(slab) && unit_below(&random, 2) == 0) {
+                struct block *chain = NULL;
+                unsigned got = hak_slab_take(slab, 1 + unit_below(&random, 9), &chain);
+                for (unsigned i = 0; i < got; i++) {
+                    struct block *next = chain->next;
+                    out[count++] = chain;
+                    unit_fill(chain, size, 64, (uintptr_t)chain);
+                    chain = next;
+                }
+            } else if (count > 0) {
+                unsigned at = unit_below(&random, count);
+                assert_true(unit_holds(out[at], size, size, 64, (uintptr_t)out[at]));
+                hak_slab_put(slab, out[at]);
+                out[at] = out[--count];
+            }
+            assert_int_equal(slab->used, count);
+            assert_true(hak_slab_is_valid(slab));
+        }
+        while (count > 0) {
+            hak_slab_put(slab, out[--count]);
+        }
+        hak_superslab_give(slab, hak_slab_touched(slab));
+    }
+}
+
+static int start(void **state) {
+    (void)state;
+    hak_page_map_init();
+    hak_arena_init();
+    hak_superslab_init();
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_class_gives_all_its_blocks),
+        cmocka_unit_test(memory_is_carved_as_it_is_needed),
+        cmocka_unit_test(returned_blocks_go_first_and_chains_are_joined),
+        cmocka_unit_test(random_use_keeps_the_books),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}

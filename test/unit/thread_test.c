@@ -1,0 +1,260 @@
+/* thread_test.c
+ * Purpose.     A thread's caches: how much they may hold, that room and list agree, where blocks go when a cache is full,
+ *              when a thread flushes and when it ends; records and heaps are shared out and reused.
+ * Design.      Through hak_malloc and hak_free, looking at the calling thread's record. The counts themselves are the
+ *              subject of counts_test.c.
+ */
+#include "support/expect.h"
+#include "support/fake_os.h"
+#include "support/unit.h"
+
+#include <pthread.h>
+
+#include "base/options.h"
+#include "base/size_class.h"
+#include "hakmem.h"
+#include "heap/slab.h"
+#include "heap/thread.h"
+#include "heap/thread_list.h"
+#include "segment/view.h"
+
+enum { MANY = 9000, THREADS_MAX = 40 };
+
+static void *many[MANY];
+
+static unsigned length_of(const struct hak_slot *slot) {
+    unsigned length = 0;
+    for (const struct block *block = slot->head; block != NULL; block = block->next) {
+        length++;
+    }
+    return length;
+}
+
+static size_t most_blocks(unsigned c, size_t bytes) {
+    size_t blocks = bytes / size_class_bytes(c);
+    return blocks < 4 ? 4 : blocks > 4096 ? 4096 : blocks;
+}
+
+/* The invariants of thread_cache.h, and the limits of what a thread may keep. */
+static void check_caches(const struct thread *thread) {
+    size_t held = 0;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        const struct hak_slot *slot = &thread->view.slot[c];
+        const struct hak_flow *flow = &thread->view.flow[c];
+        unsigned length = length_of(slot);
+        EXPECT(slot->room >= 0 && slot->room == flow->capacity - (int32_t)length);
+        EXPECT((size_t)flow->capacity <= most_blocks(c, HAK_CACHE_BYTES));
+        EXPECT((size_t)flow->capacity >= most_blocks(c, HAK_CACHE_START_BYTES));
+        EXPECT(slot->mallocs_left > 0 && slot->mallocs_left <= HAK_CHORES_INTERVAL);
+        EXPECT(flow->taken >= flow->returned);
+        for (const struct block *block = slot->head; block != NULL; block = block->next) {
+            EXPECT(page_map_flat_get(block) == slab_entry(thread->heap->id, c));
+        }
+        held += length * size_class_bytes(c);
+    }
+    EXPECT(held <= (size_t)6 << 20);
+    EXPECT(thread->view.slot[0].head == NULL);
+    EXPECT(thread->view.tag == thread->heap->id << ENTRY_HEAP_SHIFT);
+    EXPECT(thread->outbox.count < HAK_OUTBOX_BLOCKS && thread->outbox.bytes < HAK_OUTBOX_BYTES);
+}
+
+static void fill_and_empty(size_t size, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        many[i] = hak_malloc(size);
+        EXPECT(many[i] != NULL);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        hak_free(many[i]);
+    }
+}
+
+static void capacity_grows_with_use_up_to_its_limit(void **state) {
+    struct thread *thread = hak_thread_self;
+    (void)state;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c += 13) {
+        size_t size = size_class_bytes(c);
+        size_t limit = most_blocks(c, HAK_CACHE_BYTES);
+        int32_t before = thread->view.flow[c].capacity;
+        fill_and_empty(size, limit < MANY / 2 ? 2 * (unsigned)limit : MANY);
+        check_caches(thread);
+        assert_true(thread->view.flow[c].capacity >= before);
+        fill_and_empty(size, limit < MANY / 2 ? 2 * (unsigned)limit : MANY);
+        assert_int_equal(thread->view.flow[c].capacity, limit);
+        check_caches(thread);
+    }
+}
+
+static void a_thread_keeps_a_few_megabytes_at_most(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        fill_and_empty(size_class_bytes(c), 300);
+    }
+    check_caches(hak_thread_self);
+    assert_true(hak_thread_self->cache_bytes <= (size_t)4 << 20);
+}
+
+static void a_flush_keeps_nothing(void **state) {
+    const struct thread *thread = hak_thread_self;
+    (void)state;
+    void *kept = hak_malloc(100);
+    fill_and_empty(200, 100);
+    hak_thread_flush();
+    check_caches(thread);
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        assert_null(thread->view.slot[c].head);
+    }
+    assert_int_equal(hak_view.active_bytes, HAK_GRANULE_SIZE); /* the slab of the kept block */
+    hak_free(kept);
+    hak_thread_flush();
+    assert_int_equal(hak_view.active_bytes, 0);
+}
+
+static void *free_all(void *unused) {
+    (void)unused;
+    EXPECT(hak_thread_self == &hak_thread_nobody && !hak_thread_ended);
+    for (unsigned i = 0; i < 1000; i++) {
+        hak_free(many[i]);
+        check_caches(hak_thread_self);
+    }
+    uint64_t remote = 0;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        remote += hak_thread_self->view.flow[c].remote_frees;
+        EXPECT(hak_thread_self->view.flow[c].taken == 0);
+    }
+    EXPECT(remote == 1000);
+    return NULL;
+}
+
+static void blocks_of_others_go_home(void **state) {
+    pthread_t thread;
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        many[i] = hak_malloc(i * 5 + 1);
+        assert_non_null(many[i]);
+    }
+    assert_int_equal(pthread_create(&thread, NULL, free_all, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    hak_thread_flush();
+    assert_int_equal(hak_view.active_bytes, 0);
+}
+
+/* A barrier that all threads pass with their records alive, so that heaps have to be shared. */
+static pthread_barrier_t barrier;
+static struct thread *seen[THREADS_MAX];
+
+static void *be_seen(void *slot) {
+    void *block = hak_malloc(24);
+    EXPECT(block != NULL);
+    *(struct thread **)slot = hak_thread_self;
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    hak_free(block);
+    return NULL;
+}
+
+static void threads_share_heaps_evenly_and_records_are_reused(void **state) {
+    pthread_t threads[THREADS_MAX];
+    uint64_t metadata = 0;
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        assert_int_equal(pthread_barrier_init(&barrier, NULL, THREADS_MAX + 1), 0);
+        for (unsigned i = 0; i < THREADS_MAX; i++) {
+            assert_int_equal(pthread_create(&threads[i], NULL, be_seen, &seen[i]), 0);
+        }
+        pthread_barrier_wait(&barrier);
+        unsigned least = THREADS_MAX;
+        unsigned most = 0;
+        unsigned all = 0;
+        for (unsigned id = 1; id <= HAK_HEAPS_MAX && hak_heaps[id] != NULL; id++) {
+            unsigned count = hak_heaps[id]->threads;
+            least = count < least ? count : least;
+            most = count > most ? count : most;
+            all += count;
+        }
+        for (unsigned i = 0; i < THREADS_MAX; i++) {
+            for (unsigned j = 0; j < i; j++) {
+                assert_ptr_not_equal(seen[i], seen[j]);
+            }
+        }
+        pthread_barrier_wait(&barrier);
+        for (unsigned i = 0; i < THREADS_MAX; i++) {
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+            assert_int_equal(seen[i]->view.thread_id, 0);
+        }
+        assert_int_equal(all, THREADS_MAX + 1);
+        assert_true(most - least <= 1);
+        assert_true(round == 0 || hak_view.metadata_bytes == metadata);
+        metadata = hak_view.metadata_bytes;
+        pthread_barrier_destroy(&barrier);
+    }
+    (void)hak_trim();
+    assert_int_equal(hak_view.active_bytes, 0);
+}
+
+static void *end_and_go_on(void *unused) {
+    (void)unused;
+    void *before = hak_malloc(50);
+    EXPECT(before != NULL && thread_is_alive(hak_thread_self));
+    hak_thread_end();
+    EXPECT(!thread_is_alive(hak_thread_self) && hak_thread_ended);
+    hak_thread_end();
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        many[c] = hak_malloc(size_class_bytes(c));
+        EXPECT(many[c] != NULL && hak_usable_size(many[c]) == size_class_bytes(c));
+        memset(many[c], 1, size_class_bytes(c));
+    }
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        hak_free(many[c]);
+    }
+    void *large = hak_realloc(before, 100000);
+    EXPECT(large != NULL);
+    hak_free(large);
+    EXPECT(!thread_is_alive(hak_thread_self));
+    return NULL;
+}
+
+static void after_its_end_a_thread_is_served_directly(void **state) {
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, end_and_go_on, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    hak_thread_flush();
+    assert_int_equal(hak_view.active_bytes, 0);
+}
+
+/* Nothing of the record that stands in for none ever changes. */
+static void nobody_stays_empty(void **state) {
+    (void)state;
+    static const struct hak_slot none;
+    for (unsigned c = 0; c < HAK_CLASS_COUNT; c++) {
+        assert_memory_equal(&hak_thread_nobody.view.slot[c], &none, sizeof none);
+        assert_int_equal(hak_thread_nobody.view.flow[c].capacity, 0);
+    }
+    assert_int_equal(hak_thread_nobody.outbox.count, 0);
+    void *block = hak_malloc(16);
+    assert_true(cache_offset_of(&hak_thread_nobody.view, block) >= SLOT_END);
+    assert_true(cache_offset_of(&hak_thread_nobody.view, NULL) >= SLOT_END);
+    assert_true(cache_offset_of(&hak_thread_self->view, NULL) >= SLOT_END);
+    assert_int_equal(cache_offset_of(&hak_thread_self->view, block), 16);
+    hak_free(block);
+}
+
+static int flush(void **state) {
+    (void)state;
+    hak_thread_flush();
+    return hak_view.active_bytes == 0 ? 0 : -1;
+}
+
+int main(void) {
+#define THREAD_TEST(f) cmocka_unit_test_setup_teardown(f, flush, flush)
+    const struct CMUnitTest tests[] = {
+        THREAD_TEST(capacity_grows_with_use_up_to_its_limit),
+        THREAD_TEST(a_thread_keeps_a_few_megabytes_at_most),
+        THREAD_TEST(a_flush_keeps_nothing),
+        THREAD_TEST(blocks_of_others_go_home),
+        THREAD_TEST(threads_share_heaps_evenly_and_records_are_reused),
+        THREAD_TEST(after_its_end_a_thread_is_served_directly),
+        THREAD_TEST(nobody_stays_empty),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
