@@ -24,11 +24,18 @@ static void tally_served(enum hak_entry entry)
         hak_tally_add(&hak_thread_tally()->served[entry], 1);
 }
 
+static void *take_class(unsigned size_class)
+{
+    struct thread *thread = hak_api_thread();
+    return thread != NULL ? hak_thread_take(thread, size_class) : hak_thread_take_direct(size_class);
+}
+
 /* A block of the class; NULL if there is no memory. */
 static void *alloc_class(unsigned size_class, enum hak_entry entry)
 {
-    struct thread *thread = hak_api_thread();
-    void *block = thread != NULL ? hak_thread_take(thread, size_class) : hak_thread_take_direct(size_class);
+    void *block = take_class(size_class);
+    if (unlikely(block == NULL) && hak_thread_drop_page_map())
+        block = take_class(size_class);
     if (unlikely(block == NULL))
         return no_memory();
     tally_served(entry);
@@ -40,8 +47,11 @@ static void *alloc_large(size_t size, size_t alignment, bool zeroed, enum hak_en
     if (size > PTRDIFF_MAX || alignment > (size_t)1 << (HAK_ADDRESS_BITS - 1))
         return no_memory();
     (void)hak_api_thread();
-    void *block = hak_large_alloc(size == 0 ? 1 : size, alignment, zeroed);
-    if (block == NULL)
+    size += size == 0;
+    void *block = hak_large_alloc(size, alignment, zeroed);
+    if (unlikely(block == NULL) && hak_thread_drop_page_map())
+        block = hak_large_alloc(size, alignment, zeroed);
+    if (unlikely(block == NULL))
         return no_memory();
     hak_tally_add(&hak_thread_tally()->large_allocs, 1);
     tally_served(entry);

@@ -43,16 +43,33 @@ static void cache_reset(struct thread *thread)
     thread->cache_bytes = 0;
 }
 
+static void use_page_map(struct thread *thread)
+{
+    thread->view.page_map = hak_page_map.flat;
+    thread->view.address_mask = hak_page_map.address_mask;
+}
+
 bool hak_thread_begin(void)
 {
     struct thread *thread = hak_thread_list_add();
     if (thread == NULL)
         return false;
     cache_reset(thread);
-    thread->view.page_map = hak_page_map.flat;
-    thread->view.address_mask = hak_page_map.address_mask;
+    use_page_map(thread);
     thread->view.tag = thread->heap->id << ENTRY_HEAP_SHIFT;
     hak_thread_self = thread;
+    return true;
+}
+
+/* glibc's own knowledge of it. */
+extern char __libc_single_threaded __attribute__((weak));
+
+bool hak_thread_drop_page_map(void)
+{
+    if (&__libc_single_threaded == NULL || !__libc_single_threaded || !hak_page_map_drop())
+        return false;
+    if (thread_is_alive(hak_thread_self))
+        use_page_map(hak_thread_self);
     return true;
 }
 

@@ -63,6 +63,10 @@ void hak_thread_put_direct(uint32_t entry, void *block);
 struct hak_tally *hak_thread_tally(void);
 void hak_tally_add(uint64_t *counter, uint64_t n);
 
+/* Makes room in an address space that the program has limited after the start, by giving up the flat page map. Only a
+ * program with a single thread can: no other may be looking at it. True if that was done. */
+bool hak_thread_drop_page_map(void);
+
 /* Empties the calling thread's cache and outbox, adopts what vanished threads left, collects every heap. */
 void hak_thread_flush(void);
 

@@ -49,6 +49,17 @@ void hak_page_map_init(void)
     hak_view.page_map_flat = 1;
 }
 
+bool hak_page_map_drop(void)
+{
+    if (hak_page_map.address_mask == 0 || hak_os_address_space_limit() == SIZE_MAX)
+        return false;
+    void *flat = hak_page_map.flat;
+    hak_page_map.flat = &no_entry;
+    hak_page_map.address_mask = 0;
+    hak_view.page_map_flat = 0;
+    return hak_os_release(flat, FLAT_BYTES) == 0;
+}
+
 bool hak_page_map_prepare(uintptr_t address, uintptr_t bytes)
 {
     if (hak_page_map.address_mask == 0)

@@ -30,11 +30,14 @@ struct page_map {
     uintptr_t address_mask; /* all bits of an address, or 0 without a flat map */
 };
 
-/* Const after hak_page_map_init. */
+/* Const after hak_page_map_init, hak_page_map_drop apart. */
 extern struct page_map hak_page_map;
 
 /* Once, before anything else of this layer. */
 void hak_page_map_init(void);
+
+/* Gives the flat map up, for a process that has limited its own address space since. Nobody may be looking at it. */
+bool hak_page_map_drop(void);
 
 /* The entry of the slab at `p`, or 0. Any pointer value may be asked about. */
 static inline uint32_t page_map_flat_get(const void *p)
