@@ -61,7 +61,7 @@ static void free_large(void *p, size_t expected, size_t size, enum hak_entry ent
     tally_freed(entry);
 }
 
-void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site)
+HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site)
 {
     if (p == NULL) {
         hak_tally_add(&hak_thread_tally()->null_frees, 1);
@@ -98,12 +98,12 @@ void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry 
     tally_freed(entry);
 }
 
-void hak_free(void *p)
+HOT void hak_free(void *p)
 {
     free_at(p, HAK_ENTRY_FREE, NULL);
 }
 
-void hak_free_at(void *p, hak_callsite_t site)
+HOT void hak_free_at(void *p, hak_callsite_t site)
 {
     free_at(p, HAK_ENTRY_FREE, site);
 }
@@ -113,7 +113,7 @@ void hak_entry_cfree(void *p)
     hak_free_entry(p, HAK_ENTRY_CFREE);
 }
 
-void hak_free_sized(void *p, size_t size)
+HOT void hak_free_sized(void *p, size_t size)
 {
     hak_free_sized_entry(p, size, HAK_ENTRY_FREE_SIZED);
 }

@@ -59,7 +59,7 @@ static void *alloc_large(size_t size, size_t alignment, bool zeroed, enum hak_en
 }
 
 /* Mid blocks come here with full caches as a rule, so they get a fast path of their own. */
-void *hak_alloc_slow(size_t size, enum hak_entry entry, hak_callsite_t site)
+HOT void *hak_alloc_slow(size_t size, enum hak_entry entry, hak_callsite_t site)
 {
     (void)site;
     unsigned size_class = request_class(size);
@@ -90,17 +90,17 @@ void *hak_aligned_slow(size_t alignment, size_t size, enum hak_entry entry)
     return alloc_class(size_class, entry);
 }
 
-void *hak_malloc(size_t size)
+HOT void *hak_malloc(size_t size)
 {
     return alloc_at(size, HAK_ENTRY_MALLOC, NULL);
 }
 
-void *hak_alloc_at(size_t size, hak_callsite_t site)
+HOT void *hak_alloc_at(size_t size, hak_callsite_t site)
 {
     return alloc_at(size, HAK_ENTRY_MALLOC, site);
 }
 
-void *hak_calloc(size_t count, size_t size)
+HOT void *hak_calloc(size_t count, size_t size)
 {
     size_t bytes;
     if (unlikely(__builtin_mul_overflow(count, size, &bytes)))

@@ -23,6 +23,16 @@
 #define HAK_TLS_DEFINE __thread __attribute__((tls_model("initial-exec"), visibility("hidden")))
 #define HAK_TLS_SHARED extern __thread __attribute__((tls_model("initial-exec"), visibility("hidden")))
 
+/* Functions whose few instructions should not straddle more lines of the instruction cache than they need. */
+#define HOT __attribute__((aligned(64)))
+
+/* Has the compiler keep the variable in the register that functions return it in, from here on. No instruction. */
+#if defined(__x86_64__)
+#define keep_in_result_register(variable) __asm__("" : "+a"(variable))
+#else
+#define keep_in_result_register(variable) ((void)(variable))
+#endif
+
 /* Makes the compiler forget where the variable's value comes from. No instruction. */
 #define forget(variable) __asm__("" : "+r"(variable))
 

@@ -35,6 +35,7 @@ _Static_assert(sizeof(struct hak_slot) == HAK_ALIGNMENT, "the slot's offset of a
 FAST void *cache_pop(struct hak_thread_view *view, size_t offset)
 {
     struct block *block = owner_load(SLOT_FIELD(view, offset, head));
+    keep_in_result_register(block);
     if (unlikely(block == NULL))
         return NULL;
     if (unlikely(owner_decrement_is_zero(SLOT_FIELD(view, offset, mallocs_left))))

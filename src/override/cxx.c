@@ -89,12 +89,12 @@ __attribute__((noinline)) static void *new_aligned(size_t size, align_val_t alig
     return hak_cxx_new_failed(alignment, size, entry, __builtin_return_address(0));
 }
 
-void *_Znwm(size_t size) {
+HOT void *_Znwm(size_t size) {
     void *block = try_alloc(size, HAK_ENTRY_NEW);
     return likely(block != NULL) ? block : new_slow(size, HAK_ENTRY_NEW);
 }
 
-void *_Znam(size_t size) {
+HOT void *_Znam(size_t size) {
     if (some_replaced())
         return _Znwm(size);
     void *block = try_alloc(size, HAK_ENTRY_NEW_ARRAY);
@@ -200,7 +200,7 @@ void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, align_val_t alignment, not
 
 /* operator delete */
 
-void _ZdlPv(void *ptr) {
+HOT void _ZdlPv(void *ptr) {
     hak_free_entry(ptr, HAK_ENTRY_DELETE);
 }
 
@@ -209,7 +209,7 @@ void _ZdlPvSt11align_val_t(void *ptr, align_val_t alignment) {
     hak_free_entry(ptr, HAK_ENTRY_DELETE);
 }
 
-void _ZdaPv(void *ptr) {
+HOT void _ZdaPv(void *ptr) {
     if (some_replaced())
         _ZdlPv(ptr);
     else
@@ -224,7 +224,7 @@ void _ZdaPvSt11align_val_t(void *ptr, align_val_t alignment) {
 }
 
 OPERATOR void _ZdlPvm(void *ptr, size_t size);
-void _ZdlPvm(void *ptr, size_t size) {
+HOT void _ZdlPvm(void *ptr, size_t size) {
     if (some_replaced())
         _ZdlPv(ptr);
     else
@@ -232,7 +232,7 @@ void _ZdlPvm(void *ptr, size_t size) {
 }
 
 OPERATOR void _ZdaPvm(void *ptr, size_t size);
-void _ZdaPvm(void *ptr, size_t size) {
+HOT void _ZdaPvm(void *ptr, size_t size) {
     if (some_replaced())
         _ZdaPv(ptr);
     else

@@ -64,6 +64,11 @@ static void usable_size_of_no_block_is_zero(void **state) {
     assert_int_equal(hak.hak_usable_size(&local), 0);
     assert_int_equal(hak.hak_usable_size(static_data), 0);
     assert_int_equal(hak.hak_usable_size((void *)8), 0);
+    assert_int_equal(hak.hak_usable_size((void *)0xdeadbeefdeadbeef), 0);
+    assert_int_equal(malloc_usable_size(opaque(&local)), 0);
+    assert_int_equal(malloc_usable_size(opaque(static_data)), 0);
+    assert_int_equal(malloc_usable_size(opaque((void *)8)), 0);
+    assert_int_equal(malloc_usable_size(opaque((void *)0xdeadbeefdeadbeef)), 0);
 }
 
 static void owns_every_byte_of_a_block(void **state) {

@@ -1,6 +1,7 @@
 /* address_limit.c
- * Purpose.     `ulimit -v` of 1 GiB: the program starts, has most of it to use, gets NULL with ENOMEM when it is used
- *              up, keeps what it has, and can allocate again when it frees. In threads and forks too.
+ * Purpose.     `ulimit -v` of 1 GiB, and `ulimit -d` of as much: the program starts, has most of it to use, gets NULL
+ *              with ENOMEM when it is used up, keeps what it has, and can allocate again when it frees. In threads
+ *              and forks too.
  * Design.      The program starts itself again under the limit. For each tier in turn it allocates until it is
  *              refused, checks every block, frees every second one, allocates again, and frees all.
  */
@@ -115,20 +116,25 @@ static int main_under_limit(void) {
     return 0;
 }
 
+static void run_under_limit(char *program, int resource) {
+    char *again[] = {program, (char[]){"limited"}, NULL};
+    pid_t child = fork();
+    EXPECT(child >= 0);
+    if (child == 0) {
+        struct rlimit limit = {.rlim_cur = GIB, .rlim_max = GIB};
+        EXPECT(setrlimit((__rlimit_resource_t)resource, &limit) == 0);
+        execv("/proc/self/exe", again);
+        _exit(127);
+    }
+    EXPECT_CHILD_OK(child);
+}
+
 int main(int argc, char **argv) {
     provider_require();
     if (argc == 2) {
         return main_under_limit();
     }
-    char *again[] = {argv[0], (char[]){"limited"}, NULL};
-    pid_t child = fork();
-    EXPECT(child >= 0);
-    if (child == 0) {
-        struct rlimit limit = {.rlim_cur = GIB, .rlim_max = GIB};
-        EXPECT(setrlimit(RLIMIT_AS, &limit) == 0);
-        execv("/proc/self/exe", again);
-        _exit(127);
-    }
-    EXPECT_CHILD_OK(child);
+    run_under_limit(argv[0], RLIMIT_AS);
+    run_under_limit(argv[0], RLIMIT_DATA);
     return 0;
 }

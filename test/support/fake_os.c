@@ -11,7 +11,6 @@
 #define hak_os_release real_release
 #define hak_os_resize real_resize
 #define hak_os_move real_move
-#define hak_os_move_pages real_move_pages
 #define hak_os_now_ms real_now_ms
 #include "os/os_linux.c"
 #undef hak_os_reserve
@@ -22,7 +21,6 @@
 #undef hak_os_release
 #undef hak_os_resize
 #undef hak_os_move
-#undef hak_os_move_pages
 #undef hak_os_now_ms
 #undef HAK_OS_OS_H
 #include "os/os.h"
@@ -128,10 +126,6 @@ int hak_os_resize(void *address, size_t old_bytes, size_t new_bytes) {
 
 int hak_os_move(void *from, size_t old_bytes, void *to, size_t new_bytes) {
     return fails(FAKE_OS_MOVE) ? ENOMEM : real_move(from, old_bytes, to, new_bytes);
-}
-
-int hak_os_move_pages(void *from, void *to, size_t bytes) {
-    return fails(FAKE_OS_MOVE_PAGES) ? ENOMEM : real_move_pages(from, to, bytes);
 }
 
 uint64_t hak_os_now_ms(void) {

@@ -17,8 +17,7 @@
     X(PURGE, purge)                                                                                                    \
     X(RELEASE, release)                                                                                                \
     X(RESIZE, resize)                                                                                                  \
-    X(MOVE, move)                                                                                                      \
-    X(MOVE_PAGES, move_pages)
+    X(MOVE, move)
 
 enum fake_os_call {
 #define FAKE_OS_ID(id, name) FAKE_OS_##id,

@@ -361,10 +361,9 @@ static void without_memory_nothing_changes(void **state) {
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
         struct run *run = take(0, ARENA_BLOCKS, 3);
-        give(&model.run[0], 1);
         fake_os_fail(sets[i], 1, UINT64_MAX);
         struct run *second = i == 0 ? take(1, ARENA_SLABS, 1) : take(1, ARENA_BLOCKS, ARENA_RUN_MAX);
-        bool extended = i == 1 && hak_arena_extend(run->first, 1, 9);
+        bool extended = i == 1 && hak_arena_extend(run->first, 3, 9);
         fake_os_succeed();
         assert_true(fake_os_failures() > 0);
         assert_null(second);
@@ -376,6 +375,28 @@ static void without_memory_nothing_changes(void **state) {
         give_all();
         assert_true(hak_arena_release_unused());
         model.tracked_count = 0;
+    }
+}
+
+/* Where no more can be made accessible, free units that are will do, whatever they were meant for. */
+static void accessible_units_are_found_wherever_they_are(void **state) {
+    (void)state;
+    for (unsigned use = 0; use < ARENA_USES; use++) {
+        struct run *run = take(0, ARENA_BLOCKS, 9);
+        uintptr_t base = run->first->base;
+        give(run, 1);
+        fake_os_fail(FAKE_OS_BIT(RESERVE_ALIGNED) | FAKE_OS_BIT(COMMIT), 1, UINT64_MAX);
+        struct superslab *none = hak_arena_take(use, 9);
+        struct superslab *first = hak_arena_take(use, 8);
+        fake_os_succeed();
+        assert_null(none);
+        assert_non_null(first);
+        assert_int_equal(first->base, base + HAK_SUPERSLAB_SIZE);
+        model.run[1] = (struct run){.first = first, .units = 8, .use = ARENA_BLOCKS, .seed = use};
+        model.units_taken += 8;
+        check_taken(&model.run[1], 0);
+        check_everything();
+        give_all();
     }
 }
 
@@ -408,6 +429,7 @@ int main(void) {
         ARENA_TEST(released_arenas_cost_no_metadata),
         ARENA_TEST(reserves_less_where_much_is_refused),
         ARENA_TEST(without_memory_nothing_changes),
+        ARENA_TEST(accessible_units_are_found_wherever_they_are),
         ARENA_TEST(an_arena_that_cannot_be_released_stays),
     };
     return cmocka_run_group_tests(tests, start, NULL);

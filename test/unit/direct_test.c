@@ -3,6 +3,7 @@
  *              failure at any call changes nothing.
  */
 #include "support/fake_os.h"
+#include "support/process.h"
 #include "support/unit.h"
 
 #include <sys/mman.h>
@@ -13,8 +14,6 @@
 #include "segment/direct.h"
 #include "segment/page_map.h"
 #include "segment/view.h"
-
-#define MIB ((size_t)1 << 20)
 
 static bool is_mapped(uintptr_t address) {
     unsigned char resident;
@@ -29,6 +28,12 @@ static void check_unit(const struct superslab *unit, size_t bytes, size_t alignm
     assert_ptr_equal(hak_superslab_of((void *)unit->base), unit);
     assert_ptr_equal(hak_superslab_of((void *)(unit->base + HAK_SUPERSLAB_SIZE - 1)), unit);
     assert_true(is_mapped(unit->base + bytes - hak_os_page_size()));
+}
+
+static void unmap(struct superslab *unit) {
+    struct direct_rest rest = hak_direct_retire(unit);
+    assert_int_equal(rest.bytes, unit->mapped_bytes);
+    hak_direct_release(rest);
 }
 
 static void mappings_are_zero_aligned_and_counted(void **state) {
@@ -47,7 +52,7 @@ static void mappings_are_zero_aligned_and_counted(void **state) {
         *(char *)(base + bytes - 1) = 1;
         assert_int_equal(hak_view.mapped_bytes - mapped, bytes);
         assert_int_equal(hak_view.committed_bytes - committed, bytes);
-        hak_direct_unmap(unit);
+        unmap(unit);
         assert_false(is_mapped(base));
         assert_null(hak_superslab_of((void *)base));
         assert_int_equal(hak_view.mapped_bytes, mapped);
@@ -78,49 +83,43 @@ static void resizing_keeps_contents(void **state) {
             unit_fill((void *)unit->base, bytes, 3 * MIB, 1);
             assert_int_equal(hak_view.mapped_bytes, bytes);
         }
-        hak_direct_unmap(unit);
+        unmap(unit);
     }
 }
 
-static void adoption_moves_pages_and_leaves_zeros(void **state) {
+static void a_growth_that_fails_changes_nothing(void **state) {
+    static const unsigned failing[] = {FAKE_OS_BIT(RESIZE) | FAKE_OS_BIT(RESERVE_ALIGNED),
+                                       FAKE_OS_BIT(RESIZE) | FAKE_OS_BIT(MOVE)};
     (void)state;
-    size_t moved = 5 * MIB;
-    char *from = hak_os_reserve_aligned(2 * HAK_SUPERSLAB_SIZE, HAK_SUPERSLAB_SIZE);
-    assert_non_null(from);
-    assert_int_equal(hak_os_commit(from, 2 * HAK_SUPERSLAB_SIZE), 0);
-    unit_fill(from, moved, 70000, 2);
-    for (unsigned set = 0; set < 3; set++) {
-        static const unsigned failing[] = {FAKE_OS_BIT(RESERVE_ALIGNED), FAKE_OS_BIT(COMMIT), FAKE_OS_BIT(MOVE_PAGES)};
+    struct superslab *unit = hak_direct_map(64 * MIB, HAK_SUPERSLAB_SIZE);
+    assert_non_null(unit);
+    uintptr_t base = unit->base;
+    unit_fill((void *)base, 64 * MIB, 3 * MIB, 2);
+    for (unsigned set = 0; set < 2; set++) {
         fake_os_fail(failing[set], 1, UINT64_MAX);
-        assert_null(hak_direct_adopt(from, moved, 64 * MIB));
+        assert_false(hak_direct_resize(unit, 128 * MIB));
+        assert_false(hak_direct_resize(unit, 63 * MIB));
         fake_os_succeed();
-        assert_true(unit_holds(from, moved, moved, 70000, 2));
-        assert_int_equal(hak_view.mapped_bytes, 0);
+        assert_int_equal(unit->base, base);
+        check_unit(unit, 64 * MIB, HAK_SUPERSLAB_SIZE);
+        assert_true(unit_holds((void *)base, 64 * MIB, 64 * MIB, 3 * MIB, 2));
+        assert_int_equal(hak_view.mapped_bytes, 64 * MIB);
     }
-    struct superslab *unit = hak_direct_adopt(from, moved, 64 * MIB);
-    assert_non_null(unit);
-    check_unit(unit, 64 * MIB, HAK_SUPERSLAB_SIZE);
-    assert_true(unit_holds((void *)unit->base, moved, moved, 70000, 2));
-    assert_int_equal(*(char *)(unit->base + moved), 0);
-    assert_true(unit_is_zero(from, moved));
-    hak_direct_unmap(unit);
-    assert_int_equal(hak_os_release(from, 2 * HAK_SUPERSLAB_SIZE), 0);
+    assert_true(hak_direct_resize(unit, 128 * MIB));
+    unmap(unit);
 }
 
-static void an_adopted_mapping_grows_like_others(void **state) {
+static void what_cannot_be_mapped_leaves_nothing(void **state) {
+    static const unsigned failing[] = {FAKE_OS_BIT(RESERVE_ALIGNED), FAKE_OS_BIT(COMMIT)};
     (void)state;
-    size_t moved = 5 * MIB;
-    char *from = hak_os_reserve(moved);
-    assert_non_null(from);
-    assert_int_equal(hak_os_commit(from, moved), 0);
-    unit_fill(from, moved, 70000, 3);
-    struct superslab *unit = hak_direct_adopt(from, moved, 64 * MIB);
-    assert_non_null(unit);
-    bool grown = hak_direct_resize(unit, 128 * MIB);
-    assert_true(unit_holds((void *)unit->base, moved, moved, 70000, 3));
-    hak_direct_unmap(unit);
-    assert_int_equal(hak_os_release(from, moved), 0);
-    assert_true(grown);
+    for (unsigned set = 0; set < 2; set++) {
+        size_t before = process_address_space_bytes();
+        fake_os_fail(failing[set], 1, UINT64_MAX);
+        assert_null(hak_direct_map(64 * MIB, HAK_SUPERSLAB_SIZE));
+        fake_os_succeed();
+        assert_int_equal(hak_view.mapped_bytes, 0);
+        assert_true(process_address_space_bytes() - before <= 4 * MIB); /* metadata */
+    }
 }
 
 /* Headers are reused: a program that maps and unmaps for ever needs no more metadata. */
@@ -130,7 +129,7 @@ static void headers_serve_again(void **state) {
     for (unsigned round = 0; round < 300; round++) {
         struct superslab *unit = hak_direct_map(64 * MIB, HAK_SUPERSLAB_SIZE);
         assert_non_null(unit);
-        hak_direct_unmap(unit);
+        unmap(unit);
         before = round == 10 ? hak_view.metadata_bytes : before;
     }
     assert_true(hak_view.metadata_bytes - before <= 4 * 32768); /* leaves of the tree for new addresses */
@@ -143,7 +142,7 @@ static void an_address_that_cannot_go_back_loses_its_pages(void **state) {
     char *base = (char *)unit->base;
     memset(base, 1, 65536);
     fake_os_fail(FAKE_OS_BIT(RELEASE), 1, UINT64_MAX);
-    hak_direct_unmap(unit);
+    unmap(unit);
     fake_os_succeed();
     assert_null(hak_superslab_of(base));
     assert_true(unit_is_zero(base, 65536));
@@ -163,8 +162,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mappings_are_zero_aligned_and_counted),
         cmocka_unit_test(resizing_keeps_contents),
-        cmocka_unit_test(adoption_moves_pages_and_leaves_zeros),
-        cmocka_unit_test(an_adopted_mapping_grows_like_others),
+        cmocka_unit_test(a_growth_that_fails_changes_nothing),
+        cmocka_unit_test(what_cannot_be_mapped_leaves_nothing),
         cmocka_unit_test(headers_serve_again),
         cmocka_unit_test(an_address_that_cannot_go_back_loses_its_pages),
     };

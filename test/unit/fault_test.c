@@ -151,7 +151,7 @@ static void resize_every_way(void) {
     resize(10, 6 * MIB);
     resize(10, 3 * MIB);
     resize(12, 63 * MIB);
-    resize(12, 100 * MIB); /* by its pages, to a mapping */
+    resize(12, 100 * MIB); /* to a mapping */
     resize(13, 200 * MIB); /* in place or moved */
     resize(14, 300 * MIB);
     resize(13, 65 * MIB);

@@ -87,26 +87,68 @@ static void the_owner_is_in_the_word(void **state) {
 
 static struct lock other = {.rank = LOCK_RANK_ARENA};
 
-/* One lock was held before the fork and stays with the child's thread; the other was taken for the fork. */
+/* `lock` was held before the fork and stays with the child's thread; `other` was taken for the fork. */
 static void continue_in_child(void *unused) {
     (void)unused;
     hak_lock_self_forked();
     EXPECT(hak_lock_self() == hak_os_thread_id());
-    lock_reset_forked(&other);
-    lock_reset_forked(&lock);
-    EXPECT(!lock.kept && lock_is_mine(&lock));
-    EXPECT(other.word == 0 && lock_try(&other));
+    hak_lock_postfork_child(&other);
+    hak_lock_postfork_child(&lock);
+    EXPECT(lock_is_mine(&lock) && !lock_is_mine(&other));
+    EXPECT(other.word == 0);
+    lock_release(&lock);
+    EXPECT(lock_try(&other) && lock_is_mine(&other));
 }
 
 static void forked_locks_are_kept_or_free(void **state) {
     (void)state;
     lock_acquire(&lock);
-    lock.kept = true;
-    lock_acquire(&other);
+    hak_lock_prefork(&lock, true);
+    hak_lock_prefork(&other, true);
+    assert_int_equal(lock.fork, LOCK_FORK_KEPT);
+    assert_int_equal(other.fork, LOCK_FORK_TAKEN);
+    assert_true(lock_is_mine(&lock) && lock_is_mine(&other));
     assert_true(child_succeeds(continue_in_child, NULL));
-    lock_release(&other);
-    lock.kept = false;
+    hak_lock_postfork_parent(&lock);
+    hak_lock_postfork_parent(&other);
+    assert_true(lock_is_mine(&lock) && other.word == 0);
     lock_release(&lock);
+}
+
+static pthread_barrier_t barrier;
+
+static void *hold_other(void *unused) {
+    (void)unused;
+    lock_acquire(&other);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    lock_release(&other);
+    return NULL;
+}
+
+static void skip_in_child(void *unused) {
+    (void)unused;
+    hak_lock_self_forked();
+    hak_lock_postfork_child(&other);
+    EXPECT(other.word == 0 && lock_try(&other));
+}
+
+/* Its holder will not come back in the child, and in the parent it is still his. */
+static void a_lock_that_cannot_be_had_is_skipped(void **state) {
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, hold_other, NULL), 0);
+    pthread_barrier_wait(&barrier);
+    hak_lock_prefork(&other, true);
+    assert_int_equal(other.fork, LOCK_FORK_SKIPPED);
+    assert_true(child_succeeds(skip_in_child, NULL));
+    hak_lock_postfork_parent(&other);
+    assert_false(lock_try(&other));
+    pthread_barrier_wait(&barrier);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(other.word, 0);
+    pthread_barrier_destroy(&barrier);
 }
 
 static void take_in_falling_rank(void *unused) {
@@ -125,8 +167,11 @@ static void falling_rank_dies_in_debug_builds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_exclude_each_other),        cmocka_unit_test(a_sleeper_is_woken),
-        cmocka_unit_test(the_owner_is_in_the_word),          cmocka_unit_test(forked_locks_are_kept_or_free),
+        cmocka_unit_test(threads_exclude_each_other),
+        cmocka_unit_test(a_sleeper_is_woken),
+        cmocka_unit_test(the_owner_is_in_the_word),
+        cmocka_unit_test(forked_locks_are_kept_or_free),
+        cmocka_unit_test(a_lock_that_cannot_be_had_is_skipped),
         cmocka_unit_test(falling_rank_dies_in_debug_builds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

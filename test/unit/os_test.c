@@ -154,21 +154,34 @@ static void a_move_takes_the_pages_along(void **state) {
     assert_int_equal(hak_os_release(to, 2 * PAGES * page), 0);
 }
 
-static void moved_pages_leave_zeros_behind(void **state) {
+static void read_limit(void *unused) {
+    (void)unused;
+    struct rlimit limit = {(rlim_t)1 << 46, RLIM_INFINITY};
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_max == RLIM_INFINITY) {
+        limit.rlim_cur = RLIM_INFINITY;
+        EXPECT(setrlimit(RLIMIT_AS, &limit) == 0);
+        EXPECT(hak_os_address_space_limit() == SIZE_MAX);
+    }
+    limit.rlim_cur = (rlim_t)1 << 46;
+    EXPECT(setrlimit(RLIMIT_AS, &limit) == 0);
+    EXPECT(hak_os_address_space_limit() == (size_t)1 << 46);
+}
+
+static void the_limit_of_address_space_is_seen(void **state) {
     (void)state;
-    char *from = hak_os_reserve(PAGES * page);
-    char *to = hak_os_reserve(2 * PAGES * page);
-    assert_true(from != NULL && to != NULL);
-    assert_int_equal(hak_os_commit(from, PAGES * page), 0);
-    assert_int_equal(hak_os_commit(to, 2 * PAGES * page), 0);
-    unit_fill(from, PAGES * page, 512, 4);
-    assert_int_equal(hak_os_move_pages(from, to, PAGES * page), 0);
-    assert_true(unit_holds(to, PAGES * page, PAGES * page, 512, 4));
-    assert_true(unit_is_zero(from, PAGES * page));
-    memset(from, 1, PAGES * page);
-    memset(to, 1, 2 * PAGES * page);
-    assert_int_equal(hak_os_release(from, PAGES * page), 0);
-    assert_int_equal(hak_os_release(to, 2 * PAGES * page), 0);
+    assert_true(child_succeeds(read_limit, NULL));
+}
+
+static void advice_changes_no_contents(void **state) {
+    (void)state;
+    char *space = hak_os_reserve(PAGES * page);
+    assert_non_null(space);
+    assert_int_equal(hak_os_commit(space, PAGES * page), 0);
+    unit_fill(space, PAGES * page, 512, 5);
+    assert_int_equal(hak_os_advise_no_dump(space, PAGES * page), 0);
+    (void)hak_os_advise_huge(space, PAGES * page, false);
+    assert_true(unit_holds(space, PAGES * page, PAGES * page, 512, 5));
+    assert_int_equal(hak_os_release(space, PAGES * page), 0);
 }
 
 static void failures_are_values_and_errno_is_kept(void **state) {
@@ -233,7 +246,8 @@ int main(void) {
         cmocka_unit_test(resizing_keeps_contents_in_place),
         cmocka_unit_test(resizing_does_not_move),
         cmocka_unit_test(a_move_takes_the_pages_along),
-        cmocka_unit_test(moved_pages_leave_zeros_behind),
+        cmocka_unit_test(the_limit_of_address_space_is_seen),
+        cmocka_unit_test(advice_changes_no_contents),
         cmocka_unit_test(failures_are_values_and_errno_is_kept),
         cmocka_unit_test(facts_about_the_machine),
         cmocka_unit_test(sleepers_wake),

@@ -69,16 +69,6 @@ static void pages_go_back_when_their_delay_is_over(void **state) {
     hak_superslab_give(kept, 2);
 }
 
-static void a_clock_read_too_early_purges_nothing(void **state) {
-    (void)state;
-    struct slab *run = take_filled(1);
-    hak_superslab_give(run, 1);
-    fake_os_set_clock(now_ms - 1); /* as by a thread that read it and was stopped before it had the lock */
-    hak_purge_tick();
-    assert_int_equal(retained_granules(), 1);
-    set_clock(now_ms);
-}
-
 static void all_on_request(void **state) {
     (void)state;
     struct slab *runs[8];
@@ -184,7 +174,6 @@ int main(void) {
 #define PURGE_TEST(f) cmocka_unit_test_teardown(f, clean)
     const struct CMUnitTest tests[] = {
         PURGE_TEST(pages_go_back_when_their_delay_is_over),
-        PURGE_TEST(a_clock_read_too_early_purges_nothing),
         PURGE_TEST(all_on_request),
         PURGE_TEST(without_delay_at_once),
         PURGE_TEST(what_waits_is_limited),

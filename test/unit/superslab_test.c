@@ -215,6 +215,8 @@ static void one_step(void) {
             lock_acquire(hak_arena_lock());
             resize(user, granules);
             lock_release(hak_arena_lock());
+            hak_purge_excess();
+            learn_of_purges();
         }
     } else {
         give(user);
