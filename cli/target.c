@@ -5,6 +5,7 @@
 
 #include "basics.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -92,6 +93,32 @@ long proc_status_number(pid_t tid, const char *key) {
     }
     free(text);
     return number;
+}
+
+char proc_state(pid_t tid) {
+    size_t length = 0;
+    char *text = proc_text(tid, "stat", &length);
+    /* "id (name) state": the name may hold anything, brackets included. */
+    const char *name_end = text != NULL ? strrchr(text, ')') : NULL;
+    char state = name_end != NULL && name_end[1] == ' ' ? name_end[2] : 0;
+    free(text);
+    return state;
+}
+
+pid_t proc_living_thread(pid_t pid) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *folder = opendir(path);
+    pid_t found = 0;
+    for (struct dirent *entry; folder != NULL && found == 0 && (entry = readdir(folder)) != NULL;) {
+        pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+        char state = tid > 0 ? proc_state(tid) : 0;
+        if (state != 0 && state != 'Z' && state != 'X')
+            found = tid;
+    }
+    if (folder != NULL)
+        closedir(folder);
+    return found != 0 ? found : pid;
 }
 
 uint64_t target_auxiliary(pid_t tid, uint64_t type) {

@@ -60,4 +60,10 @@ char *proc_command_line(pid_t tid);
 /* A number from /proc/TID/status, such as "Tgid:"; -1 if it cannot be read. */
 long proc_status_number(pid_t tid, const char *key);
 
+/* The state letter of a thread as in proc(5), such as 'Z' for one that is dead; 0 if there is none. */
+char proc_state(pid_t tid);
+
+/* A thread of the process that is not dead: its first one may be, and shows nothing then. `pid` itself if none is. */
+pid_t proc_living_thread(pid_t pid);
+
 #endif

@@ -257,12 +257,9 @@ static void find_dead_leader(void *context, struct task *task) {
     struct process *process = task->process;
     if (process == NULL || process->held == 0 || task->tid != process->pid || task->leaving)
         return;
-    size_t length = 0;
-    char *text = proc_text(task->tid, "stat", &length);
-    const char *name_end = text != NULL ? strrchr(text, ')') : NULL;
-    if (name_end != NULL && (name_end[2] == 'Z' || name_end[2] == 'X'))
+    char state = proc_state(task->tid);
+    if (state == 'Z' || state == 'X')
         on_gone(context, task);
-    free(text);
 }
 
 static void note_end(struct image *image, pid_t tid, int status) {

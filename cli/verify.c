@@ -100,8 +100,9 @@ static int verify_process(const struct request *request) {
     struct report report = {.library = NULL};
     image->pid = (pid_t)pid;
     image->parent = (pid_t)proc_status_number((pid_t)pid, "PPid:");
-    image_identify(image, (pid_t)pid);
-    image->proof = inspect_process((pid_t)pid, NULL);
+    pid_t tid = proc_living_thread((pid_t)pid);
+    image_identify(image, tid);
+    image->proof = inspect_process(tid, NULL);
     int status = EXIT_USAGE;
     if (image->proof->forbidden)
         say_forbidden((pid_t)pid);

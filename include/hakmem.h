@@ -100,7 +100,7 @@ HAK_API size_t hak_good_size(size_t size);
 HAK_API size_t hak_usable_size(const void *ptr);
 
 /* Gives back to the system what hakmem holds and does not use: this thread's cache, blocks on their way to other
- * heaps, empty slabs, retained pages. True if any memory went back. Takes every heap's lock in turn: not for hot code. */
+ * heaps, empty slabs, retained pages. True if any memory went back. Takes every heap's lock in turn: no hot code. */
 HAK_API bool hak_trim(void);
 
 /* True if `ptr` points at or into memory that hakmem has handed out or could hand out as a block. Reads no memory of

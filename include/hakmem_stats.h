@@ -20,8 +20,8 @@
 /* Size classes 1 .. HAK_CLASS_COUNT - 1; class 0 is no class. */
 #define HAK_CLASS_COUNT 105
 
-/* Every exported symbol that hands out or takes back a block: X(id, symbol, kind) with kind ALLOC, RESIZE or FREE. The hak_ functions count
- * under the name of the C library's function that they are. */
+/* Every exported symbol that hands out or takes back a block: X(id, symbol, kind) with kind ALLOC, RESIZE or FREE. The
+ * hak_ functions count under the name of the C library's function that they are. */
 #define HAK_ENTRIES(X)                                                                                                 \
     X(MALLOC, "malloc", ALLOC)                                                                                         \
     X(CALLOC, "calloc", ALLOC)                                                                                         \
@@ -105,26 +105,26 @@ struct hak_thread_view {
 struct hak_view {
     uint64_t magic;
     uint32_t version;
-    uint32_t size;              /* of this struct */
-    uint32_t thread_size;       /* of struct hak_thread_view */
-    uint32_t class_count;       /* HAK_CLASS_COUNT */
-    uint32_t entry_count;       /* HAK_ENTRY_COUNT */
-    uint32_t page_map_flat;     /* 1 if one array covers the address space, 0 if look-ups walk a tree */
+    uint32_t size;          /* of this struct */
+    uint32_t thread_size;   /* of struct hak_thread_view */
+    uint32_t class_count;   /* HAK_CLASS_COUNT */
+    uint32_t entry_count;   /* HAK_ENTRY_COUNT */
+    uint32_t page_map_flat; /* 1 if one array covers the address space, 0 if look-ups walk a tree */
     struct hak_thread_view *threads;
-    struct hak_tally finished;  /* of threads that ended, and of calls before a thread's first or after its last */
+    struct hak_tally finished; /* of threads that ended, and of calls before a thread's first or after its last */
     struct hak_class_sum finished_class[HAK_CLASS_COUNT];
     uint32_t class_size[HAK_CLASS_COUNT];
     uint32_t reserved;
-    uint64_t foreign_frees;     /* frees of pointers that are not hakmem's */
-    uint64_t errors;            /* all misuse seen, foreign frees included */
-    uint64_t mapped_bytes;      /* address space taken from the kernel, metadata and page map left out */
-    uint64_t committed_bytes;   /* of it, made accessible */
-    uint64_t active_bytes;      /* of it, in slabs and in Large and Huge blocks */
-    uint64_t retained_bytes;    /* free, but not given back to the kernel yet */
+    uint64_t foreign_frees;   /* frees of pointers that are not hakmem's */
+    uint64_t errors;          /* all misuse seen, foreign frees included */
+    uint64_t mapped_bytes;    /* address space taken from the kernel, metadata and page map left out */
+    uint64_t committed_bytes; /* of it, made accessible */
+    uint64_t active_bytes;    /* of it, in slabs and in Large and Huge blocks */
+    uint64_t retained_bytes;  /* free, but not given back to the kernel yet */
     uint64_t metadata_bytes;
-    uint64_t purged_bytes;      /* given back to the kernel so far, cumulative */
-    uint64_t slab_superslabs;   /* superslabs that hold slabs */
-    uint64_t large_superslabs;  /* superslabs that hold Large blocks (and slabs, with HAKMEM_TINY_USE_SUPERSLAB=0) */
+    uint64_t purged_bytes;     /* given back to the kernel so far, cumulative */
+    uint64_t slab_superslabs;  /* superslabs that hold slabs */
+    uint64_t large_superslabs; /* superslabs that hold Large blocks (and slabs, with HAKMEM_TINY_USE_SUPERSLAB=0) */
     uint64_t huge_bytes;
     uint64_t large_bytes;
 };

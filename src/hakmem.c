@@ -4,6 +4,7 @@
  */
 #include "base/check.c"
 #include "base/format.c"
+#include "base/options.c"
 #include "base/size_class.c"
 
 #include "os/lock.c"

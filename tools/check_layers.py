@@ -24,14 +24,15 @@ EVERYONE = {"_GLOBAL_OFFSET_TABLE_", "memcmp", "memcpy", "memmove", "memset", "s
 COMPILER_HELPER = re.compile(r"__(popcount|clz|ctz|mul|udiv|umod|aarch64_(cas|ldadd|ldset|ldclr|swp))\w*$")
 LIBC = {
     "base": {"write", "__errno_location"},
-    "os": {"clock_gettime", "getauxval", "sysconf", "syscall"},
+    "os": {"clock_gettime", "getauxval", "sysconf", "syscall", "__libc_single_threaded"},
     "segment": set(),
     "track": {"_Unwind_Backtrace", "_Unwind_GetIP", "dl_iterate_phdr"},
     "heap": set(),
     "api": {"__errno_location", "environ", "getauxval", "secure_getenv", "strchr", "strcmp", "strcspn", "strncmp",
             "strspn", "fprintf", "fputs", "fputc", "fwrite", "putc", "sigfillset", "pthread_atfork", "pthread_create",
             "pthread_attr_init", "pthread_attr_destroy", "pthread_attr_setdetachstate", "pthread_attr_setstacksize",
-            "pthread_key_create", "pthread_setspecific", "pthread_getspecific", "pthread_sigmask", "pthread_once"},
+            "pthread_key_create", "pthread_setspecific", "pthread_getspecific", "pthread_sigmask", "pthread_once",
+            "_IO_list_lock", "_IO_list_unlock", "_IO_list_resetlock"},
     "override": {"__errno_location", "dladdr", "dladdr1", "dlclose", "dlopen", "dlsym", "strcmp",
                  "_ZSt15get_new_handlerv", "_ZSt17__throw_bad_allocv", "__cxa_begin_catch", "__cxa_end_catch"},
 }
@@ -99,7 +100,7 @@ def symbol_faults(source_root, object_root):
         relative = path.relative_to(source_root)
         if layer_of(relative) not in LAYERS:
             continue
-        found = [p for p in object_root.rglob(relative.name + ".o") if str(p).endswith(f"/{relative}.o")]
+        found = [p for p in object_root.rglob(relative.name + ".o") if str(p).endswith(f"/src/{relative}.o")]
         if len(found) != 1:
             yield f"{relative}: {len(found)} objects below {object_root}, not 1: cannot check"
             continue
@@ -176,7 +177,7 @@ def main():
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args()
     if not options.self_test and options.objects is None:
-        parser.error("--objects is needed: the build directory of the preset `separate`")
+        parser.error("--objects is needed: where the library's separate objects are")
     faults = self_test() if options.self_test else check(options.root / "src", options.objects)
     print("\n".join(faults), end="\n" if faults else "")
     sys.exit(1 if faults else 0)

@@ -14,8 +14,7 @@
 
 #define STACK_BYTES 65536
 
-static void *purge_forever(void *unused)
-{
+static void *purge_forever(void *unused) {
     static uint32_t never_woken;
     uint32_t pause_ms = (uint32_t)(hak_options.purge_delay / 4);
     (void)unused;
@@ -26,8 +25,7 @@ static void *purge_forever(void *unused)
     return NULL;
 }
 
-void hak_background_start(void)
-{
+void hak_background_start(void) {
     if (!hak_options.background_thread)
         return;
     pthread_t thread;

@@ -11,8 +11,7 @@
 #include "base/options.h"
 #include "segment/view.h"
 
-const char *hak_entry_name(enum hak_entry entry)
-{
+const char *hak_entry_name(enum hak_entry entry) {
     static const char *const names[] = {
 #define ENTRY_NAME(id, symbol, kind) symbol,
         HAK_ENTRIES(ENTRY_NAME)
@@ -22,8 +21,7 @@ const char *hak_entry_name(enum hak_entry entry)
 }
 
 /* "hakmem: call(pointer, size): " with the call's name without its parameters. */
-static void begin_line(struct format *f, enum hak_entry entry, const void *p, size_t size)
-{
+static void begin_line(struct format *f, enum hak_entry entry, const void *p, size_t size) {
     char name[32];
     struct format n = format_into(name, sizeof name);
     format_text(&n, hak_entry_name(entry));
@@ -42,8 +40,7 @@ static void begin_line(struct format *f, enum hak_entry entry, const void *p, si
     format_text(f, "): ");
 }
 
-static void end_line(struct format *f, hak_callsite_t site)
-{
+static void end_line(struct format *f, hak_callsite_t site) {
     if (site != NULL) {
         format_text(f, ", called at ");
         format_text(f, site->file);
@@ -58,8 +55,7 @@ static void end_line(struct format *f, hak_callsite_t site)
 }
 
 void hak_error_bad_pointer(enum hak_entry entry, const void *p, size_t size, enum large_answer answer,
-                           const struct large_info *info, hak_callsite_t site)
-{
+                           const struct large_info *info, hak_callsite_t site) {
     char line[256];
     struct format f = format_into(line, sizeof line);
     begin_line(&f, entry, p, size);
@@ -75,8 +71,7 @@ void hak_error_bad_pointer(enum hak_entry entry, const void *p, size_t size, enu
     end_line(&f, site);
 }
 
-void hak_error_bad_size(enum hak_entry entry, const void *p, size_t size, size_t bytes)
-{
+void hak_error_bad_size(enum hak_entry entry, const void *p, size_t size, size_t bytes) {
     char line[256];
     struct format f = format_into(line, sizeof line);
     begin_line(&f, entry, p, size);

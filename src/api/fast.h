@@ -32,15 +32,13 @@ __attribute__((noinline)) void hak_free_slow(void *p, enum hak_entry entry, hak_
 /* As hak_free_slow for a block that was requested with that size and alignment (1: none). */
 __attribute__((noinline)) void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry entry);
 
-FAST void count_served(struct thread *thread, enum hak_entry entry)
-{
+FAST void count_served(struct thread *thread, enum hak_entry entry) {
     if (entry != HAK_ENTRY_MALLOC && entry != HAK_ENTRY_FREE)
         owner_add(&thread->view.tally.served[entry], 1);
 }
 
 /* NULL unless the cache has a block. */
-FAST void *try_alloc(size_t size, enum hak_entry entry)
-{
+FAST void *try_alloc(size_t size, enum hak_entry entry) {
     struct thread *thread = hak_thread_self;
     if (unlikely(size > HAK_TINY_MAX))
         return NULL;
@@ -50,14 +48,12 @@ FAST void *try_alloc(size_t size, enum hak_entry entry)
     return block;
 }
 
-FAST void *alloc_at(size_t size, enum hak_entry entry, hak_callsite_t site)
-{
+FAST void *alloc_at(size_t size, enum hak_entry entry, hak_callsite_t site) {
     void *block = try_alloc(size, entry);
     return likely(block != NULL) ? block : hak_alloc_slow(size, entry, site);
 }
 
-FAST void free_at(void *p, enum hak_entry entry, hak_callsite_t site)
-{
+FAST void free_at(void *p, enum hak_entry entry, hak_callsite_t site) {
     struct thread *thread = hak_thread_self;
     uint32_t offset = cache_offset_of(&thread->view, p);
     if (likely(offset < SLOT_END) && likely(cache_push(&thread->view, offset, p)))
@@ -66,36 +62,31 @@ FAST void free_at(void *p, enum hak_entry entry, hak_callsite_t site)
         hak_free_slow(p, entry, site);
 }
 
-FAST void *hak_alloc_entry(size_t size, enum hak_entry entry)
-{
+FAST void *hak_alloc_entry(size_t size, enum hak_entry entry) {
     return alloc_at(size, entry, NULL);
 }
 
-FAST void hak_free_entry(void *p, enum hak_entry entry)
-{
+FAST void hak_free_entry(void *p, enum hak_entry entry) {
     free_at(p, entry, NULL);
 }
 
 /* `alignment` is a power of two. */
-FAST void *hak_aligned_entry(size_t alignment, size_t size, enum hak_entry entry)
-{
+FAST void *hak_aligned_entry(size_t alignment, size_t size, enum hak_entry entry) {
     return alignment <= HAK_ALIGNMENT ? hak_alloc_entry(size, entry) : hak_aligned_slow(alignment, size, entry);
 }
 
 /* A Tiny block's slot is its rounded size, so one comparison more checks the caller's claim. */
-FAST void hak_free_sized_entry(void *p, size_t size, enum hak_entry entry)
-{
+FAST void hak_free_sized_entry(void *p, size_t size, enum hak_entry entry) {
     struct thread *thread = hak_thread_self;
     uint32_t offset = cache_offset_of(&thread->view, p);
-    if (likely(offset == ((size + HAK_ALIGNMENT - 1) & ~(size_t)(HAK_ALIGNMENT - 1))) && likely(offset <= HAK_TINY_MAX) &&
-        likely(cache_push(&thread->view, offset, p)))
+    if (likely(offset == ((size + HAK_ALIGNMENT - 1) & ~(size_t)(HAK_ALIGNMENT - 1))) &&
+        likely(offset <= HAK_TINY_MAX) && likely(cache_push(&thread->view, offset, p)))
         count_served(thread, entry);
     else
         hak_free_sized_slow(p, 1, size, entry);
 }
 
-FAST void hak_free_aligned_sized_entry(void *p, size_t alignment, size_t size, enum hak_entry entry)
-{
+FAST void hak_free_aligned_sized_entry(void *p, size_t alignment, size_t size, enum hak_entry entry) {
     if (alignment <= HAK_ALIGNMENT)
         hak_free_sized_entry(p, size, entry);
     else

@@ -11,8 +11,7 @@
 #include "segment/superslab.h"
 
 /* Without a flat map the entry is found in the slab's descriptor. */
-SLOW static uint32_t entry_by_superslab(const void *p)
-{
+SLOW static uint32_t entry_by_superslab(const void *p) {
     struct superslab *superslab = hak_superslab_of(p);
     struct slab *slabs = superslab == NULL ? NULL : load_acquire(&superslab->slabs);
     if (slabs == NULL || load_relaxed(&superslab->state) != UNIT_GRANULES)
@@ -20,13 +19,11 @@ SLOW static uint32_t entry_by_superslab(const void *p)
     return load_relaxed(&hak_slab_in(slabs, p)->entry);
 }
 
-uint32_t hak_entry_of(const void *p)
-{
+uint32_t hak_entry_of(const void *p) {
     return likely(hak_page_map.address_mask != 0) ? page_map_flat_get(p) : entry_by_superslab(p);
 }
 
-static void free_in_slab(void *p, uint32_t entry)
-{
+static void free_in_slab(void *p, uint32_t entry) {
     struct thread *thread = hak_api_thread();
     if (unlikely(thread == NULL))
         hak_thread_put_direct(entry, p);
@@ -36,8 +33,7 @@ static void free_in_slab(void *p, uint32_t entry)
         hak_thread_put_remote(thread, entry, p);
 }
 
-static void tally_freed(enum hak_entry entry)
-{
+static void tally_freed(enum hak_entry entry) {
     if (entry != HAK_ENTRY_FREE)
         hak_tally_add(&hak_thread_tally()->served[entry], 1);
     if (entry == HAK_ENTRY_REALLOC || entry == HAK_ENTRY_REALLOCARRAY)
@@ -45,8 +41,7 @@ static void tally_freed(enum hak_entry entry)
 }
 
 /* `expected` is the block's usable size as the caller knows it, 0 if unknown; `size` is how the caller put it. */
-static void free_large(void *p, size_t expected, size_t size, enum hak_entry entry, hak_callsite_t site)
-{
+static void free_large(void *p, size_t expected, size_t size, enum hak_entry entry, hak_callsite_t site) {
     struct large_info info = {.base = NULL};
     enum large_answer answer = hak_large_free(p, expected, &info);
     if (unlikely(answer != LARGE_FOUND)) {
@@ -61,8 +56,7 @@ static void free_large(void *p, size_t expected, size_t size, enum hak_entry ent
     tally_freed(entry);
 }
 
-HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site)
-{
+HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
     if (p == NULL) {
         hak_tally_add(&hak_thread_tally()->null_frees, 1);
         return;
@@ -76,14 +70,12 @@ HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site)
     tally_freed(entry);
 }
 
-void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry entry)
-{
+void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry entry) {
     if (p == NULL) {
         hak_tally_add(&hak_thread_tally()->null_frees, 1);
         return;
     }
-    unsigned size_class =
-        alignment <= HAK_ALIGNMENT ? request_class(size) : request_class_aligned(alignment, size);
+    unsigned size_class = alignment <= HAK_ALIGNMENT ? request_class(size) : request_class_aligned(alignment, size);
     uint32_t owner = hak_entry_of(p);
     if (owner == 0) {
         size_t expected = size_class != 0 ? size_class_bytes(size_class) : hak_large_good_size(size);
@@ -98,33 +90,27 @@ void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry 
     tally_freed(entry);
 }
 
-HOT void hak_free(void *p)
-{
+HOT void hak_free(void *p) {
     free_at(p, HAK_ENTRY_FREE, NULL);
 }
 
-HOT void hak_free_at(void *p, hak_callsite_t site)
-{
+HOT void hak_free_at(void *p, hak_callsite_t site) {
     free_at(p, HAK_ENTRY_FREE, site);
 }
 
-void hak_entry_cfree(void *p)
-{
+void hak_entry_cfree(void *p) {
     hak_free_entry(p, HAK_ENTRY_CFREE);
 }
 
-HOT void hak_free_sized(void *p, size_t size)
-{
+HOT void hak_free_sized(void *p, size_t size) {
     hak_free_sized_entry(p, size, HAK_ENTRY_FREE_SIZED);
 }
 
-void hak_free_aligned_sized(void *p, size_t alignment, size_t size)
-{
+void hak_free_aligned_sized(void *p, size_t alignment, size_t size) {
     hak_free_aligned_sized_entry(p, alignment, size, HAK_ENTRY_FREE_ALIGNED_SIZED);
 }
 
-size_t hak_usable_size(const void *p)
-{
+size_t hak_usable_size(const void *p) {
     uint32_t owner = hak_entry_of(p);
     if (owner != 0)
         return size_class_bytes(entry_class(owner));
@@ -132,8 +118,7 @@ size_t hak_usable_size(const void *p)
     return hak_large_find(p, &info) == LARGE_FOUND ? info.bytes : 0;
 }
 
-bool hak_owns(const void *p)
-{
+bool hak_owns(const void *p) {
     struct superslab *superslab = hak_superslab_of(p);
     if (superslab == NULL)
         return false;

@@ -28,39 +28,35 @@ static struct {
     pthread_key_t key;
 } init = {.lock = {.rank = LOCK_RANK_THREADS}};
 
-static void thread_ends(void *unused)
-{
+static void thread_ends(void *unused) {
     (void)unused;
     hak_thread_end();
 }
 
 /* glibc's fork takes the lock of its list of streams after our handlers, and a thread that holds that lock may be
- * waiting, through others, for one of ours: so it comes before them here. Not where we are inside a slow path ourselves:
- * then nothing may be waited for. */
+ * waiting, through others, for one of ours: so it comes before them here. Not where we are inside a slow path
+ * ourselves: then nothing may be waited for. */
 extern void _IO_list_lock(void) __attribute__((weak));
 extern void _IO_list_unlock(void) __attribute__((weak));
 extern void _IO_list_resetlock(void) __attribute__((weak));
 
 static bool streams_locked; /* the forking thread's */
 
-static void before_fork(void)
-{
+static void before_fork(void) {
     streams_locked = _IO_list_lock != NULL && _IO_list_unlock != NULL && !hak_thread_is_inside();
     if (streams_locked)
         _IO_list_lock();
     hak_thread_prefork();
 }
 
-static void after_fork_in_parent(void)
-{
+static void after_fork_in_parent(void) {
     bool unlock = streams_locked;
     hak_thread_postfork_parent();
     if (unlock)
         _IO_list_unlock();
 }
 
-static void after_fork_in_child(void)
-{
+static void after_fork_in_child(void) {
     hak_thread_postfork_child();
     if (streams_locked && _IO_list_resetlock != NULL)
         _IO_list_resetlock();
@@ -68,16 +64,14 @@ static void after_fork_in_child(void)
         hak_background_start();
 }
 
-static void read_options(void)
-{
+static void read_options(void) {
     if (!init.options_read && environ != NULL) {
         hak_options_read();
         init.options_read = true;
     }
 }
 
-static void start(void)
-{
+static void start(void) {
     bool mine = false;
     lock_acquire(&init.lock);
     if (!init.ready) {
@@ -96,8 +90,7 @@ static void start(void)
         (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-SLOW static struct thread *begin_thread(void)
-{
+SLOW static struct thread *begin_thread(void) {
     int saved = errno;
     if (!load_acquire(&init.ready))
         start();
@@ -108,16 +101,14 @@ SLOW static struct thread *begin_thread(void)
     return thread_is_alive(hak_thread_self) ? hak_thread_self : NULL;
 }
 
-struct thread *hak_api_thread(void)
-{
+struct thread *hak_api_thread(void) {
     struct thread *thread = hak_thread_self;
     if (likely(thread_is_alive(thread)))
         return thread;
     return hak_thread_ended ? NULL : begin_thread();
 }
 
-__attribute__((constructor(101))) static void at_load(void)
-{
+__attribute__((constructor(101))) static void at_load(void) {
     (void)hak_api_thread();
     read_options();
     if (hak_options.confirm)

@@ -12,27 +12,23 @@
 #include "api/request.h"
 #include "os/os.h"
 
-static void *no_memory(void)
-{
+static void *no_memory(void) {
     errno = ENOMEM;
     return NULL;
 }
 
-static void tally_served(enum hak_entry entry)
-{
+static void tally_served(enum hak_entry entry) {
     if (entry != HAK_ENTRY_MALLOC)
         hak_tally_add(&hak_thread_tally()->served[entry], 1);
 }
 
-static void *take_class(unsigned size_class)
-{
+static void *take_class(unsigned size_class) {
     struct thread *thread = hak_api_thread();
     return thread != NULL ? hak_thread_take(thread, size_class) : hak_thread_take_direct(size_class);
 }
 
 /* A block of the class; NULL if there is no memory. */
-static void *alloc_class(unsigned size_class, enum hak_entry entry)
-{
+static void *alloc_class(unsigned size_class, enum hak_entry entry) {
     void *block = take_class(size_class);
     if (unlikely(block == NULL) && hak_thread_drop_page_map())
         block = take_class(size_class);
@@ -42,8 +38,7 @@ static void *alloc_class(unsigned size_class, enum hak_entry entry)
     return block;
 }
 
-static void *alloc_large(size_t size, size_t alignment, bool zeroed, enum hak_entry entry)
-{
+static void *alloc_large(size_t size, size_t alignment, bool zeroed, enum hak_entry entry) {
     if (size > PTRDIFF_MAX || alignment > (size_t)1 << (HAK_ADDRESS_BITS - 1))
         return no_memory();
     (void)hak_api_thread();
@@ -59,8 +54,7 @@ static void *alloc_large(size_t size, size_t alignment, bool zeroed, enum hak_en
 }
 
 /* Mid blocks come here with full caches as a rule, so they get a fast path of their own. */
-HOT void *hak_alloc_slow(size_t size, enum hak_entry entry, hak_callsite_t site)
-{
+HOT void *hak_alloc_slow(size_t size, enum hak_entry entry, hak_callsite_t site) {
     (void)site;
     unsigned size_class = request_class(size);
     if (size_class == 0)
@@ -76,8 +70,7 @@ HOT void *hak_alloc_slow(size_t size, enum hak_entry entry, hak_callsite_t site)
     return alloc_class(size_class, entry);
 }
 
-void *hak_aligned_slow(size_t alignment, size_t size, enum hak_entry entry)
-{
+void *hak_aligned_slow(size_t alignment, size_t size, enum hak_entry entry) {
     unsigned size_class = request_class_aligned(alignment, size);
     if (size_class == 0)
         return alloc_large(size, alignment, false, entry);
@@ -90,18 +83,15 @@ void *hak_aligned_slow(size_t alignment, size_t size, enum hak_entry entry)
     return alloc_class(size_class, entry);
 }
 
-HOT void *hak_malloc(size_t size)
-{
+HOT void *hak_malloc(size_t size) {
     return alloc_at(size, HAK_ENTRY_MALLOC, NULL);
 }
 
-HOT void *hak_alloc_at(size_t size, hak_callsite_t site)
-{
+HOT void *hak_alloc_at(size_t size, hak_callsite_t site) {
     return alloc_at(size, HAK_ENTRY_MALLOC, site);
 }
 
-HOT void *hak_calloc(size_t count, size_t size)
-{
+HOT void *hak_calloc(size_t count, size_t size) {
     size_t bytes;
     if (unlikely(__builtin_mul_overflow(count, size, &bytes)))
         return no_memory();
@@ -111,8 +101,7 @@ HOT void *hak_calloc(size_t count, size_t size)
     return likely(block != NULL) ? memset(block, 0, bytes) : NULL;
 }
 
-void *hak_aligned_alloc(size_t alignment, size_t size)
-{
+void *hak_aligned_alloc(size_t alignment, size_t size) {
     if (unlikely(!is_power_of_two(alignment))) {
         errno = EINVAL;
         return NULL;
@@ -120,8 +109,7 @@ void *hak_aligned_alloc(size_t alignment, size_t size)
     return hak_aligned_entry(alignment, size, HAK_ENTRY_ALIGNED_ALLOC);
 }
 
-void *hak_entry_memalign(size_t alignment, size_t size)
-{
+void *hak_entry_memalign(size_t alignment, size_t size) {
     if (alignment > SIZE_MAX / 2 + 1) {
         errno = EINVAL;
         return NULL;
@@ -131,34 +119,30 @@ void *hak_entry_memalign(size_t alignment, size_t size)
     return hak_aligned_entry(alignment, size, HAK_ENTRY_MEMALIGN);
 }
 
-int hak_entry_posix_memalign(void **result, size_t alignment, size_t size)
-{
+int hak_entry_posix_memalign(void **block, size_t alignment, size_t size) {
     if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0)
         return EINVAL;
     int saved = errno;
-    void *block = hak_aligned_entry(alignment, size, HAK_ENTRY_POSIX_MEMALIGN);
+    void *result = hak_aligned_entry(alignment, size, HAK_ENTRY_POSIX_MEMALIGN);
     errno = saved;
-    if (block == NULL)
+    if (result == NULL)
         return ENOMEM;
-    *result = block;
+    *block = result;
     return 0;
 }
 
-void *hak_entry_valloc(size_t size)
-{
+void *hak_entry_valloc(size_t size) {
     return hak_aligned_entry(hak_os_page_size(), size, HAK_ENTRY_VALLOC);
 }
 
-void *hak_entry_pvalloc(size_t size)
-{
+void *hak_entry_pvalloc(size_t size) {
     size_t page = hak_os_page_size();
     if (size > PTRDIFF_MAX - page)
         return no_memory();
     return hak_aligned_entry(page, round_up(size, page), HAK_ENTRY_PVALLOC);
 }
 
-size_t hak_good_size(size_t size)
-{
+size_t hak_good_size(size_t size) {
     unsigned size_class = request_class(size);
     return size_class != 0 ? size_class_bytes(size_class) : hak_large_good_size(size);
 }

@@ -15,9 +15,6 @@
 #include "base/format.h"
 #include "base/options.h"
 
-#define OPTION_DEFAULT(field, name, kind, fallback, min, max, text) .field = (fallback),
-struct hak_options hak_options = {HAK_OPTIONS(OPTION_DEFAULT)};
-
 static const struct option {
     const char *field;
     const char *name;
@@ -41,40 +38,39 @@ struct span {
     size_t length;
 };
 
-static struct span span_of(const char *text)
-{
+static struct span span_of(const char *text) {
     return (struct span){text, strlen(text)};
 }
 
-static bool span_is(struct span span, const char *text)
-{
+static bool span_is(struct span span, const char *text) {
     return strlen(text) == span.length && memcmp(span.text, text, span.length) == 0;
 }
 
-static void complain(const char *what, struct span name, struct span value, const char *expected)
-{
-    char line[256];
-    char copy[64];
-    struct format f = format_into(line, sizeof line);
-    format_text(&f, "hakmem: ");
-    format_text(&f, what);
-    for (int part = 0; part < 2; part++) {
-        struct span span = part == 0 ? name : value;
-        if (span.text == NULL)
-            continue;
-        size_t length = span.length < sizeof copy - 1 ? span.length : sizeof copy - 1;
-        memcpy(copy, span.text, length);
-        copy[length] = 0;
-        format_text(&f, part == 0 ? " " : "=");
-        format_text(&f, copy);
+/* "hakmem: what name=value"; end_complaint ends the line. */
+static void begin_complaint(struct format *f, const char *what, struct span name, struct span value) {
+    format_text(f, "hakmem: ");
+    format_text(f, what);
+    format_text(f, " ");
+    format_span(f, name.text, name.length);
+    if (value.text != NULL) {
+        format_text(f, "=");
+        format_span(f, value.text, value.length);
     }
-    format_text(&f, expected);
-    format_text(&f, "; ignored\n");
-    format_write(&f, STDERR_FILENO);
 }
 
-static bool parse_number(struct span value, int64_t *result)
-{
+static void end_complaint(struct format *f) {
+    format_text(f, "; ignored\n");
+    format_write(f, STDERR_FILENO);
+}
+
+static void complain(const char *what, struct span name) {
+    char line[160];
+    struct format f = format_into(line, sizeof line);
+    begin_complaint(&f, what, name, (struct span){NULL, 0});
+    end_complaint(&f);
+}
+
+static bool parse_number(struct span value, int64_t *result) {
     int64_t number = 0;
     for (size_t i = 0; i < value.length; i++) {
         char c = value.text[i];
@@ -87,8 +83,7 @@ static bool parse_number(struct span value, int64_t *result)
 }
 
 /* The index of the word among those of `text`, which are separated by | and end with a colon. */
-static bool parse_choice(struct span value, const char *text, int64_t *result)
-{
+static bool parse_choice(struct span value, const char *text, int64_t *result) {
     for (int64_t index = 0;; index++) {
         size_t length = strcspn(text, "|:");
         if (length == value.length && memcmp(text, value.text, length) == 0) {
@@ -101,34 +96,30 @@ static bool parse_choice(struct span value, const char *text, int64_t *result)
     }
 }
 
-static void set_option(const struct option *option, struct span value)
-{
+static void set_option(const struct option *option, struct span value) {
     int64_t parsed = 0;
-    bool ok = option->kind == HAK_OPTION_CHOICE ? parse_choice(value, option->text, &parsed)
-                                                : parse_number(value, &parsed);
+    bool ok =
+        option->kind == HAK_OPTION_CHOICE ? parse_choice(value, option->text, &parsed) : parse_number(value, &parsed);
     if (ok && parsed >= option->min && parsed <= option->max) {
         *option->value = parsed;
         return;
     }
-    char expected[128];
-    struct format f = format_into(expected, sizeof expected);
-    format_text(&f, ": ");
+    char line[160];
+    struct format f = format_into(line, sizeof line);
+    begin_complaint(&f, "bad value", span_of(option->field), value);
     if (option->kind == HAK_OPTION_CHOICE) {
-        format_text(&f, "one of ");
-        format_text(&f, option->text);
-        f.length = strcspn(expected, ":") + 1 + strcspn(strchr(expected, ':') + 1, ":");
-        expected[f.length] = 0;
+        format_text(&f, ": one of ");
+        format_span(&f, option->text, strcspn(option->text, ":"));
     } else {
-        format_text(&f, "a number from ");
+        format_text(&f, ": a number from ");
         format_number(&f, option->min);
         format_text(&f, " to ");
         format_number(&f, option->max);
     }
-    complain("bad value", span_of(option->field), value, expected);
+    end_complaint(&f);
 }
 
-static const struct option *find_option(struct span name, bool upper)
-{
+static const struct option *find_option(struct span name, bool upper) {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if (span_is(name, upper ? table[i].name : table[i].field))
             return &table[i];
@@ -136,25 +127,23 @@ static const struct option *find_option(struct span name, bool upper)
     return NULL;
 }
 
-static void read_conf(const char *conf)
-{
+static void read_conf(const char *conf) {
     while (*conf != 0) {
         size_t length = strcspn(conf, ",");
         size_t name_length = strcspn(conf, ":,");
         struct span name = {conf, name_length};
         const struct option *option = find_option(name, false);
         if (option == NULL)
-            complain("unknown option in HAKMEM_CONF:", name, (struct span){NULL, 0}, "");
+            complain("unknown option in HAKMEM_CONF:", name);
         else if (name_length == length)
-            complain("no value in HAKMEM_CONF for", name, (struct span){NULL, 0}, "");
+            complain("no value in HAKMEM_CONF for", name);
         else
             set_option(option, (struct span){conf + name_length + 1, length - name_length - 1});
         conf += length + (conf[length] == ',');
     }
 }
 
-void hak_options_read(void)
-{
+void hak_options_read(void) {
     static const char prefix[] = "HAKMEM_";
     const char *conf = secure_getenv("HAKMEM_CONF");
     if (conf != NULL)
@@ -170,13 +159,11 @@ void hak_options_read(void)
         if (option != NULL)
             set_option(option, span_of(start + name.length + (start[name.length] == '=')));
         else if (!span_is(name, "CONF") && !span_is(name, "EXPECT"))
-            complain("unknown option", (struct span){*variable, sizeof prefix - 1 + name.length},
-                     (struct span){NULL, 0}, "");
+            complain("unknown option", (struct span){*variable, sizeof prefix - 1 + name.length});
     }
 }
 
-void hak_options_print(void)
-{
+void hak_options_print(void) {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         char line[128];
         struct format f = format_into(line, sizeof line);
@@ -187,11 +174,7 @@ void hak_options_print(void)
             const char *word = table[i].text;
             for (int64_t skip = *table[i].value; skip > 0; skip--)
                 word += strcspn(word, "|") + 1;
-            char copy[32];
-            size_t length = strcspn(word, "|:");
-            memcpy(copy, word, length);
-            copy[length] = 0;
-            format_text(&f, copy);
+            format_span(&f, word, strcspn(word, "|:"));
         } else {
             format_number(&f, *table[i].value);
         }

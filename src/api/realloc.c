@@ -13,20 +13,17 @@
 #include "api/init.h"
 #include "api/request.h"
 
-static void *resize_failed(void)
-{
+static void *resize_failed(void) {
     errno = ENOMEM;
     return NULL;
 }
 
-static void count(uint64_t *counter)
-{
+static void count(uint64_t *counter) {
     hak_tally_add(counter, 1);
 }
 
 /* A new block with the first `keep` bytes of the old one, which is freed. */
-static void *move_block(void *p, size_t keep, size_t size)
-{
+static void *move_block(void *p, size_t keep, size_t size) {
     void *block = hak_alloc_entry(size, HAK_ENTRY_MALLOC);
     if (unlikely(block == NULL))
         return keep == size ? p : NULL; /* programs do not expect shrinking to fail */
@@ -37,8 +34,7 @@ static void *move_block(void *p, size_t keep, size_t size)
     return block;
 }
 
-static void *resize_large(void *p, size_t size, enum hak_entry entry)
-{
+static void *resize_large(void *p, size_t size, enum hak_entry entry) {
     struct large_info info = {.base = NULL};
     enum large_answer answer = hak_large_find(p, &info);
     if (unlikely(answer != LARGE_FOUND)) {
@@ -53,8 +49,7 @@ static void *resize_large(void *p, size_t size, enum hak_entry entry)
     return move_block(p, info.bytes < size ? info.bytes : size, size);
 }
 
-static void *resize(void *p, size_t size, enum hak_entry entry)
-{
+static void *resize(void *p, size_t size, enum hak_entry entry) {
     if (unlikely(size > PTRDIFF_MAX))
         return resize_failed();
     uint32_t owner = hak_entry_of(p);
@@ -67,8 +62,7 @@ static void *resize(void *p, size_t size, enum hak_entry entry)
     return move_block(p, bytes < size ? bytes : size, size);
 }
 
-static void *realloc_entry(void *p, size_t size, enum hak_entry entry)
-{
+static void *realloc_entry(void *p, size_t size, enum hak_entry entry) {
     void *result;
     if (p == NULL) {
         result = hak_alloc_entry(size, HAK_ENTRY_MALLOC);
@@ -85,13 +79,11 @@ static void *realloc_entry(void *p, size_t size, enum hak_entry entry)
     return result;
 }
 
-void *hak_realloc(void *p, size_t size)
-{
+void *hak_realloc(void *p, size_t size) {
     return realloc_entry(p, size, HAK_ENTRY_REALLOC);
 }
 
-void *hak_reallocarray(void *p, size_t n, size_t size)
-{
+void *hak_reallocarray(void *p, size_t n, size_t size) {
     size_t bytes;
     if (__builtin_mul_overflow(n, size, &bytes))
         return resize_failed();

@@ -12,24 +12,21 @@
 #include "heap/thread.h"
 
 /* The class of a request, with the Tiny tier switched off by HAKMEM_WRAP_TINY=0 if so; 0 above the classes. */
-FAST unsigned request_class(size_t size)
-{
+FAST unsigned request_class(size_t size) {
     if (unlikely(size > HAK_MID_MAX))
         return 0;
     return size_class_of(size <= HAK_TINY_MAX && unlikely(!hak_options.wrap_tiny) ? HAK_TINY_MAX + 1 : size);
 }
 
 /* The same for a request with an alignment above HAK_ALIGNMENT, a power of two. */
-static inline unsigned request_class_aligned(size_t alignment, size_t size)
-{
+static inline unsigned request_class_aligned(size_t alignment, size_t size) {
     return hak_size_class_aligned(size <= HAK_TINY_MAX && !hak_options.wrap_tiny ? HAK_TINY_MAX + 1 : size, alignment);
 }
 
 /* The entry of the slab block at `p`, or 0; any pointer value. */
 uint32_t hak_entry_of(const void *p);
 
-FAST unsigned entry_class(uint32_t entry)
-{
+FAST unsigned entry_class(uint32_t entry) {
     return (entry & ENTRY_SLOT_MASK) / SLOT_BYTES;
 }
 

@@ -2,8 +2,8 @@
  * Purpose.     What hakmem says of itself through the C library's names: mallinfo, malloc_info, malloc_stats, and
  *              malloc_trim and mallopt.
  * Design.      glibc's fields with hakmem's numbers: `arena` and `hblkhd` are what slabs and Large blocks, and Huge
- *              blocks have of the system; `uordblks` is what of the former is in use. No lock is held while printing, which
- *              may allocate.
+ *              blocks have of the system; `uordblks` is what of the former is in use. No lock is held while
+ *              printing, which may allocate.
  */
 #include <errno.h>
 #include <limits.h>
@@ -45,8 +45,7 @@ struct totals {
     uint64_t threads;
 };
 
-static struct totals collect(void)
-{
+static struct totals collect(void) {
     struct totals totals = {.threads = 0};
     (void)hak_api_thread();
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
@@ -63,8 +62,7 @@ static struct totals collect(void)
     return totals;
 }
 
-struct mallinfo2 hak_entry_mallinfo2(void)
-{
+struct mallinfo2 hak_entry_mallinfo2(void) {
     struct totals totals = collect();
     uint64_t in_use = totals.live_small + totals.large;
     struct mallinfo2 info = {
@@ -78,13 +76,11 @@ struct mallinfo2 hak_entry_mallinfo2(void)
     return info;
 }
 
-static int at_most_int_max(size_t value)
-{
+static int at_most_int_max(size_t value) {
     return value > INT_MAX ? INT_MAX : (int)value;
 }
 
-struct mallinfo hak_entry_mallinfo(void)
-{
+struct mallinfo hak_entry_mallinfo(void) {
     struct mallinfo2 wide = hak_entry_mallinfo2();
     return (struct mallinfo){
         .arena = at_most_int_max(wide.arena),
@@ -96,8 +92,7 @@ struct mallinfo hak_entry_mallinfo(void)
     };
 }
 
-int hak_entry_malloc_info(int options, FILE *stream)
-{
+int hak_entry_malloc_info(int options, FILE *stream) {
     if (options != 0)
         return EINVAL;
     struct totals totals = collect();
@@ -120,8 +115,7 @@ int hak_entry_malloc_info(int options, FILE *stream)
     return 0;
 }
 
-static void print_number(const char *name, uint64_t value)
-{
+static void print_number(const char *name, uint64_t value) {
     char line[96];
     struct format f = format_into(line, sizeof line);
     format_text(&f, "hakmem: ");
@@ -132,8 +126,7 @@ static void print_number(const char *name, uint64_t value)
     format_write(&f, STDERR_FILENO);
 }
 
-void hak_entry_malloc_stats(void)
-{
+void hak_entry_malloc_stats(void) {
     struct totals totals = collect();
 #define TOTAL_PRINT(name, field) print_number(#name, totals.name);
     TOTALS(TOTAL_PRINT)
@@ -143,29 +136,25 @@ void hak_entry_malloc_stats(void)
     print_number("threads", totals.threads);
 }
 
-bool hak_trim(void)
-{
+bool hak_trim(void) {
     (void)hak_api_thread();
     hak_thread_flush();
     return hak_purge_all();
 }
 
-int hak_entry_malloc_trim(size_t pad)
-{
+int hak_entry_malloc_trim(size_t pad) {
     (void)pad;
     return hak_trim() ? 1 : 0;
 }
 
 /* glibc's parameters tune bins, tops and arenas, which hakmem does not have: none is taken, and that is said. */
-int hak_entry_mallopt(int parameter, int value)
-{
+int hak_entry_mallopt(int parameter, int value) {
     (void)parameter;
     (void)value;
     return 0;
 }
 
-const char *hak_version(void)
-{
+const char *hak_version(void) {
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
     return TEXT(HAK_VERSION_MAJOR) "." TEXT(HAK_VERSION_MINOR) "." TEXT(HAK_VERSION_PATCH);

@@ -12,42 +12,35 @@
 #include "base/compiler.h"
 
 /* Index of the highest set bit; x must not be 0. */
-FAST unsigned bits_log2(uint64_t x)
-{
+FAST unsigned bits_log2(uint64_t x) {
     return 63u - (unsigned)__builtin_clzll(x);
 }
 
 /* Index of the lowest set bit; x must not be 0. */
-FAST unsigned bits_lowest(uint64_t x)
-{
+FAST unsigned bits_lowest(uint64_t x) {
     return (unsigned)__builtin_ctzll(x);
 }
 
-FAST bool is_power_of_two(uintptr_t x)
-{
+FAST bool is_power_of_two(uintptr_t x) {
     return x != 0 && (x & (x - 1)) == 0;
 }
 
 /* `to` must be a power of two; the sum must not overflow. */
-FAST uintptr_t round_up(uintptr_t x, uintptr_t to)
-{
+FAST uintptr_t round_up(uintptr_t x, uintptr_t to) {
     return (x + to - 1) & ~(to - 1);
 }
 
-FAST uintptr_t round_down(uintptr_t x, uintptr_t to)
-{
+FAST uintptr_t round_down(uintptr_t x, uintptr_t to) {
     return x & ~(to - 1);
 }
 
 /* `count` ones from bit `start` on; start + count <= 64. */
-FAST uint64_t bits_range(unsigned start, unsigned count)
-{
+FAST uint64_t bits_range(unsigned start, unsigned count) {
     return (count >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << count) - 1) << start;
 }
 
 /* The set of positions at which a run of `count` ones starts. count 1..64. */
-FAST uint64_t bits_run_starts(uint64_t set, unsigned count)
-{
+FAST uint64_t bits_run_starts(uint64_t set, unsigned count) {
     unsigned have = 1;
     while (have < count) {
         unsigned step = count - have < have ? count - have : have;
@@ -58,8 +51,7 @@ FAST uint64_t bits_run_starts(uint64_t set, unsigned count)
 }
 
 /* Length of the longest run of ones. */
-FAST unsigned bits_longest_run(uint64_t set)
-{
+FAST unsigned bits_longest_run(uint64_t set) {
     unsigned length = 0;
     while (set != 0) {
         set &= set >> 1;

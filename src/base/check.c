@@ -8,8 +8,7 @@
 
 #include "base/format.h"
 
-void hak_fatal(const char *text)
-{
+void hak_fatal(const char *text) {
     char line[512];
     struct format f = format_into(line, sizeof line);
     format_text(&f, "hakmem: ");

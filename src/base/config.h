@@ -90,7 +90,7 @@
 #define HAK_CACHE_LINE 64
 
 _Static_assert(HAK_CLASS_COUNT == 1 + HAK_TINY_CLASSES + HAK_MID_CLASSES, "classes");
-_Static_assert(HAK_TINY_CLASSES * HAK_ALIGNMENT == HAK_TINY_MAX, "a Tiny class is its size / 16");
+_Static_assert(HAK_TINY_CLASSES *HAK_ALIGNMENT == HAK_TINY_MAX, "a Tiny class is its size / 16");
 _Static_assert(HAK_GRANULES == 64, "a superslab's granules fit one 64-bit word");
 _Static_assert(HAK_MID_MAX * 8 <= HAK_LARGE_MAX, "a Mid slab is a fraction of a superslab");
 _Static_assert(HAK_ARENA_MIN_BYTES % HAK_SUPERSLAB_SIZE == 0, "arenas are whole superslabs");

@@ -17,6 +17,7 @@ struct format {
 /* capacity must be at least 1. */
 struct format format_into(char *buffer, size_t capacity);
 void format_text(struct format *f, const char *text);
+void format_span(struct format *f, const char *text, size_t length);
 void format_number(struct format *f, int64_t value);
 void format_pointer(struct format *f, const void *pointer); /* 0x and lower-case digits */
 

@@ -14,34 +14,29 @@ struct link {
     struct link *prev;
 };
 
-static inline void list_init(struct link *list)
-{
+static inline void list_init(struct link *list) {
     list->next = list;
     list->prev = list;
 }
 
-static inline bool list_is_empty(const struct link *list)
-{
+static inline bool list_is_empty(const struct link *list) {
     return list->next == list;
 }
 
-static inline void list_remove(struct link *link)
-{
+static inline void list_remove(struct link *link) {
     link->prev->next = link->next;
     link->next->prev = link->prev;
     list_init(link);
 }
 
-static inline void list_push_front(struct link *list, struct link *link)
-{
+static inline void list_push_front(struct link *list, struct link *link) {
     link->next = list->next;
     link->prev = list;
     list->next->prev = link;
     list->next = link;
 }
 
-static inline void list_push_back(struct link *list, struct link *link)
-{
+static inline void list_push_back(struct link *list, struct link *link) {
     list_push_front(list->prev, link);
 }
 

@@ -22,16 +22,14 @@ struct size_class {
 extern const struct size_class hak_size_class[HAK_CLASS_COUNT];
 
 /* Class of a request of 0 .. HAK_MID_MAX bytes. 0 bytes are served as 1. */
-FAST unsigned size_class_of(size_t size)
-{
+FAST unsigned size_class_of(size_t size) {
     if (size <= HAK_TINY_MAX)
         return size == 0 ? 1 : (unsigned)((size + HAK_ALIGNMENT - 1) / HAK_ALIGNMENT);
     unsigned log = bits_log2(size - 1);
     return HAK_TINY_CLASSES + 1 + ((log - 10) << 3) + (unsigned)(((size - 1) >> (log - 3)) & 7);
 }
 
-FAST size_t size_class_bytes(unsigned size_class)
-{
+FAST size_t size_class_bytes(unsigned size_class) {
     return hak_size_class[size_class].size;
 }
 

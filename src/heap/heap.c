@@ -7,8 +7,7 @@
 #include "heap/slab.h"
 #include "segment/meta.h"
 
-struct heap *hak_heap_new(uint32_t id)
-{
+struct heap *hak_heap_new(uint32_t id) {
     struct heap *heap = hak_meta_alloc(sizeof *heap);
     if (heap == NULL)
         return NULL;
@@ -21,8 +20,7 @@ struct heap *hak_heap_new(uint32_t id)
 
 /* The lock is held in all of the following. */
 
-static void put_block(struct heap *heap, struct block *block)
-{
+static void put_block(struct heap *heap, struct block *block) {
     struct slab *slab = hak_slab_of(block);
     hak_assert(slab->kind == RUN_SLAB && slab->entry >> ENTRY_HEAP_SHIFT == heap->id);
     if (!slab_has_room(slab))
@@ -34,8 +32,7 @@ static void put_block(struct heap *heap, struct block *block)
     }
 }
 
-static void put_chain(struct heap *heap, struct block *chain)
-{
+static void put_chain(struct heap *heap, struct block *chain) {
     while (chain != NULL) {
         struct block *next = chain->next;
         put_block(heap, chain);
@@ -43,15 +40,13 @@ static void put_chain(struct heap *heap, struct block *chain)
     }
 }
 
-static void drain_pending(struct heap *heap)
-{
+static void drain_pending(struct heap *heap) {
     if (load_relaxed(&heap->pending) != NULL)
         put_chain(heap, exchange_acquire(&heap->pending, NULL));
 }
 
 /* Whoever lets go of the lock looks once more for what was pushed while it was held. */
-static void unlock(struct heap *heap)
-{
+static void unlock(struct heap *heap) {
     lock_release(&heap->lock);
     while (load_seq_cst(&heap->pending) != NULL && lock_try(&heap->lock)) {
         drain_pending(heap);
@@ -59,14 +54,12 @@ static void unlock(struct heap *heap)
     }
 }
 
-static struct slab *slab_with_room(struct heap *heap, unsigned size_class)
-{
+static struct slab *slab_with_room(struct heap *heap, unsigned size_class) {
     struct link *list = &heap->with_room[size_class];
     if (!list_is_empty(list))
         return container_of(list->next, struct slab, link);
     bool zero;
-    enum pool pool =
-        size_class <= HAK_TINY_CLASSES && !hak_options.tiny_use_superslab ? POOL_LARGE : POOL_SLABS;
+    enum pool pool = size_class <= HAK_TINY_CLASSES && !hak_options.tiny_use_superslab ? POOL_LARGE : POOL_SLABS;
     struct slab *slab = hak_superslab_take(pool, hak_size_class[size_class].granules, RUN_SLAB,
                                            slab_entry(heap->id, size_class), &zero);
     if (slab == NULL)
@@ -76,8 +69,7 @@ static struct slab *slab_with_room(struct heap *heap, unsigned size_class)
     return slab;
 }
 
-unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain)
-{
+unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
     unsigned got = 0;
     *chain = NULL;
     lock_acquire(&heap->lock);
@@ -95,16 +87,14 @@ unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, st
     return got;
 }
 
-void hak_heap_return(struct heap *heap, struct block *chain)
-{
+void hak_heap_return(struct heap *heap, struct block *chain) {
     lock_acquire(&heap->lock);
     put_chain(heap, chain);
     drain_pending(heap);
     unlock(heap);
 }
 
-void hak_heap_return_remote(struct heap *heap, struct block *chain, struct block *last)
-{
+void hak_heap_return_remote(struct heap *heap, struct block *chain, struct block *last) {
     if (lock_try(&heap->lock)) {
         put_chain(heap, chain);
         unlock(heap);
@@ -121,8 +111,7 @@ void hak_heap_return_remote(struct heap *heap, struct block *chain, struct block
     }
 }
 
-void hak_heap_collect(struct heap *heap)
-{
+void hak_heap_collect(struct heap *heap) {
     lock_acquire(&heap->lock);
     drain_pending(heap);
     unlock(heap);

@@ -1,8 +1,8 @@
 /* heap/heap.h
  * Purpose.     Slabs by size class behind one lock; blocks enter and leave in batches.
  * Design.      A thread's cache takes batches from its own heap only. Blocks of other heaps come back in batches too:
- *              under the owner's lock if it is free, else as a chain on the owner's pending stack, which the next holder
- *              of the lock empties. So no memory waits for its owner to run, the counts of every slab are exact under
+ *              under the owner's lock if it is free, else as a chain on the owner's pending stack, which the next
+ *              holder of the lock empties. So no memory waits for its owner to run, the counts of every slab are exact under
  *              its heap's lock, and whoever empties a slab gives it back.
  * Invariants.  A slab is in its heap's list iff it has room; an empty slab belongs to no heap.
  *              pending != NULL implies that somebody holds the lock or will look again.
@@ -26,10 +26,10 @@ struct block {
 
 struct heap {
     struct lock lock;
-    uint32_t id;                           /* const, 1..HAK_HEAPS_MAX */
-    uint32_t threads;                      /* that use this heap (lock of the thread list) */
+    uint32_t id;                            /* const, 1..HAK_HEAPS_MAX */
+    uint32_t threads;                       /* that use this heap (lock of the thread list) */
     struct link with_room[HAK_CLASS_COUNT]; /* slabs that can give a block */
-    struct block *pending;                 /* atomic: pushed seq_cst by anyone, taken whole by the lock's holder */
+    struct block *pending;                  /* atomic: pushed seq_cst by anyone, taken whole by the lock's holder */
 };
 
 /* A heap from metadata memory, or NULL. */

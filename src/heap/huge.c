@@ -12,14 +12,12 @@
 #include "segment/purge.h"
 #include "segment/view.h"
 
-static unsigned units_for(size_t bytes)
-{
+static unsigned units_for(size_t bytes) {
     return (unsigned)((bytes + HAK_SUPERSLAB_SIZE - 1) >> HAK_SUPERSLAB_SHIFT);
 }
 
 /* Granules of the block's i-th unit that its `bytes` reach. */
-static uint64_t granules_of_unit(size_t bytes, unsigned i)
-{
+static uint64_t granules_of_unit(size_t bytes, unsigned i) {
     size_t before = i * HAK_SUPERSLAB_SIZE;
     if (bytes <= before)
         return 0;
@@ -27,8 +25,7 @@ static uint64_t granules_of_unit(size_t bytes, unsigned i)
     return bits_range(0, granules > HAK_GRANULES ? HAK_GRANULES : (unsigned)granules);
 }
 
-static void account_huge(size_t added, size_t removed)
-{
+static void account_huge(size_t added, size_t removed) {
     owner_add(&hak_view.active_bytes, added - removed);
     owner_add(&hak_view.huge_bytes, added - removed);
 }
@@ -36,8 +33,7 @@ static void account_huge(size_t added, size_t removed)
 /* Makes the block reach `bytes` into its run: what it no longer reaches is free and dirty, what it newly reaches is in
  * use. Granules that it does not reach stay free, so that what is known of them is kept. `dirty`, if not NULL, gets
  * those newly reached that are not known to be zero. */
-static void set_reach(struct superslab *first, unsigned units, size_t bytes, uint64_t *dirty)
-{
+static void set_reach(struct superslab *first, unsigned units, size_t bytes, uint64_t *dirty) {
     for (unsigned i = 0; i < units; i++) {
         struct superslab *unit = hak_arena_unit(first, first->index + i);
         uint64_t used = granules_of_unit(bytes, i);
@@ -52,8 +48,7 @@ static void set_reach(struct superslab *first, unsigned units, size_t bytes, uin
     }
 }
 
-static void clear_dirty(char *base, size_t bytes, const uint64_t *dirty)
-{
+static void clear_dirty(char *base, size_t bytes, const uint64_t *dirty) {
     for (unsigned i = 0; i < units_for(bytes); i++) {
         uint64_t left = dirty[i] & granules_of_unit(bytes, i);
         for (; left != 0; left &= left - 1) {
@@ -63,13 +58,11 @@ static void clear_dirty(char *base, size_t bytes, const uint64_t *dirty)
     }
 }
 
-static struct superslab *take_direct(size_t bytes, size_t alignment)
-{
+static struct superslab *take_direct(size_t bytes, size_t alignment) {
     return hak_direct_map(bytes, alignment < HAK_SUPERSLAB_SIZE ? HAK_SUPERSLAB_SIZE : alignment);
 }
 
-void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed)
-{
+void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
     bool direct = bytes >= HAK_DIRECT_MIN || alignment > HAK_SUPERSLAB_SIZE;
     uint64_t dirty[ARENA_RUN_MAX] = {0};
     unsigned units = direct ? 0 : units_for(bytes);
@@ -90,8 +83,7 @@ void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed)
     return (void *)first->base;
 }
 
-enum large_answer hak_huge_find(struct superslab *unit, const void *p, struct large_info *info)
-{
+enum large_answer hak_huge_find(struct superslab *unit, const void *p, struct large_info *info) {
     if (unit->state == UNIT_FREE)
         return LARGE_IS_FREE;
     struct superslab *first = hak_superslab_of((void *)unit->huge_base);
@@ -104,15 +96,13 @@ enum large_answer hak_huge_find(struct superslab *unit, const void *p, struct la
 }
 
 /* Gives back the units of the run from the i-th on, which the block no longer reaches. */
-static void give_units(struct superslab *first, unsigned from)
-{
+static void give_units(struct superslab *first, unsigned from) {
     unsigned units = first->units;
     first->units = from;
     hak_arena_give(hak_arena_unit(first, first->index + from), units - from);
 }
 
-struct direct_rest hak_huge_free(struct superslab *first)
-{
+struct direct_rest hak_huge_free(struct superslab *first) {
     account_huge(0, first->huge_bytes);
     if (first->state == UNIT_DIRECT)
         return hak_direct_retire(first);
@@ -121,8 +111,7 @@ struct direct_rest hak_huge_free(struct superslab *first)
     return (struct direct_rest){.bytes = 0};
 }
 
-static bool resize_units(struct superslab *first, size_t bytes)
-{
+static bool resize_units(struct superslab *first, size_t bytes) {
     unsigned have = first->units;
     unsigned want = units_for(bytes);
     if (want > ARENA_RUN_MAX || bytes <= HAK_LARGE_MAX)
@@ -136,8 +125,7 @@ static bool resize_units(struct superslab *first, size_t bytes)
     return true;
 }
 
-void *hak_huge_resize(struct superslab *first, size_t bytes)
-{
+void *hak_huge_resize(struct superslab *first, size_t bytes) {
     size_t old_bytes = first->huge_bytes;
     if (first->state == UNIT_DIRECT) {
         if (bytes < HAK_DIRECT_MIN || !hak_direct_resize(first, bytes))

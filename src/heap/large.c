@@ -12,19 +12,16 @@
 #include "segment/purge.h"
 #include "segment/superslab.h"
 
-size_t hak_large_good_size(size_t bytes)
-{
+size_t hak_large_good_size(size_t bytes) {
     size_t page = hak_os_page_size();
     return bytes > PTRDIFF_MAX ? bytes : round_up(bytes, page);
 }
 
-static unsigned granules_for(size_t bytes)
-{
+static unsigned granules_for(size_t bytes) {
     return (unsigned)((bytes + HAK_GRANULE_SIZE - 1) >> HAK_GRANULE_SHIFT);
 }
 
-void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed)
-{
+void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) {
     bytes = hak_large_good_size(bytes);
     hak_purge_tick();
     if (bytes > HAK_LARGE_MAX || alignment > HAK_GRANULE_SIZE)
@@ -39,8 +36,7 @@ void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed)
 
 /* The rest needs the arena lock. */
 
-static enum large_answer find_in_granules(struct superslab *superslab, const void *p, struct large_info *info)
-{
+static enum large_answer find_in_granules(struct superslab *superslab, const void *p, struct large_info *info) {
     struct slab *run = hak_superslab_find_large(superslab, p);
     if (run == NULL)
         return LARGE_IS_FREE;
@@ -48,8 +44,7 @@ static enum large_answer find_in_granules(struct superslab *superslab, const voi
     return run->base == (uintptr_t)p ? LARGE_FOUND : LARGE_INTERIOR;
 }
 
-static enum large_answer find_block(const void *p, struct superslab **superslab, struct large_info *info)
-{
+static enum large_answer find_block(const void *p, struct superslab **superslab, struct large_info *info) {
     *superslab = hak_superslab_of(p);
     if (*superslab == NULL)
         return LARGE_FOREIGN;
@@ -58,8 +53,7 @@ static enum large_answer find_block(const void *p, struct superslab **superslab,
     return hak_huge_find(*superslab, p, info);
 }
 
-enum large_answer hak_large_find(const void *p, struct large_info *info)
-{
+enum large_answer hak_large_find(const void *p, struct large_info *info) {
     struct superslab *superslab;
     if (hak_superslab_of(p) == NULL)
         return LARGE_FOREIGN;
@@ -69,8 +63,7 @@ enum large_answer hak_large_find(const void *p, struct large_info *info)
     return answer;
 }
 
-enum large_answer hak_large_free(void *p, size_t expected, struct large_info *info)
-{
+enum large_answer hak_large_free(void *p, size_t expected, struct large_info *info) {
     struct superslab *superslab;
     struct direct_rest rest = {.bytes = 0};
     lock_acquire(hak_arena_lock());
@@ -91,8 +84,7 @@ enum large_answer hak_large_free(void *p, size_t expected, struct large_info *in
     return answer;
 }
 
-static bool resize_run(struct superslab *superslab, void *p, size_t bytes)
-{
+static bool resize_run(struct superslab *superslab, void *p, size_t bytes) {
     struct slab *run = hak_superslab_find_large(superslab, p);
     unsigned granules = granules_for(bytes);
     if (bytes > HAK_LARGE_MAX || run == NULL)
@@ -105,8 +97,7 @@ static bool resize_run(struct superslab *superslab, void *p, size_t bytes)
     return true;
 }
 
-void *hak_large_resize(void *p, size_t bytes)
-{
+void *hak_large_resize(void *p, size_t bytes) {
     bytes = hak_large_good_size(bytes);
     lock_acquire(hak_arena_lock());
     struct superslab *superslab = hak_superslab_of(p);

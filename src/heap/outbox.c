@@ -3,8 +3,7 @@
  */
 #include "heap/outbox.h"
 
-void hak_outbox_flush(struct outbox *outbox, struct heap *const *heaps)
-{
+void hak_outbox_flush(struct outbox *outbox, struct heap *const *heaps) {
     for (uint32_t i = 0; i < outbox->count; i++) {
         struct block *last = outbox->block[i];
         if (last == NULL)

@@ -22,8 +22,7 @@ struct outbox {
 };
 
 /* Adds a block of `size` bytes. True if the outbox is now full and has to be flushed. */
-static inline bool outbox_add(struct outbox *outbox, void *block, uint32_t heap_id, uint32_t size)
-{
+static inline bool outbox_add(struct outbox *outbox, void *block, uint32_t heap_id, uint32_t size) {
     outbox->block[outbox->count] = block;
     outbox->heap_id[outbox->count] = (uint16_t)heap_id;
     fork_fence();

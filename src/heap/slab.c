@@ -5,14 +5,12 @@
 
 #include "heap/heap.h"
 
-bool hak_slab_is_valid(const struct slab *slab)
-{
+bool hak_slab_is_valid(const struct slab *slab) {
     return slab->used + slab->free_count == slab->carved && slab->carved <= slab->capacity &&
            (slab->free_list == NULL) == (slab->free_count == 0);
 }
 
-void hak_slab_init(struct slab *slab)
-{
+void hak_slab_init(struct slab *slab) {
     slab->free_list = NULL;
     slab->free_count = 0;
     slab->used = 0;
@@ -22,8 +20,7 @@ void hak_slab_init(struct slab *slab)
 }
 
 /* A list that fits is taken whole, and only walked if it has to be joined to another. */
-static unsigned take_free(struct slab *slab, unsigned want, struct block **chain)
-{
+static unsigned take_free(struct slab *slab, unsigned want, struct block **chain) {
     struct block *first = slab->free_list;
     unsigned count = slab->free_count;
     if (count > want || *chain != NULL) {
@@ -42,8 +39,7 @@ static unsigned take_free(struct slab *slab, unsigned want, struct block **chain
     return count;
 }
 
-static unsigned carve(struct slab *slab, unsigned want, struct block **chain)
-{
+static unsigned carve(struct slab *slab, unsigned want, struct block **chain) {
     size_t size = size_class_bytes(slab_class(slab));
     unsigned left = slab->capacity - slab->carved;
     unsigned count = want < left ? want : left;
@@ -57,8 +53,7 @@ static unsigned carve(struct slab *slab, unsigned want, struct block **chain)
     return count;
 }
 
-unsigned hak_slab_take(struct slab *slab, unsigned want, struct block **chain)
-{
+unsigned hak_slab_take(struct slab *slab, unsigned want, struct block **chain) {
     hak_assert_slow(hak_slab_is_valid(slab) && slab_has_room(slab) && want > 0);
     unsigned count = slab->free_count != 0 ? take_free(slab, want, chain) : carve(slab, want, chain);
     slab->used += (uint16_t)count;
@@ -66,8 +61,7 @@ unsigned hak_slab_take(struct slab *slab, unsigned want, struct block **chain)
     return count;
 }
 
-void hak_slab_put(struct slab *slab, struct block *block)
-{
+void hak_slab_put(struct slab *slab, struct block *block) {
     hak_assert(slab->used > 0);
     hak_assert_slow(((uintptr_t)block - slab->base) % size_class_bytes(slab_class(slab)) == 0);
     block->next = slab->free_list;
@@ -77,8 +71,7 @@ void hak_slab_put(struct slab *slab, struct block *block)
     hak_assert_slow(hak_slab_is_valid(slab));
 }
 
-unsigned hak_slab_touched(const struct slab *slab)
-{
+unsigned hak_slab_touched(const struct slab *slab) {
     size_t bytes = slab->carved * size_class_bytes(slab_class(slab));
     return (unsigned)((bytes + HAK_GRANULE_SIZE - 1) >> HAK_GRANULE_SHIFT);
 }

@@ -19,18 +19,15 @@
 
 struct block;
 
-static inline unsigned slab_class(const struct slab *slab)
-{
+static inline unsigned slab_class(const struct slab *slab) {
     return (slab->entry & ENTRY_SLOT_MASK) / (unsigned)sizeof(struct hak_slot);
 }
 
-static inline uint32_t slab_entry(uint32_t heap_id, unsigned size_class)
-{
+static inline uint32_t slab_entry(uint32_t heap_id, unsigned size_class) {
     return heap_id << ENTRY_HEAP_SHIFT | (uint32_t)(size_class * sizeof(struct hak_slot));
 }
 
-static inline bool slab_has_room(const struct slab *slab)
-{
+static inline bool slab_has_room(const struct slab *slab) {
     return slab->free_count != 0 || slab->carved != slab->capacity;
 }
 

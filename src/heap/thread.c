@@ -26,31 +26,28 @@ __attribute__((section(".data.rel.ro.hakmem"))) struct thread hak_thread_nobody 
 HAK_TLS_DEFINE struct thread *hak_thread_self = &hak_thread_nobody;
 HAK_TLS_DEFINE bool hak_thread_ended;
 
-static int32_t capacity_for(unsigned size_class, size_t bytes)
-{
+static int32_t capacity_for(unsigned size_class, size_t bytes) {
     size_t blocks = bytes / size_class_bytes(size_class);
     return blocks < 4 ? 4 : blocks > 4096 ? 4096 : (int32_t)blocks;
 }
 
-static void cache_reset(struct thread *thread)
-{
+static void cache_reset(struct thread *thread) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         struct hak_slot *slot = &thread->view.slot[c];
         struct hak_flow *flow = &thread->view.flow[c];
-        *flow = (struct hak_flow){.mallocs_end = HAK_CHORES_INTERVAL, .capacity = capacity_for(c, HAK_CACHE_START_BYTES)};
+        *flow =
+            (struct hak_flow){.mallocs_end = HAK_CHORES_INTERVAL, .capacity = capacity_for(c, HAK_CACHE_START_BYTES)};
         *slot = (struct hak_slot){.room = flow->capacity, .mallocs_left = HAK_CHORES_INTERVAL};
     }
     thread->cache_bytes = 0;
 }
 
-static void use_page_map(struct thread *thread)
-{
+static void use_page_map(struct thread *thread) {
     thread->view.page_map = hak_page_map.flat;
     thread->view.address_mask = hak_page_map.address_mask;
 }
 
-bool hak_thread_begin(void)
-{
+bool hak_thread_begin(void) {
     struct thread *thread = hak_thread_list_add();
     if (thread == NULL)
         return false;
@@ -61,12 +58,8 @@ bool hak_thread_begin(void)
     return true;
 }
 
-/* glibc's own knowledge of it. */
-extern char __libc_single_threaded __attribute__((weak));
-
-bool hak_thread_drop_page_map(void)
-{
-    if (&__libc_single_threaded == NULL || !__libc_single_threaded || !hak_page_map_drop())
+bool hak_thread_drop_page_map(void) {
+    if (!hak_os_is_single_threaded() || !hak_page_map_drop())
         return false;
     if (thread_is_alive(hak_thread_self))
         use_page_map(hak_thread_self);
@@ -74,8 +67,7 @@ bool hak_thread_drop_page_map(void)
 }
 
 /* Twice the room for a class that has proved too small, as far as the limits go. */
-static void grow_capacity(struct thread *thread, unsigned size_class)
-{
+static void grow_capacity(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     size_t size = size_class_bytes(size_class);
     int32_t limit = capacity_for(size_class, (size_t)hak_options.cache_bytes);
@@ -87,8 +79,7 @@ static void grow_capacity(struct thread *thread, unsigned size_class)
     owner_add(&thread->view.slot[size_class].room, more);
 }
 
-static bool refill(struct thread *thread, unsigned size_class)
-{
+static bool refill(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     struct hak_slot *slot = &thread->view.slot[size_class];
     unsigned want = (unsigned)flow->capacity / 2;
@@ -105,8 +96,7 @@ static bool refill(struct thread *thread, unsigned size_class)
 }
 
 /* What is due once per HAK_CHORES_INTERVAL mallocs of one class. */
-static void chores(struct thread *thread, unsigned size_class)
-{
+static void chores(struct thread *thread, unsigned size_class) {
     owner_add(&thread->view.flow[size_class].mallocs_end, HAK_CHORES_INTERVAL);
     owner_store(&thread->view.slot[size_class].mallocs_left, HAK_CHORES_INTERVAL);
     hak_outbox_flush(&thread->outbox, hak_heaps);
@@ -114,8 +104,7 @@ static void chores(struct thread *thread, unsigned size_class)
     hak_purge_tick();
 }
 
-void *hak_thread_take(struct thread *thread, unsigned size_class)
-{
+void *hak_thread_take(struct thread *thread, unsigned size_class) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     if (owner_load(&slot->head) == NULL && !refill(thread, size_class))
         return NULL;
@@ -131,8 +120,7 @@ void *hak_thread_take(struct thread *thread, unsigned size_class)
 }
 
 /* Cuts the slot's list behind its `keep` most recent blocks and returns the rest to the heap. */
-static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep)
-{
+static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
     int32_t length = flow->capacity - owner_load(&slot->room);
@@ -153,8 +141,7 @@ static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep)
     hak_heap_return(thread->heap, chain);
 }
 
-void hak_thread_put(struct thread *thread, unsigned size_class, void *block)
-{
+void hak_thread_put(struct thread *thread, unsigned size_class, void *block) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     if (owner_load(&slot->room) <= 0) {
         owner_store(&slot->room, 0);
@@ -166,8 +153,7 @@ void hak_thread_put(struct thread *thread, unsigned size_class, void *block)
     (void)cache_push(&thread->view, size_class * sizeof *slot, block);
 }
 
-void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block)
-{
+void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block) {
     unsigned size_class = (entry & ENTRY_SLOT_MASK) / SLOT_BYTES;
     owner_add(&thread->view.flow[size_class].remote_frees, 1);
     if (outbox_add(&thread->outbox, block, entry >> ENTRY_HEAP_SHIFT, (uint32_t)size_class_bytes(size_class))) {
@@ -176,8 +162,7 @@ void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block)
     }
 }
 
-void *hak_thread_take_direct(unsigned size_class)
-{
+void *hak_thread_take_direct(unsigned size_class) {
     struct heap *heap = hak_thread_list_any_heap();
     struct block *block;
     if (heap == NULL || hak_heap_take(heap, size_class, 1, &block) == 0)
@@ -187,25 +172,22 @@ void *hak_thread_take_direct(unsigned size_class)
     return block;
 }
 
-void hak_thread_put_direct(uint32_t entry, void *pointer)
-{
-    struct block *block = pointer;
-    block->next = NULL;
+void hak_thread_put_direct(uint32_t entry, void *block) {
+    struct block *chain = block;
+    chain->next = NULL;
     hak_tally_add(&hak_view.finished.cached_frees, 1);
     hak_tally_add(&hak_view.finished_class[(entry & ENTRY_SLOT_MASK) / SLOT_BYTES].frees, 1);
-    hak_heap_return_remote(hak_heaps[entry >> ENTRY_HEAP_SHIFT], block, block);
+    hak_heap_return_remote(hak_heaps[entry >> ENTRY_HEAP_SHIFT], chain, chain);
 }
 
 /* Empties the caches of a record that no thread is using, or of the caller's. */
-void hak_thread_empty(struct thread *thread)
-{
+void hak_thread_empty(struct thread *thread) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
         flush_slot(thread, c, 0);
     hak_outbox_flush(&thread->outbox, hak_heaps);
 }
 
-void hak_thread_end(void)
-{
+void hak_thread_end(void) {
     struct thread *thread = hak_thread_self;
     if (!thread_is_alive(thread))
         return;
@@ -216,21 +198,18 @@ void hak_thread_end(void)
     hak_purge_tick();
 }
 
-struct hak_tally *hak_thread_tally(void)
-{
+struct hak_tally *hak_thread_tally(void) {
     return thread_is_alive(hak_thread_self) ? &hak_thread_self->view.tally : &hak_view.finished;
 }
 
-void hak_tally_add(uint64_t *counter, uint64_t n)
-{
+void hak_tally_add(uint64_t *counter, uint64_t n) {
     if (thread_is_alive(hak_thread_self))
         owner_add(counter, n);
     else
         fetch_add_relaxed(counter, n);
 }
 
-struct hak_class_sum hak_thread_class_sum(const struct hak_thread_view *view, unsigned size_class)
-{
+struct hak_class_sum hak_thread_class_sum(const struct hak_thread_view *view, unsigned size_class) {
     const struct hak_slot *slot = &view->slot[size_class];
     const struct hak_flow *flow = &view->flow[size_class];
     uint64_t mallocs = owner_load(&flow->mallocs_end) - (uint64_t)owner_load(&slot->mallocs_left);
@@ -240,8 +219,7 @@ struct hak_class_sum hak_thread_class_sum(const struct hak_thread_view *view, un
     return (struct hak_class_sum){.mallocs = mallocs, .frees = frees};
 }
 
-void hak_thread_flush(void)
-{
+void hak_thread_flush(void) {
     if (thread_is_alive(hak_thread_self))
         hak_thread_empty(hak_thread_self);
     hak_thread_list_adopt();

@@ -1,7 +1,8 @@
 /* heap/thread.h
  * Purpose.     A thread's allocator state: birth, its caches' dealings with the heap, end.
- * Design.      Thread-local storage is one pointer (and two words that only slow paths read). Before a thread's first slow path and after its end it leads to a
- *              read-only record without blocks, whose tag matches nothing, so the fast paths need no test for either.
+ * Design.      Thread-local storage is one pointer (and two words that only slow paths read). Before a thread's first
+ *              slow path and after its end it leads to a read-only record without blocks, whose tag matches nothing,
+ *              so the fast paths need no test for either.
  *              After the end, calls go straight to a heap, one block at a time.
  *              Records are never unmapped: tools read them (hakmem_stats.h), and a new thread reuses the finished ones.
  * Concurrency. A record belongs to its thread; the list of records, finished sums and heap choice to the lock of the
@@ -32,8 +33,7 @@ HAK_TLS_SHARED bool hak_thread_ended;          /* after hak_thread_end */
 extern struct thread hak_thread_nobody;
 
 /* True if the calling thread has a record of its own. */
-FAST bool thread_is_alive(const struct thread *thread)
-{
+FAST bool thread_is_alive(const struct thread *thread) {
     return thread != &hak_thread_nobody;
 }
 

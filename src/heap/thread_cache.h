@@ -32,8 +32,7 @@ _Static_assert(sizeof(struct hak_slot) == HAK_ALIGNMENT, "the slot's offset of a
     })
 
 /* A block of the slot's class. NULL if the list is empty or a countdown ended: then the slow path looks again. */
-FAST void *cache_pop(struct hak_thread_view *view, size_t offset)
-{
+FAST void *cache_pop(struct hak_thread_view *view, size_t offset) {
     struct block *block = owner_load(SLOT_FIELD(view, offset, head));
     keep_in_result_register(block);
     if (unlikely(block == NULL))
@@ -46,8 +45,7 @@ FAST void *cache_pop(struct hak_thread_view *view, size_t offset)
 }
 
 /* Takes the block into the list; false, with room left at -1, if it is full. */
-FAST bool cache_push(struct hak_thread_view *view, size_t offset, void *pointer)
-{
+FAST bool cache_push(struct hak_thread_view *view, size_t offset, void *pointer) {
     struct block *block = pointer;
     if (unlikely(owner_decrement_is_negative(SLOT_FIELD(view, offset, room))))
         return false;
@@ -58,8 +56,7 @@ FAST bool cache_push(struct hak_thread_view *view, size_t offset, void *pointer)
 }
 
 /* The slot's offset if `p` is a block of one of the thread's heap's slabs; SLOT_END or more otherwise. */
-FAST uint32_t cache_offset_of(const struct hak_thread_view *view, const void *p)
-{
+FAST uint32_t cache_offset_of(const struct hak_thread_view *view, const void *p) {
     uintptr_t address = (uintptr_t)p & view->address_mask;
     return load_relaxed(&view->page_map[address >> HAK_GRANULE_SHIFT]) ^ view->tag;
 }

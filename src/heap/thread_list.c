@@ -19,8 +19,7 @@ static struct {
     bool orphans;             /* atomic: this is a fork's child that has not adopted yet */
 } list = {.lock = {.rank = LOCK_RANK_THREADS}};
 
-void hak_thread_init(void)
-{
+void hak_thread_init(void) {
     uint32_t count = 4 * hak_os_cpu_count();
     if (count < HAK_HEAPS_MIN)
         count = HAK_HEAPS_MIN;
@@ -33,15 +32,13 @@ void hak_thread_init(void)
 
 /* The lock is held in the static functions. */
 
-static struct heap *heap_with_id(uint32_t id)
-{
+static struct heap *heap_with_id(uint32_t id) {
     if (hak_heaps[id] == NULL)
         store_release(&hak_heaps[id], hak_heap_new(id));
     return hak_heaps[id];
 }
 
-static struct heap *least_used_heap(void)
-{
+static struct heap *least_used_heap(void) {
     uint32_t best = 1;
     for (uint32_t id = 1; id <= list.heap_count; id++) {
         uint32_t threads = hak_heaps[id] == NULL ? 0 : hak_heaps[id]->threads;
@@ -53,8 +50,7 @@ static struct heap *least_used_heap(void)
     return heap_with_id(best);
 }
 
-static struct thread *record_new(void)
-{
+static struct thread *record_new(void) {
     struct thread *thread = list.free_list;
     if (thread != NULL) {
         list.free_list = thread->next_free;
@@ -68,8 +64,7 @@ static struct thread *record_new(void)
     return thread;
 }
 
-struct thread *hak_thread_list_add(void)
-{
+struct thread *hak_thread_list_add(void) {
     lock_acquire(&list.lock);
     struct heap *heap = least_used_heap();
     struct thread *thread = heap == NULL ? NULL : record_new();
@@ -82,8 +77,7 @@ struct thread *hak_thread_list_add(void)
     return thread;
 }
 
-static void finish_class(const struct hak_thread_view *view, unsigned c)
-{
+static void finish_class(const struct hak_thread_view *view, unsigned c) {
     struct hak_class_sum sum = hak_thread_class_sum(view, c);
     fetch_add_relaxed(&hak_view.finished.cached_mallocs, sum.mallocs);
     fetch_add_relaxed(&hak_view.finished.cached_frees, sum.frees);
@@ -91,8 +85,7 @@ static void finish_class(const struct hak_thread_view *view, unsigned c)
     fetch_add_relaxed(&hak_view.finished_class[c].frees, sum.frees);
 }
 
-static void record_retire(struct thread *thread)
-{
+static void record_retire(struct thread *thread) {
     struct hak_tally *tally = &thread->view.tally;
     store_relaxed(&thread->view.thread_id, 0);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
@@ -109,15 +102,13 @@ static void record_retire(struct thread *thread)
     list.free_list = thread;
 }
 
-void hak_thread_list_remove(struct thread *thread)
-{
+void hak_thread_list_remove(struct thread *thread) {
     lock_acquire(&list.lock);
     record_retire(thread);
     lock_release(&list.lock);
 }
 
-struct heap *hak_thread_list_any_heap(void)
-{
+struct heap *hak_thread_list_any_heap(void) {
     struct heap *heap = load_acquire(&hak_heaps[1]);
     if (heap == NULL) {
         lock_acquire(&list.lock);
@@ -127,8 +118,7 @@ struct heap *hak_thread_list_any_heap(void)
     return heap;
 }
 
-void hak_thread_list_collect(void)
-{
+void hak_thread_list_collect(void) {
     for (uint32_t id = 1; id <= list.heap_count; id++) {
         struct heap *heap = load_acquire(&hak_heaps[id]);
         if (heap != NULL)
@@ -136,8 +126,7 @@ void hak_thread_list_collect(void)
     }
 }
 
-struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *threads)
-{
+struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *threads) {
     *threads = 0;
     lock_acquire(&list.lock);
     struct hak_class_sum total = {.mallocs = load_relaxed(&hak_view.finished_class[size_class].mallocs),
@@ -156,8 +145,7 @@ struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *th
 
 /* ---- fork ---- */
 
-static void for_each_lock(void (*visit)(struct lock *lock, void *context), void *context)
-{
+static void for_each_lock(void (*visit)(struct lock *lock, void *context), void *context) {
     visit(&list.lock, context);
     for (uint32_t id = 1; id <= list.heap_count; id++) {
         if (hak_heaps[id] != NULL)
@@ -167,48 +155,40 @@ static void for_each_lock(void (*visit)(struct lock *lock, void *context), void 
     visit(hak_meta_lock(), context);
 }
 
-static void is_mine(struct lock *lock, void *any)
-{
+static void is_mine(struct lock *lock, void *any) {
     *(bool *)any |= lock_is_mine(lock);
 }
 
-static void prefork(struct lock *lock, void *bounded)
-{
+static void prefork(struct lock *lock, void *bounded) {
     hak_lock_prefork(lock, *(bool *)bounded);
 }
 
-static void postfork_parent(struct lock *lock, void *unused)
-{
+static void postfork_parent(struct lock *lock, void *unused) {
     (void)unused;
     hak_lock_postfork_parent(lock);
 }
 
-static void postfork_child(struct lock *lock, void *unused)
-{
+static void postfork_child(struct lock *lock, void *unused) {
     (void)unused;
     hak_lock_postfork_child(lock);
 }
 
-bool hak_thread_is_inside(void)
-{
+bool hak_thread_is_inside(void) {
     bool any = false;
     for_each_lock(is_mine, &any);
     return any;
 }
 
-void hak_thread_prefork(void)
-{
+void hak_thread_prefork(void) {
     bool inside = hak_thread_is_inside();
     for_each_lock(prefork, &inside);
 }
 
-void hak_thread_postfork_parent(void)
-{
+void hak_thread_postfork_parent(void) {
     for_each_lock(postfork_parent, NULL);
 }
 
-void hak_thread_postfork_child(void)
-{
+void hak_thread_postfork_child(void) {
     hak_lock_self_forked();
     for_each_lock(postfork_child, NULL);
     for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
@@ -222,8 +202,7 @@ void hak_thread_postfork_child(void)
 }
 
 /* A vanished thread may have been stopped between two stores: its lists are whole, the room may be one off. */
-static void recount(struct hak_thread_view *view)
-{
+static void recount(struct hak_thread_view *view) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         int32_t length = 0;
         for (struct block *block = view->slot[c].head; block != NULL; block = block->next)
@@ -232,8 +211,7 @@ static void recount(struct hak_thread_view *view)
     }
 }
 
-void hak_thread_list_adopt(void)
-{
+void hak_thread_list_adopt(void) {
     if (likely(!load_relaxed(&list.orphans)))
         return;
     lock_acquire(&list.lock);

@@ -4,7 +4,7 @@
  *              thread gets the heap that fewest threads use. The child of a fork has records of threads that do not
  *              exist in it: their lists are whole at any moment (thread_cache.h changes one word at a time), so the
  *              child adopts their blocks, but only when it does its chores: most children exec at once.
- * Concurrency. One lock, the first in the order. `hak_heaps` entries are const once an entry of the page map names them.
+ * Concurrency. One lock, the first in the order. An entry of `hak_heaps` is const once a page map entry names it.
  */
 #ifndef HAK_HEAP_THREAD_LIST_H
 #define HAK_HEAP_THREAD_LIST_H

@@ -12,15 +12,13 @@ HAK_TLS uint32_t ranks_held[4];
 
 #define SPINS 100
 
-uint32_t hak_lock_self(void)
-{
+uint32_t hak_lock_self(void) {
     if (unlikely(lock_self == 0))
         lock_self = hak_os_thread_id();
     return lock_self;
 }
 
-bool hak_lock_acquire_slow(struct lock *lock, uint32_t self, uint32_t timeout_ms)
-{
+bool hak_lock_acquire_slow(struct lock *lock, uint32_t self, uint32_t timeout_ms) {
     for (int i = 0; i < SPINS; i++) {
         uint32_t expected = 0;
         if (load_relaxed(&lock->word) == 0 && cas_acquire(&lock->word, &expected, self))
@@ -48,61 +46,51 @@ bool hak_lock_acquire_slow(struct lock *lock, uint32_t self, uint32_t timeout_ms
 
 #define FORK_WAIT_MS 1000
 
-void hak_lock_prefork(struct lock *lock, bool bounded)
-{
+void hak_lock_prefork(struct lock *lock, bool bounded) {
     uint32_t expected = 0;
     uint32_t self = hak_lock_self();
     if (lock_is_mine(lock))
         lock->fork = LOCK_FORK_KEPT;
-    else if (cas_acquire(&lock->word, &expected, self) ||
-             hak_lock_acquire_slow(lock, self, bounded ? FORK_WAIT_MS : 0))
+    else if (cas_acquire(&lock->word, &expected, self) || hak_lock_acquire_slow(lock, self, bounded ? FORK_WAIT_MS : 0))
         lock->fork = LOCK_FORK_TAKEN;
     else
         lock->fork = LOCK_FORK_SKIPPED;
 }
 
-void hak_lock_postfork_parent(struct lock *lock)
-{
+void hak_lock_postfork_parent(struct lock *lock) {
     if (lock->fork == LOCK_FORK_TAKEN && (exchange_seq_cst(&lock->word, 0u) & LOCK_CONTENDED))
         hak_lock_wake(lock);
 }
 
-void hak_lock_self_forked(void)
-{
+void hak_lock_self_forked(void) {
     lock_self = hak_os_thread_id();
 }
 
-void hak_lock_postfork_child(struct lock *lock)
-{
+void hak_lock_postfork_child(struct lock *lock) {
     store_relaxed(&lock->word, lock->fork == LOCK_FORK_KEPT ? hak_lock_self() : 0u);
 }
 
-void hak_lock_wake(struct lock *lock)
-{
+void hak_lock_wake(struct lock *lock) {
     hak_os_futex_wake(&lock->word, 1);
 }
 
 #if HAK_DEBUG
-void hak_lock_note_acquired(const struct lock *lock)
-{
+void hak_lock_note_acquired(const struct lock *lock) {
     for (unsigned rank = lock->rank + 1u; rank < 4; rank++)
         hak_assert(ranks_held[rank] == 0);
     ranks_held[lock->rank]++;
 }
 
-void hak_lock_note_released(const struct lock *lock)
-{
+void hak_lock_note_released(const struct lock *lock) {
     hak_assert(ranks_held[lock->rank] > 0);
     ranks_held[lock->rank]--;
 }
 #else
-void hak_lock_note_acquired(const struct lock *lock)
-{
+void hak_lock_note_acquired(const struct lock *lock) {
     (void)lock;
 }
 
-void hak_lock_note_released(const struct lock *lock)
-{
+void hak_lock_note_released(const struct lock *lock) {
     (void)lock;
 }
 #endif

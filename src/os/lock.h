@@ -53,8 +53,7 @@ void hak_lock_note_acquired(const struct lock *lock);
 void hak_lock_note_released(const struct lock *lock);
 
 /* Sequentially consistent for the same reason as lock_release. */
-static inline bool lock_try(struct lock *lock)
-{
+static inline bool lock_try(struct lock *lock) {
     uint32_t expected = 0;
     if (!cas_seq_cst(&lock->word, &expected, hak_lock_self()))
         return false;
@@ -63,8 +62,7 @@ static inline bool lock_try(struct lock *lock)
     return true;
 }
 
-static inline void lock_acquire(struct lock *lock)
-{
+static inline void lock_acquire(struct lock *lock) {
     uint32_t expected = 0;
     uint32_t self = hak_lock_self();
     if (!cas_acquire(&lock->word, &expected, self))
@@ -74,8 +72,7 @@ static inline void lock_acquire(struct lock *lock)
 }
 
 /* Sequentially consistent, since a heap's holder looks at its pending stack after letting go. */
-static inline void lock_release(struct lock *lock)
-{
+static inline void lock_release(struct lock *lock) {
     if (HAK_DEBUG)
         hak_lock_note_released(lock);
     if (exchange_seq_cst(&lock->word, 0u) & LOCK_CONTENDED)
@@ -83,13 +80,11 @@ static inline void lock_release(struct lock *lock)
 }
 
 /* True if somebody may be sleeping on it. */
-static inline bool lock_is_awaited(struct lock *lock)
-{
+static inline bool lock_is_awaited(struct lock *lock) {
     return (load_relaxed(&lock->word) & LOCK_CONTENDED) != 0;
 }
 
-static inline bool lock_is_mine(struct lock *lock)
-{
+static inline bool lock_is_mine(struct lock *lock) {
     return (load_relaxed(&lock->word) & ~LOCK_CONTENDED) == hak_lock_self();
 }
 

@@ -57,6 +57,9 @@ uint64_t hak_os_now_ms(void);
 /* Cpus this process may run on, at least 1. */
 unsigned hak_os_cpu_count(void);
 
+/* True if this process certainly has no second thread. */
+bool hak_os_is_single_threaded(void);
+
 /* The kernel's id of the calling thread. */
 uint32_t hak_os_thread_id(void);
 

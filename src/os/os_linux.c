@@ -16,24 +16,20 @@
 #include "base/bits.h"
 #include "os/syscall.h"
 
-static int error_of(long result)
-{
+static int error_of(long result) {
     return result < 0 && result > -4096 ? (int)-result : 0;
 }
 
-size_t hak_os_page_size(void)
-{
+size_t hak_os_page_size(void) {
     return getauxval(AT_PAGESZ);
 }
 
-void *hak_os_reserve(size_t bytes)
-{
+void *hak_os_reserve(size_t bytes) {
     long result = raw_syscall(SYS_mmap, 0, (long)bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return error_of(result) != 0 ? NULL : (void *)result;
 }
 
-void *hak_os_reserve_aligned(size_t bytes, size_t alignment)
-{
+void *hak_os_reserve_aligned(size_t bytes, size_t alignment) {
     if (bytes > SIZE_MAX - alignment)
         return NULL;
     char *raw = hak_os_reserve(bytes + alignment);
@@ -50,58 +46,48 @@ void *hak_os_reserve_aligned(size_t bytes, size_t alignment)
     return start;
 }
 
-int hak_os_make_readable(void *address, size_t bytes)
-{
+int hak_os_make_readable(void *address, size_t bytes) {
     return error_of(raw_syscall(SYS_mprotect, (long)address, (long)bytes, PROT_READ, 0, 0, 0));
 }
 
-int hak_os_commit(void *address, size_t bytes)
-{
+int hak_os_commit(void *address, size_t bytes) {
     return error_of(raw_syscall(SYS_mprotect, (long)address, (long)bytes, PROT_READ | PROT_WRITE, 0, 0, 0));
 }
 
-int hak_os_purge(void *address, size_t bytes)
-{
+int hak_os_purge(void *address, size_t bytes) {
     return error_of(raw_syscall(SYS_madvise, (long)address, (long)bytes, MADV_DONTNEED, 0, 0, 0));
 }
 
-int hak_os_release(void *address, size_t bytes)
-{
+int hak_os_release(void *address, size_t bytes) {
     return error_of(raw_syscall(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0));
 }
 
-int hak_os_resize(void *address, size_t old_bytes, size_t new_bytes)
-{
+int hak_os_resize(void *address, size_t old_bytes, size_t new_bytes) {
     return error_of(raw_syscall(SYS_mremap, (long)address, (long)old_bytes, (long)new_bytes, 0, 0, 0));
 }
 
-int hak_os_move(void *from, size_t old_bytes, void *to, size_t new_bytes)
-{
-    return error_of(raw_syscall(SYS_mremap, (long)from, (long)old_bytes, (long)new_bytes,
-                                MREMAP_MAYMOVE | MREMAP_FIXED, (long)to, 0));
+int hak_os_move(void *from, size_t old_bytes, void *to, size_t new_bytes) {
+    return error_of(raw_syscall(SYS_mremap, (long)from, (long)old_bytes, (long)new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
+                                (long)to, 0));
 }
 
-int hak_os_advise_no_dump(void *address, size_t bytes)
-{
+int hak_os_advise_no_dump(void *address, size_t bytes) {
     return error_of(raw_syscall(SYS_madvise, (long)address, (long)bytes, MADV_DONTDUMP, 0, 0, 0));
 }
 
-int hak_os_advise_huge(void *address, size_t bytes, bool huge)
-{
+int hak_os_advise_huge(void *address, size_t bytes, bool huge) {
     return error_of(
         raw_syscall(SYS_madvise, (long)address, (long)bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE, 0, 0, 0));
 }
 
-uint64_t hak_os_now_ms(void)
-{
+uint64_t hak_os_now_ms(void) {
     struct timespec now;
     if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
         return 0;
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-unsigned hak_os_cpu_count(void)
-{
+unsigned hak_os_cpu_count(void) {
     uint64_t mask[16] = {0};
     long bytes = raw_syscall(SYS_sched_getaffinity, 0, sizeof mask, (long)mask, 0, 0, 0);
     unsigned count = 0;
@@ -110,31 +96,33 @@ unsigned hak_os_cpu_count(void)
     return count == 0 ? 1 : count;
 }
 
-uint32_t hak_os_thread_id(void)
-{
+/* glibc's own knowledge, which it keeps for its atomics. */
+extern char __libc_single_threaded __attribute__((weak));
+
+bool hak_os_is_single_threaded(void) {
+    return &__libc_single_threaded != NULL && __libc_single_threaded;
+}
+
+uint32_t hak_os_thread_id(void) {
     return (uint32_t)raw_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
 }
 
-void hak_os_yield(void)
-{
+void hak_os_yield(void) {
     (void)raw_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
-size_t hak_os_address_space_limit(void)
-{
-    struct rlimit limit;
+size_t hak_os_address_space_limit(void) {
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
     long result = raw_syscall(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&limit, 0, 0);
     return error_of(result) != 0 || limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_cur;
 }
 
-void hak_os_futex_wait(uint32_t *word, uint32_t expected, uint32_t timeout_ms)
-{
+void hak_os_futex_wait(uint32_t *word, uint32_t expected, uint32_t timeout_ms) {
     struct timespec limit = {.tv_sec = timeout_ms / 1000, .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
     (void)raw_syscall(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)expected, timeout_ms == 0 ? 0 : (long)&limit, 0,
                       0);
 }
 
-void hak_os_futex_wake(uint32_t *word, int count)
-{
+void hak_os_futex_wake(uint32_t *word, int count) {
     (void)raw_syscall(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, count, 0, 0, 0);
 }

@@ -25,7 +25,7 @@ struct arena {
 static struct {
     struct lock lock;
     struct arena *arenas;
-    struct arena *retired;           /* structs of released arenas, for reuse */
+    struct arena *retired; /* structs of released arenas, for reuse */
     struct space {
         struct link bin[BIN_LONG + 1]; /* free runs of exactly i units; the last: of more */
         uint64_t bins;                 /* bit i is set iff bin[i] is not empty */
@@ -35,8 +35,7 @@ static struct {
 
 struct link hak_purge_queue = {&hak_purge_queue, &hak_purge_queue};
 
-void hak_arena_init(void)
-{
+void hak_arena_init(void) {
     for (unsigned use = 0; use < ARENA_USES; use++) {
         arena_state.space[use].next_bytes = HAK_ARENA_MIN_BYTES;
         for (unsigned i = 0; i <= BIN_LONG; i++)
@@ -44,23 +43,19 @@ void hak_arena_init(void)
     }
 }
 
-struct lock *hak_arena_lock(void)
-{
+struct lock *hak_arena_lock(void) {
     return &arena_state.lock;
 }
 
-struct superslab *hak_arena_unit(const struct superslab *unit, uint32_t index)
-{
+struct superslab *hak_arena_unit(const struct superslab *unit, uint32_t index) {
     return &unit->arena->headers[index];
 }
 
-bool hak_unit_is_valid(const struct superslab *unit)
-{
+bool hak_unit_is_valid(const struct superslab *unit) {
     return (unit->dirty & ~unit->free) == 0 && (unit->dirty != 0) == (unit->purge.next != &unit->purge);
 }
 
-void hak_unit_add_dirty(struct superslab *unit, uint64_t granules)
-{
+void hak_unit_add_dirty(struct superslab *unit, uint64_t granules) {
     uint64_t added = granules & ~unit->dirty;
     if (added == 0)
         return;
@@ -72,8 +67,7 @@ void hak_unit_add_dirty(struct superslab *unit, uint64_t granules)
     owner_add(&hak_view.retained_bytes, (uint64_t)__builtin_popcountll(added) << HAK_GRANULE_SHIFT);
 }
 
-void hak_unit_remove_dirty(struct superslab *unit, uint64_t granules)
-{
+void hak_unit_remove_dirty(struct superslab *unit, uint64_t granules) {
     uint64_t removed = granules & unit->dirty;
     if (removed == 0)
         return;
@@ -85,8 +79,7 @@ void hak_unit_remove_dirty(struct superslab *unit, uint64_t granules)
 
 /* ---- free runs ---- */
 
-static void bin_insert(struct superslab *first, uint32_t units)
-{
+static void bin_insert(struct superslab *first, uint32_t units) {
     struct superslab *last = hak_arena_unit(first, first->index + units - 1);
     struct space *space = &arena_state.space[first->arena->use];
     unsigned b = units > ARENA_RUN_MAX ? BIN_LONG : units;
@@ -98,8 +91,7 @@ static void bin_insert(struct superslab *first, uint32_t units)
     space->bins |= (uint64_t)1 << b;
 }
 
-static void bin_remove(struct superslab *first)
-{
+static void bin_remove(struct superslab *first) {
     struct space *space = &arena_state.space[first->arena->use];
     unsigned b = first->units > ARENA_RUN_MAX ? BIN_LONG : first->units;
     list_remove(&first->bin);
@@ -109,8 +101,7 @@ static void bin_remove(struct superslab *first)
 
 /* ---- reservations ---- */
 
-static struct arena *arena_struct(uint32_t units)
-{
+static struct arena *arena_struct(uint32_t units) {
     for (struct arena **at = &arena_state.retired; *at != NULL; at = &(*at)->next) {
         struct arena *arena = *at;
         if (arena->capacity >= units) {
@@ -127,21 +118,18 @@ static struct arena *arena_struct(uint32_t units)
     return arena;
 }
 
-static void arena_retire(struct arena *arena)
-{
+static void arena_retire(struct arena *arena) {
     arena->next = arena_state.retired;
     arena_state.retired = arena;
 }
 
 /* Undoes what arena_add did for the first `count` units. */
-static void unregister_units(const struct arena *arena, uint32_t count)
-{
+static void unregister_units(const struct arena *arena, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         (void)hak_superslab_register(arena->base + i * HAK_SUPERSLAB_SIZE, NULL);
 }
 
-static bool arena_add(enum arena_use use, uintptr_t bytes)
-{
+static bool arena_add(enum arena_use use, uintptr_t bytes) {
     uint32_t units = (uint32_t)(bytes >> HAK_SUPERSLAB_SHIFT);
     struct arena *arena = arena_struct(units);
     if (arena == NULL)
@@ -178,8 +166,7 @@ static bool arena_add(enum arena_use use, uintptr_t bytes)
 }
 
 /* Reserves as much as policy likes, or else as much as `units` need. */
-static bool arena_grow(enum arena_use use, unsigned units)
-{
+static bool arena_grow(enum arena_use use, unsigned units) {
     uintptr_t *next_bytes = &arena_state.space[use].next_bytes;
     uintptr_t need = units * HAK_SUPERSLAB_SIZE;
     for (uintptr_t bytes = *next_bytes; bytes >= need; bytes /= 2) {
@@ -192,8 +179,7 @@ static bool arena_grow(enum arena_use use, unsigned units)
     return false;
 }
 
-bool hak_arena_release_unused(void)
-{
+bool hak_arena_release_unused(void) {
     bool any = false;
     for (struct arena **at = &arena_state.arenas; *at != NULL;) {
         struct arena *arena = *at;
@@ -218,16 +204,13 @@ bool hak_arena_release_unused(void)
 
 /* ---- runs ---- */
 
-static bool wants_huge_pages(const struct arena *arena)
-{
-    return hak_options.thp == HAK_THP_ALWAYS ||
-           (hak_options.thp == HAK_THP_ADAPTIVE && arena->use == ARENA_SLABS &&
-            hak_view.active_bytes >= HAK_HUGE_PAGE_HEAP_BYTES);
+static bool wants_huge_pages(const struct arena *arena) {
+    return hak_options.thp == HAK_THP_ALWAYS || (hak_options.thp == HAK_THP_ADAPTIVE && arena->use == ARENA_SLABS &&
+                                                 hak_view.active_bytes >= HAK_HUGE_PAGE_HEAP_BYTES);
 }
 
 /* Makes units [0, upto) accessible. */
-static bool arena_commit(struct arena *arena, uint32_t upto)
-{
+static bool arena_commit(struct arena *arena, uint32_t upto) {
     if (upto <= arena->committed)
         return true;
     uintptr_t start = arena->base + arena->committed * HAK_SUPERSLAB_SIZE;
@@ -242,8 +225,7 @@ static bool arena_commit(struct arena *arena, uint32_t upto)
 }
 
 /* Cuts `units` off the front of a free run. */
-static struct superslab *cut(struct superslab *first, unsigned units)
-{
+static struct superslab *cut(struct superslab *first, unsigned units) {
     if (!arena_commit(first->arena, first->index + units))
         return NULL;
     uint32_t have = first->units;
@@ -253,8 +235,7 @@ static struct superslab *cut(struct superslab *first, unsigned units)
     return first;
 }
 
-static struct superslab *take_binned(struct space *space, unsigned units)
-{
+static struct superslab *take_binned(struct space *space, unsigned units) {
     uint64_t bins = space->bins & ~bits_range(0, units);
     while (bins != 0) {
         unsigned b = bits_lowest(bins);
@@ -267,8 +248,7 @@ static struct superslab *take_binned(struct space *space, unsigned units)
 }
 
 /* When no more memory can be made accessible: a run that already is, from any space, by looking at all. */
-static struct superslab *take_committed(unsigned units)
-{
+static struct superslab *take_committed(unsigned units) {
     for (unsigned use = 0; use < ARENA_USES; use++) {
         struct space *space = &arena_state.space[use];
         for (uint64_t bins = space->bins & ~bits_range(0, units); bins != 0; bins &= bins - 1) {
@@ -284,8 +264,7 @@ static struct superslab *take_committed(unsigned units)
 }
 
 /* Marks a run as in use, for boundary tags, before its user says as what. */
-static void mark_used(struct superslab *first, unsigned units)
-{
+static void mark_used(struct superslab *first, unsigned units) {
     for (uint32_t i = 0; i < units; i++) {
         struct superslab *unit = hak_arena_unit(first, first->index + i);
         unit->state = UNIT_HUGE_REST;
@@ -294,8 +273,7 @@ static void mark_used(struct superslab *first, unsigned units)
     first->units = units;
 }
 
-struct superslab *hak_arena_take(enum arena_use use, unsigned units)
-{
+struct superslab *hak_arena_take(enum arena_use use, unsigned units) {
     hak_assert(units >= 1 && units <= ARENA_RUN_MAX);
     struct space *space = &arena_state.space[use];
     struct superslab *first = take_binned(space, units);
@@ -310,8 +288,7 @@ struct superslab *hak_arena_take(enum arena_use use, unsigned units)
     return first;
 }
 
-void hak_arena_give(struct superslab *first, unsigned units)
-{
+void hak_arena_give(struct superslab *first, unsigned units) {
     uint32_t start = first->index;
     uint32_t end = start + units;
     for (uint32_t i = start; i < end; i++)
@@ -333,8 +310,7 @@ void hak_arena_give(struct superslab *first, unsigned units)
     bin_insert(hak_arena_unit(first, start), end - start);
 }
 
-bool hak_arena_extend(struct superslab *first, unsigned units, unsigned more)
-{
+bool hak_arena_extend(struct superslab *first, unsigned units, unsigned more) {
     uint32_t end = first->index + units;
     if (end >= first->arena->units)
         return false;

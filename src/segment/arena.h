@@ -34,22 +34,22 @@ struct slab;
 
 /* The header of one unit. */
 struct superslab {
-    uintptr_t base;      /* const */
-    struct slab *slabs;  /* HAK_GRANULES descriptors, const once made; NULL until the unit first held granules */
-    uint64_t free;       /* granules not in use; all ones in a free run, none in a Huge block */
-    uint64_t dirty;      /* of those, the ones that may hold data: dirty & ~free == 0 */
+    uintptr_t base;       /* const */
+    struct slab *slabs;   /* HAK_GRANULES descriptors, const once made; NULL until the unit first held granules */
+    uint64_t free;        /* granules not in use; all ones in a free run, none in a Huge block */
+    uint64_t dirty;       /* of those, the ones that may hold data: dirty & ~free == 0 */
     uint64_t dirty_since; /* milliseconds; when `dirty` last became nonzero */
-    struct arena *arena; /* const; NULL for a direct mapping */
-    uint32_t index;      /* const: which unit of the arena */
-    uint32_t units;      /* length of the run, in its first and its last unit */
-    struct link bin;     /* free run: its bin. UNIT_GRANULES: the pool's list by longest free run */
-    struct link purge;   /* the purge queue iff dirty != 0 */
-    uint8_t state;       /* enum unit_state */
-    uint8_t pool;        /* UNIT_GRANULES: enum pool */
-    uint8_t longest;     /* UNIT_GRANULES: longest run of free granules */
-    uintptr_t huge_base; /* Huge: where its first unit starts */
-    size_t huge_bytes;   /* Huge: usable bytes, in the first unit */
-    size_t mapped_bytes; /* direct: bytes of the mapping */
+    struct arena *arena;  /* const; NULL for a direct mapping */
+    uint32_t index;       /* const: which unit of the arena */
+    uint32_t units;       /* length of the run, in its first and its last unit */
+    struct link bin;      /* free run: its bin. UNIT_GRANULES: the pool's list by longest free run */
+    struct link purge;    /* the purge queue iff dirty != 0 */
+    uint8_t state;        /* enum unit_state */
+    uint8_t pool;         /* UNIT_GRANULES: enum pool */
+    uint8_t longest;      /* UNIT_GRANULES: longest run of free granules */
+    uintptr_t huge_base;  /* Huge: where its first unit starts */
+    size_t huge_bytes;    /* Huge: usable bytes, in the first unit */
+    size_t mapped_bytes;  /* direct: bytes of the mapping */
     struct superslab *next_retired; /* direct: the next unused header */
 };
 

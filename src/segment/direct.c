@@ -13,8 +13,7 @@
 /* Headers of mappings that are gone, for reuse. */
 static struct superslab *retired;
 
-static struct superslab *header_take(void)
-{
+static struct superslab *header_take(void) {
     struct superslab *unit = retired;
     if (unit == NULL)
         return hak_meta_alloc(sizeof *unit);
@@ -22,28 +21,24 @@ static struct superslab *header_take(void)
     return unit;
 }
 
-static void header_retire(struct superslab *unit)
-{
+static void header_retire(struct superslab *unit) {
     unit->next_retired = retired;
     retired = unit;
 }
 
-static void account_direct(size_t added, size_t removed)
-{
+static void account_direct(size_t added, size_t removed) {
     owner_add(&hak_view.mapped_bytes, added - removed);
     owner_add(&hak_view.committed_bytes, added - removed);
 }
 
-static void *reserve(size_t bytes, size_t alignment)
-{
+static void *reserve(size_t bytes, size_t alignment) {
     void *space = hak_os_reserve_aligned(bytes, alignment);
     if (space == NULL && hak_arena_release_unused())
         space = hak_os_reserve_aligned(bytes, alignment);
     return space;
 }
 
-struct superslab *hak_direct_map(size_t bytes, size_t alignment)
-{
+struct superslab *hak_direct_map(size_t bytes, size_t alignment) {
     struct superslab *unit = header_take();
     if (unit == NULL)
         return NULL;
@@ -62,8 +57,7 @@ struct superslab *hak_direct_map(size_t bytes, size_t alignment)
     return NULL;
 }
 
-struct direct_rest hak_direct_retire(struct superslab *unit)
-{
+struct direct_rest hak_direct_retire(struct superslab *unit) {
     struct direct_rest rest = {.address = (void *)unit->base, .bytes = unit->mapped_bytes};
     account_direct(0, unit->mapped_bytes);
     (void)hak_superslab_register(unit->base, NULL);
@@ -71,15 +65,13 @@ struct direct_rest hak_direct_retire(struct superslab *unit)
     return rest;
 }
 
-void hak_direct_release(struct direct_rest rest)
-{
+void hak_direct_release(struct direct_rest rest) {
     /* Where the kernel refuses (its limit of mappings), the pages go back and the addresses are lost. */
     if (hak_os_release(rest.address, rest.bytes) != 0)
         (void)!hak_os_purge(rest.address, rest.bytes);
 }
 
-bool hak_direct_resize(struct superslab *unit, size_t bytes)
-{
+bool hak_direct_resize(struct superslab *unit, size_t bytes) {
     size_t old_bytes = unit->mapped_bytes;
     if (bytes == old_bytes)
         return true;

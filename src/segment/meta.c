@@ -15,13 +15,11 @@ static struct {
     char *end;
 } meta = {.lock = {.rank = LOCK_RANK_META}};
 
-struct lock *hak_meta_lock(void)
-{
+struct lock *hak_meta_lock(void) {
     return &meta.lock;
 }
 
-static bool add_chunk(size_t bytes)
-{
+static bool add_chunk(size_t bytes) {
     size_t guard = hak_os_page_size();
     if (bytes > SIZE_MAX / 2)
         return false;
@@ -38,8 +36,7 @@ static bool add_chunk(size_t bytes)
     return true;
 }
 
-void *hak_meta_alloc(size_t bytes)
-{
+void *hak_meta_alloc(size_t bytes) {
     bytes = round_up(bytes, HAK_CACHE_LINE);
     void *result = NULL;
     lock_acquire(&meta.lock);

@@ -31,8 +31,7 @@ struct page_map hak_page_map = {.flat = &no_entry, .address_mask = 0};
 static struct tree_leaf *tree_root[1u << TREE_ROOT_BITS];
 static uint64_t flat_writable[FLAT_PIECES / 64];
 
-void hak_page_map_init(void)
-{
+void hak_page_map_init(void) {
     /* Where addresses are limited, the map must not be what uses them up. */
     if (hak_os_address_space_limit() / 8 < FLAT_BYTES)
         return;
@@ -49,8 +48,7 @@ void hak_page_map_init(void)
     hak_view.page_map_flat = 1;
 }
 
-bool hak_page_map_drop(void)
-{
+bool hak_page_map_drop(void) {
     if (hak_page_map.address_mask == 0 || hak_os_address_space_limit() == SIZE_MAX)
         return false;
     void *flat = hak_page_map.flat;
@@ -60,8 +58,7 @@ bool hak_page_map_drop(void)
     return hak_os_release(flat, FLAT_BYTES) == 0;
 }
 
-bool hak_page_map_prepare(uintptr_t address, uintptr_t bytes)
-{
+bool hak_page_map_prepare(uintptr_t address, uintptr_t bytes) {
     if (hak_page_map.address_mask == 0)
         return true;
     uintptr_t first = (address >> HAK_GRANULE_SHIFT) * sizeof(uint32_t) / FLAT_PIECE;
@@ -77,16 +74,14 @@ bool hak_page_map_prepare(uintptr_t address, uintptr_t bytes)
     return true;
 }
 
-void hak_page_map_set(uintptr_t address, unsigned granules, uint32_t entry)
-{
+void hak_page_map_set(uintptr_t address, unsigned granules, uint32_t entry) {
     if (hak_page_map.address_mask == 0)
         return;
     for (unsigned i = 0; i < granules; i++)
         store_relaxed(&hak_page_map.flat[(address >> HAK_GRANULE_SHIFT) + i], entry);
 }
 
-struct superslab *hak_superslab_of(const void *p)
-{
+struct superslab *hak_superslab_of(const void *p) {
     uintptr_t unit = (uintptr_t)p >> HAK_SUPERSLAB_SHIFT;
     if (unit >> (TREE_ROOT_BITS + TREE_LEAF_BITS) != 0)
         return NULL;
@@ -94,8 +89,7 @@ struct superslab *hak_superslab_of(const void *p)
     return leaf == NULL ? NULL : load_acquire(&leaf->of[unit & ((1u << TREE_LEAF_BITS) - 1)]);
 }
 
-bool hak_superslab_register(uintptr_t address, struct superslab *superslab)
-{
+bool hak_superslab_register(uintptr_t address, struct superslab *superslab) {
     uintptr_t unit = address >> HAK_SUPERSLAB_SHIFT;
     struct tree_leaf **slot = &tree_root[unit >> TREE_LEAF_BITS];
     if (load_relaxed(slot) == NULL) {

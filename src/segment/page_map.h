@@ -40,8 +40,7 @@ void hak_page_map_init(void);
 bool hak_page_map_drop(void);
 
 /* The entry of the slab at `p`, or 0. Any pointer value may be asked about. */
-static inline uint32_t page_map_flat_get(const void *p)
-{
+static inline uint32_t page_map_flat_get(const void *p) {
     return load_relaxed(&hak_page_map.flat[((uintptr_t)p & hak_page_map.address_mask) >> HAK_GRANULE_SHIFT]);
 }
 

@@ -18,14 +18,12 @@ static struct {
     uint64_t excess_ms;   /* when pages were last purged for being too many; 0: never, or long ago */
 } learned;
 
-static struct superslab *oldest(void)
-{
+static struct superslab *oldest(void) {
     return list_is_empty(&hak_purge_queue) ? NULL : container_of(hak_purge_queue.next, struct superslab, purge);
 }
 
 /* The bit run of ones in `set` that holds the bit `at`. */
-static uint64_t run_around(uint64_t set, unsigned at)
-{
+static uint64_t run_around(uint64_t set, unsigned at) {
     uint64_t above = ~(set >> at);
     unsigned up = above == 0 ? 64 : bits_lowest(above);
     uint64_t below = ~(set << (63 - at));
@@ -35,8 +33,7 @@ static uint64_t run_around(uint64_t set, unsigned at)
 
 /* One system call per run of free granules with dirty ones among them: a huge page that one of them made resident
  * reaches over its neighbours. If the kernel refuses, the unit waits for another delay. */
-static bool purge_unit(struct superslab *unit)
-{
+static bool purge_unit(struct superslab *unit) {
     while (unit->dirty != 0) {
         uint64_t run = run_around(unit->free, bits_lowest(unit->dirty));
         void *start = (void *)(unit->base + bits_lowest(run) * HAK_GRANULE_SIZE);
@@ -53,8 +50,7 @@ static bool purge_unit(struct superslab *unit)
     return true;
 }
 
-void hak_purge_tick(void)
-{
+void hak_purge_tick(void) {
     if (load_relaxed(&hak_view.retained_bytes) == 0 || !lock_try(hak_arena_lock()))
         return;
     uint64_t now = hak_os_now_ms();
@@ -67,8 +63,7 @@ void hak_purge_tick(void)
     lock_release(hak_arena_lock());
 }
 
-static uint64_t retained_limit(void)
-{
+static uint64_t retained_limit(void) {
     uint64_t limit = load_relaxed(&hak_view.active_bytes) / 4;
     if (limit < HAK_RETAINED_MIN_BYTES)
         limit = HAK_RETAINED_MIN_BYTES;
@@ -78,8 +73,7 @@ static uint64_t retained_limit(void)
 }
 
 /* Purges the oldest unit. False if there is none or the kernel refuses. */
-static bool purge_oldest(bool excess)
-{
+static bool purge_oldest(bool excess) {
     lock_acquire(hak_arena_lock());
     struct superslab *unit = oldest();
     bool done = unit != NULL && purge_unit(unit);
@@ -93,16 +87,14 @@ static bool purge_oldest(bool excess)
     return done;
 }
 
-void hak_purge_excess(void)
-{
+void hak_purge_excess(void) {
     while (load_relaxed(&hak_view.retained_bytes) > retained_limit()) {
         if (!purge_oldest(true))
             break;
     }
 }
 
-void hak_purge_regret(uint64_t bytes)
-{
+void hak_purge_regret(uint64_t bytes) {
     if (learned.excess_ms == 0 || bytes == 0)
         return;
     if (hak_os_now_ms() - learned.excess_ms > (uint64_t)hak_options.purge_delay)
@@ -111,8 +103,7 @@ void hak_purge_regret(uint64_t bytes)
         learned.wanted_back += bytes;
 }
 
-bool hak_purge_all(void)
-{
+bool hak_purge_all(void) {
     bool any = false;
     while (purge_oldest(false))
         any = true;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Purges a few units whose delay is over. Cheap when there is nothing to do; takes the arena lock only if it is free. */
+/* Purges a few units whose delay is over. Cheap when there is nothing to do; takes the arena lock only if free. */
 void hak_purge_tick(void);
 
 /* Purges the oldest units while more is retained than may be. Takes the arena lock, once per unit. */

@@ -16,16 +16,14 @@ static struct {
     uint64_t present;
 } pools[POOL_COUNT];
 
-void hak_superslab_init(void)
-{
+void hak_superslab_init(void) {
     for (unsigned p = 0; p < POOL_COUNT; p++) {
         for (unsigned i = 0; i < HAK_GRANULES; i++)
             list_init(&pools[p].by_run[i]);
     }
 }
 
-static void unlist(struct superslab *superslab)
-{
+static void unlist(struct superslab *superslab) {
     if (superslab->longest == 0)
         return;
     list_remove(&superslab->bin);
@@ -33,8 +31,7 @@ static void unlist(struct superslab *superslab)
         pools[superslab->pool].present &= ~((uint64_t)1 << superslab->longest);
 }
 
-static void relist(struct superslab *superslab)
-{
+static void relist(struct superslab *superslab) {
     superslab->longest = (uint8_t)bits_longest_run(superslab->free);
     if (superslab->longest == 0)
         return;
@@ -42,14 +39,12 @@ static void relist(struct superslab *superslab)
     pools[superslab->pool].present |= (uint64_t)1 << superslab->longest;
 }
 
-static void count_superslabs(enum pool pool, int change)
-{
+static void count_superslabs(enum pool pool, int change) {
     owner_add(pool == POOL_SLABS ? &hak_view.slab_superslabs : &hak_view.large_superslabs, (uint64_t)(int64_t)change);
 }
 
 /* A whole superslab from the arena, not listed yet. */
-static struct superslab *superslab_new(enum pool pool)
-{
+static struct superslab *superslab_new(enum pool pool) {
     struct superslab *superslab = hak_arena_take(pool == POOL_SLABS ? ARENA_SLABS : ARENA_BLOCKS, 1);
     if (superslab == NULL)
         return NULL;
@@ -75,8 +70,7 @@ static struct superslab *superslab_new(enum pool pool)
 }
 
 /* The superslab with the shortest longest run that fits, unlisted; or a new one. */
-static struct superslab *find_room(enum pool pool, unsigned granules)
-{
+static struct superslab *find_room(enum pool pool, unsigned granules) {
     uint64_t fitting = pools[pool].present & ~bits_range(0, granules);
     if (fitting == 0)
         return superslab_new(pool);
@@ -86,8 +80,7 @@ static struct superslab *find_room(enum pool pool, unsigned granules)
     return superslab;
 }
 
-static void use_granules(struct superslab *superslab, unsigned first, unsigned granules, bool *zero)
-{
+static void use_granules(struct superslab *superslab, unsigned first, unsigned granules, bool *zero) {
     uint64_t run = bits_range(first, granules);
     *zero = (superslab->dirty & run) == 0;
     if (*zero)
@@ -97,8 +90,7 @@ static void use_granules(struct superslab *superslab, unsigned first, unsigned g
     owner_add(&hak_view.active_bytes, granules * HAK_GRANULE_SIZE);
 }
 
-struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind kind, uint32_t entry, bool *zero)
-{
+struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind kind, uint32_t entry, bool *zero) {
     lock_acquire(hak_arena_lock());
     struct superslab *superslab = find_room(pool, granules);
     if (superslab == NULL) {
@@ -131,8 +123,7 @@ struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind
 }
 
 /* Granules [from, from + count) become free; the first `touched` of them may hold data. */
-static void free_granules(struct superslab *superslab, unsigned from, unsigned count, unsigned touched)
-{
+static void free_granules(struct superslab *superslab, unsigned from, unsigned count, unsigned touched) {
     unlist(superslab);
     superslab->free |= bits_range(from, count);
     hak_unit_add_dirty(superslab, bits_range(from, touched < count ? touched : count));
@@ -145,8 +136,7 @@ static void free_granules(struct superslab *superslab, unsigned from, unsigned c
     }
 }
 
-void hak_superslab_give_locked(struct superslab *superslab, struct slab *run, unsigned touched)
-{
+void hak_superslab_give_locked(struct superslab *superslab, struct slab *run, unsigned touched) {
     unsigned granules = run->granules;
     if (run->kind == RUN_SLAB) {
         for (unsigned i = 1; i < granules; i++)
@@ -160,21 +150,18 @@ void hak_superslab_give_locked(struct superslab *superslab, struct slab *run, un
     free_granules(superslab, run->first, granules, run->stale ? granules : touched);
 }
 
-void hak_superslab_give(struct slab *run, unsigned touched)
-{
+void hak_superslab_give(struct slab *run, unsigned touched) {
     lock_acquire(hak_arena_lock());
     hak_superslab_give_locked(hak_superslab_of((void *)run->base), run, touched);
     lock_release(hak_arena_lock());
     hak_purge_excess();
 }
 
-struct slab *hak_slab_of(const void *p)
-{
+struct slab *hak_slab_of(const void *p) {
     return hak_slab_in(load_acquire(&hak_superslab_of(p)->slabs), p);
 }
 
-bool hak_superslab_extend(struct superslab *superslab, struct slab *run, unsigned granules)
-{
+bool hak_superslab_extend(struct superslab *superslab, struct slab *run, unsigned granules) {
     unsigned from = run->first + run->granules;
     unsigned more = granules - run->granules;
     if (run->first + granules > HAK_GRANULES || (bits_range(from, more) & ~superslab->free) != 0)
@@ -189,8 +176,7 @@ bool hak_superslab_extend(struct superslab *superslab, struct slab *run, unsigne
     return true;
 }
 
-void hak_superslab_shrink(struct superslab *superslab, struct slab *run, unsigned granules)
-{
+void hak_superslab_shrink(struct superslab *superslab, struct slab *run, unsigned granules) {
     unsigned less = run->granules - granules;
     if (less == 0)
         return;
@@ -199,8 +185,7 @@ void hak_superslab_shrink(struct superslab *superslab, struct slab *run, unsigne
     free_granules(superslab, run->first + granules, less, less);
 }
 
-struct slab *hak_superslab_find_large(struct superslab *superslab, const void *p)
-{
+struct slab *hak_superslab_find_large(struct superslab *superslab, const void *p) {
     unsigned index = (unsigned)((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES;
     for (unsigned i = index + 1; i-- > 0;) {
         struct slab *run = &superslab->slabs[i];

@@ -1,5 +1,5 @@
 /* segment/superslab.h
- * Purpose.     Granules: runs of 1..64 inside a superslab, each with a descriptor. Slabs and Large blocks are such runs.
+ * Purpose.     Granules: runs of 1..64 in a superslab, each with a descriptor. Slabs and Large blocks are such runs.
  * Design.      A superslab's free granules are one 64-bit word; superslabs with room are listed by their longest free
  *              run, so that taking and giving are O(1). Slabs and Large blocks come from different pools: a slab lives
  *              long and would cut the space of Large blocks to pieces. Dirty granules are handed out before clean ones.
@@ -59,8 +59,7 @@ struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind
 void hak_superslab_give(struct slab *run, unsigned touched);
 
 /* The first descriptor of the run that `p` lies in, in a superslab with these descriptors. */
-static inline struct slab *hak_slab_in(struct slab *slabs, const void *p)
-{
+static inline struct slab *hak_slab_in(struct slab *slabs, const void *p) {
     unsigned index = (unsigned)((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES;
     return &slabs[load_relaxed(&slabs[index].kind) == RUN_SLAB_REST ? slabs[index].first : index];
 }

@@ -19,7 +19,7 @@ int main(int count, char **arguments) {
     for (int i = 0; i < 1000; i++)
         free(malloc(10));
     pthread_create(&thread, NULL, work, NULL);
-    if (count > 2)
+    if (count == 3)
         prctl(PR_SET_DUMPABLE, 0);
     usleep(10000);
     creat(arguments[1], 0600);
@@ -58,6 +58,13 @@ expect 0 "$HAKMEM_CLI" verify --json --pid $sleeper
 is pid $sleeper
 is end running
 kill -0 $sleeper || fail "the process was disturbed"
+stop
+
+# One whose first thread is gone.
+start "$HAKMEM_CLI" run --lib "$HAKMEM_SO" -- "$work/sleeper" "$work/sleeps" - leave
+until grep -q '^State:.Z' /proc/$sleeper/status; do sleep 0.01; done
+expect 0 "$HAKMEM_CLI" verify --pid $sleeper
+out_has "$sleeper running .*$work/sleeper  hakmem"
 stop
 
 start "$work/sleeper" "$work/sleeps"

@@ -137,7 +137,7 @@ static void *keep_busy(void *argument) {
 
 int main(void) {
     struct owned owned = {.random = shadow_env("HAK_SEED", 1)};
-    uint64_t forks = shadow_env("HAK_OPS", SHADOW_SLOW_BUILD ? 8 : 60);
+    uint64_t forks = shadow_env("HAK_OPS", SHADOW_SLOW_BUILD ? 8 : 30);
     pthread_t threads[THREAD_COUNT];
     queue_init(&exchange, (size_t)16 << 20);
     for (uintptr_t i = 0; i < THREAD_COUNT; i++) {

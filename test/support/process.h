@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -88,14 +89,23 @@ static inline bool process_maps_file(const char *part) {
     return found;
 }
 
-/* Lets the address space grow by at most `bytes` from here. */
+/* Lets the address space grow by at most `bytes` from here. An allocator that holds address space in reserve may let go
+ * of it when it meets a limit, so it is made to meet one before what it really has is measured. */
 static inline bool process_limit_growth(size_t bytes) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) != 0) {
         return false;
     }
-    limit.rlim_cur = process_address_space_bytes() + bytes;
-    return setrlimit(RLIMIT_AS, &limit) == 0;
+    for (int round = 0; round < 3; round++) {
+        void *volatile refused = NULL;
+        limit.rlim_cur = process_address_space_bytes() + bytes;
+        if (setrlimit(RLIMIT_AS, &limit) != 0) {
+            return false;
+        }
+        refused = malloc(64 * GIB);
+        free(refused);
+    }
+    return true;
 }
 
 static inline bool process_unlimit(void) {

@@ -18,6 +18,18 @@
 
 #include <cmocka.h>
 
+/* 1 where a sanitizer needs more address space than any limit that hakmem's flat page map does not fit into. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNIT_SHADOW_MEMORY 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNIT_SHADOW_MEMORY 1
+#endif
+#endif
+#ifndef UNIT_SHADOW_MEMORY
+#define UNIT_SHADOW_MEMORY 0
+#endif
+
 /* splitmix64 */
 static inline uint64_t unit_random(uint64_t *state) {
     uint64_t x = (*state += 0x9e3779b97f4a7c15u);

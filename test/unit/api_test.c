@@ -13,13 +13,6 @@
 #include "hakmem.h"
 #include "segment/view.h"
 
-/* A sanitizer's shadow memory needs more address space than any limit that the flat map does not fit into. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define API_TEST_SHADOW_MEMORY 1
-#else
-#define API_TEST_SHADOW_MEMORY 0
-#endif
-
 static const size_t sizes[] = {0,     1,     15,     16,      17,      1000,    1024,    1025,
                                32768, 32769, 100000, 2097152, 2097153, 9000000, 66000000};
 
@@ -223,7 +216,7 @@ static void in_every_mode(void **state) {
 
 static void without_a_flat_map(void **state) {
     (void)state;
-    if (API_TEST_SHADOW_MEMORY) {
+    if (UNIT_SHADOW_MEMORY) {
         skip();
     }
     assert_true(child_succeeds(in_little_address_space, NULL));

@@ -148,10 +148,10 @@ static void resize_every_way(void) {
     resize(8, 100000);  /* in place */
     resize(8, 3 * MIB); /* Large to Huge */
     resize(10, 3 * MIB);
-    resize(10, 6 * MIB);
+    resize(10, 4 * MIB);
     resize(10, 3 * MIB);
     resize(12, 63 * MIB);
-    resize(12, 100 * MIB); /* to a mapping */
+    resize(10, 70 * MIB);  /* to a mapping */
     resize(13, 200 * MIB); /* in place or moved */
     resize(14, 300 * MIB);
     resize(13, 65 * MIB);
@@ -192,7 +192,8 @@ static void recover(void) {
         EXPECT(blocks[i].start != NULL);
     }
     resize_every_way();
-    EXPECT(blocks[10].size == 3 * MIB && blocks[14].size == 300 * MIB && blocks[13].size == 1000);
+    EXPECT(blocks[10].size == 70 * MIB && blocks[12].size == 63 * MIB && blocks[14].size == 300 * MIB &&
+           blocks[13].size == 1000);
     check_blocks();
     for (unsigned i = 0; i < BLOCKS; i++) {
         drop(i);

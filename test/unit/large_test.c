@@ -117,7 +117,7 @@ static uint64_t live_huge_bytes(void) {
 
 static void random_operations_agree_with_the_model(void **state) {
     (void)state;
-    for (unsigned step = 0; step < 1200; step++) {
+    for (unsigned step = 0; step < (UNIT_SHADOW_MEMORY ? 300 : 1200); step++) {
         struct large *block = &blocks[unit_below(&random_state, BLOCKS)];
         unsigned choice = unit_below(&random_state, 8);
         if (block->start == NULL) {

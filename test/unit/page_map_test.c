@@ -90,6 +90,16 @@ static void with_a_flat_map(void *unused) {
     check_superslabs();
 }
 
+/* Writable pieces of the map end at multiples of 1 GiB of addresses. */
+static void across_pieces_of_the_flat_map(void *unused) {
+    (void)unused;
+    uintptr_t middle = (uintptr_t)9 << 30;
+    hak_page_map_init();
+    EXPECT(hak_page_map_prepare(middle - HAK_SUPERSLAB_SIZE, 2 * HAK_SUPERSLAB_SIZE));
+    hak_page_map_set(middle - 2 * HAK_GRANULE_SIZE, 4, 0x30030);
+    check_entries(middle - 2 * HAK_GRANULE_SIZE, 4, 0x30030);
+}
+
 static void without_a_flat_map(void) {
     EXPECT(hak_view.page_map_flat == 0 && hak_page_map.address_mask == 0);
     register_and_remove();
@@ -108,12 +118,38 @@ static void under_a_limit(void *unused) {
     without_a_flat_map();
 }
 
+static void unreserved(void *unused) {
+    (void)unused;
+    fake_os_fail(FAKE_OS_BIT(RESERVE), 1, 1);
+    hak_page_map_init();
+    EXPECT(fake_os_failures() == 1);
+    without_a_flat_map();
+}
+
 static void unreadable(void *unused) {
     (void)unused;
     fake_os_fail(FAKE_OS_BIT(MAKE_READABLE), 1, 1);
     uint64_t released = fake_os_calls(FAKE_OS_RELEASE);
     hak_page_map_init();
     EXPECT(fake_os_calls(FAKE_OS_RELEASE) == released + 1);
+    without_a_flat_map();
+}
+
+/* A process that limits its addresses later gets those of the map back, and goes on without. */
+static void dropped(void *unused) {
+    (void)unused;
+    struct rlimit limit;
+    hak_page_map_init();
+    EXPECT(getrlimit(RLIMIT_AS, &limit) == 0);
+    EXPECT(limit.rlim_cur != RLIM_INFINITY || !hak_page_map_drop());
+    EXPECT(hak_superslab_register(bases[0], &superslabs[0]) && hak_page_map_prepare(bases[0], HAK_SUPERSLAB_SIZE));
+    hak_page_map_set(bases[0], 4, 0x10010);
+    size_t before = process_address_space_bytes();
+    EXPECT(process_limit_growth((size_t)64 << 20));
+    EXPECT(hak_page_map_drop());
+    EXPECT(before - process_address_space_bytes() >= (size_t)4 << 30);
+    EXPECT(hak_superslab_of((void *)bases[0]) == &superslabs[0]);
+    EXPECT(!hak_page_map_drop());
     without_a_flat_map();
 }
 
@@ -140,12 +176,22 @@ static void refused(void *unused) {
 static void flat_mode(void **state) {
     (void)state;
     assert_true(child_succeeds(with_a_flat_map, NULL));
+    assert_true(child_succeeds(across_pieces_of_the_flat_map, NULL));
+}
+
+static void mode_without_a_flat_map(void **state) {
+    (void)state;
+    assert_true(child_succeeds(unreserved, NULL));
+    assert_true(child_succeeds(unreadable, NULL));
 }
 
 static void mode_of_little_address_space(void **state) {
     (void)state;
+    if (UNIT_SHADOW_MEMORY) {
+        skip();
+    }
     assert_true(child_succeeds(under_a_limit, NULL));
-    assert_true(child_succeeds(unreadable, NULL));
+    assert_true(child_succeeds(dropped, NULL));
 }
 
 static void refusals(void **state) {
@@ -156,6 +202,7 @@ static void refusals(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flat_mode),
+        cmocka_unit_test(mode_without_a_flat_map),
         cmocka_unit_test(mode_of_little_address_space),
         cmocka_unit_test(refusals),
     };

@@ -98,6 +98,25 @@ static void memory_is_carved_as_it_is_needed(void **state) {
     hak_superslab_give(slab, hak_slab_touched(slab));
 }
 
+static void what_was_carved_may_hold_data(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        struct slab *slab = new_slab(c);
+        struct block *chain = NULL;
+        for (unsigned carved = 1; carved <= slab->capacity; carved++) {
+            assert_int_equal(hak_slab_take(slab, 1, &chain), 1);
+            size_t bytes = carved * size_class_bytes(c);
+            assert_int_equal(hak_slab_touched(slab), (bytes + HAK_GRANULE_SIZE - 1) / HAK_GRANULE_SIZE);
+        }
+        while (chain != NULL) {
+            struct block *next = chain->next;
+            hak_slab_put(slab, chain);
+            chain = next;
+        }
+        hak_superslab_give(slab, hak_slab_touched(slab));
+    }
+}
+
 static void returned_blocks_go_first_and_chains_are_joined(void **state) {
     struct slab *slab = new_slab(size_class_of(48));
     struct block *taken = NULL;
@@ -186,6 +205,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_class_gives_all_its_blocks),
         cmocka_unit_test(memory_is_carved_as_it_is_needed),
+        cmocka_unit_test(what_was_carved_may_hold_data),
         cmocka_unit_test(returned_blocks_go_first_and_chains_are_joined),
         cmocka_unit_test(random_use_keeps_the_books),
     };

@@ -22,6 +22,7 @@ struct user {
     struct slab *run; /* NULL: none */
     unsigned granules;
     unsigned touched;
+    bool stale; /* got granules that may hold data of others */
     enum pool pool;
     uint64_t seed;
     uint32_t entry;
@@ -157,6 +158,7 @@ static void take(struct user *user, enum pool pool, unsigned granules) {
     claim(user, run->first, granules);
     learn_of_purges();
     assert_int_equal(zero, (know_run(run)->dirty & bits_range(run->first, granules)) == 0);
+    user->stale = !zero;
     if (zero) {
         assert_true(unit_is_zero((void *)run->base, granules * HAK_GRANULE_SIZE));
     }
@@ -168,7 +170,7 @@ static void give(struct user *user) {
     struct known *known = know_run(user->run);
     unsigned first = user->run->first;
     uint64_t range = bits_range(first, user->granules);
-    uint64_t dirty = user->run->stale ? range : bits_range(first, user->touched);
+    uint64_t dirty = user->stale ? range : bits_range(first, user->touched);
     check_user(user);
     hak_superslab_give(user->run, user->touched);
     disclaim(user, known, first, user->granules, dirty);
@@ -187,6 +189,7 @@ static void resize(struct user *user, unsigned granules) {
         assert_int_equal(hak_superslab_extend(superslab, user->run, granules), room);
         if (room) {
             claim(user, first + had, granules - had);
+            user->stale |= (known->dirty & bits_range(first + had, granules - had)) != 0;
             user->granules = granules;
         }
     } else {

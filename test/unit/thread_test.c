@@ -84,6 +84,31 @@ static void capacity_grows_with_use_up_to_its_limit(void **state) {
     }
 }
 
+/* Half of a full cache goes back, so that the next call finds neither an empty list nor a full one. */
+static void a_full_cache_keeps_half(void **state) {
+    struct thread *thread = hak_thread_self;
+    unsigned c = size_class_of(1024);
+    struct hak_slot *slot = &thread->view.slot[c];
+    unsigned limit = (unsigned)most_blocks(c, HAK_CACHE_BYTES);
+    (void)state;
+    fill_and_empty(1024, 4 * limit);
+    for (unsigned i = 0; i < 2 * limit; i++) {
+        many[i] = hak_malloc(1024);
+        assert_non_null(many[i]);
+    }
+    unsigned freed = 0;
+    while (slot->room > 0) {
+        hak_free(many[freed++]);
+    }
+    assert_int_equal(length_of(slot), limit);
+    hak_free(many[freed++]);
+    assert_int_equal(length_of(slot), limit / 2 + 1);
+    check_caches(thread);
+    while (freed < 2 * limit) {
+        hak_free(many[freed++]);
+    }
+}
+
 static void a_thread_keeps_a_few_megabytes_at_most(void **state) {
     (void)state;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
@@ -249,6 +274,7 @@ int main(void) {
 #define THREAD_TEST(f) cmocka_unit_test_setup_teardown(f, flush, flush)
     const struct CMUnitTest tests[] = {
         THREAD_TEST(capacity_grows_with_use_up_to_its_limit),
+        THREAD_TEST(a_full_cache_keeps_half),
         THREAD_TEST(a_thread_keeps_a_few_megabytes_at_most),
         THREAD_TEST(a_flush_keeps_nothing),
         THREAD_TEST(blocks_of_others_go_home),
