@@ -46,15 +46,18 @@ static bool span_is(struct span span, const char *text) {
     return strlen(text) == span.length && memcmp(span.text, text, span.length) == 0;
 }
 
+/* Of a name or a value, in a message. */
+#define SPAN_SHOWN 63
+
 /* "hakmem: what name=value"; end_complaint ends the line. */
 static void begin_complaint(struct format *f, const char *what, struct span name, struct span value) {
     format_text(f, "hakmem: ");
     format_text(f, what);
     format_text(f, " ");
-    format_span(f, name.text, name.length);
+    format_span(f, name.text, name.length < SPAN_SHOWN ? name.length : SPAN_SHOWN);
     if (value.text != NULL) {
         format_text(f, "=");
-        format_span(f, value.text, value.length);
+        format_span(f, value.text, value.length < SPAN_SHOWN ? value.length : SPAN_SHOWN);
     }
 }
 
@@ -64,7 +67,7 @@ static void end_complaint(struct format *f) {
 }
 
 static void complain(const char *what, struct span name) {
-    char line[160];
+    char line[256];
     struct format f = format_into(line, sizeof line);
     begin_complaint(&f, what, name, (struct span){NULL, 0});
     end_complaint(&f);
@@ -104,7 +107,7 @@ static void set_option(const struct option *option, struct span value) {
         *option->value = parsed;
         return;
     }
-    char line[160];
+    char line[256];
     struct format f = format_into(line, sizeof line);
     begin_complaint(&f, "bad value", span_of(option->field), value);
     if (option->kind == HAK_OPTION_CHOICE) {

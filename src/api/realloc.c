@@ -1,7 +1,8 @@
 /* api/realloc.c
  * Purpose.     realloc and reallocarray.
  * Design.      A block stays where it is iff its class stays the same: then the size that the caller knows and the
- *              block's class always agree, which is what sized frees are checked by. Large and Huge blocks grow and
+ *              block's class always agree, which is what sized frees are checked by. (A block that cannot shrink for
+ *              want of memory stays too: programs do not expect that to fail.) Large and Huge blocks grow and
  *              shrink in place or move by their pages where they can.
  */
 #include <errno.h>
@@ -26,7 +27,7 @@ static void count(uint64_t *counter) {
 static void *move_block(void *p, size_t keep, size_t size) {
     void *block = hak_alloc_entry(size, HAK_ENTRY_MALLOC);
     if (unlikely(block == NULL))
-        return keep == size ? p : NULL; /* programs do not expect shrinking to fail */
+        return keep == size ? p : NULL;
     memcpy(block, p, keep);
     hak_free_entry(p, HAK_ENTRY_FREE);
     count(&hak_thread_tally()->resize_allocs);

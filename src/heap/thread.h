@@ -20,7 +20,7 @@
 struct thread {
     struct hak_thread_view view; /* first: malloc indexes it */
     struct heap *heap;           /* const while the thread lives */
-    size_t cache_bytes;          /* sum over classes of capacity * size */
+    size_t cache_bytes;          /* what the capacities of all classes have grown by */
     struct thread *next_free;    /* list of unused records */
     bool vanished;               /* this is a fork's child, and the thread stayed in the parent */
     struct outbox outbox;

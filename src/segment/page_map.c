@@ -55,7 +55,8 @@ bool hak_page_map_drop(void) {
     hak_page_map.flat = &no_entry;
     hak_page_map.address_mask = 0;
     hak_view.page_map_flat = 0;
-    return hak_os_release(flat, FLAT_BYTES) == 0;
+    (void)!hak_os_release(flat, FLAT_BYTES);
+    return true;
 }
 
 bool hak_page_map_prepare(uintptr_t address, uintptr_t bytes) {

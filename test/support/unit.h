@@ -2,7 +2,8 @@
  * Purpose.     What every program of test/unit includes: cmocka with its requirements, numbers that look random, and
  *              marks that tell blocks apart at little cost.
  * Design.      A mark is a word that depends on where it stands and on a seed. Marks stand at the start, at the end and
- *              once per `step` bytes between: what was moved, mixed up or cut short is seen without touching every page.
+ *              once per `step` bytes between: what was moved, mixed up or cut short is seen without touching every
+ *              page.
  */
 #ifndef TEST_SUPPORT_UNIT_H
 #define TEST_SUPPORT_UNIT_H

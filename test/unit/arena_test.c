@@ -1,9 +1,9 @@
 /* arena_test.c
  * Purpose.     Address space of hakmem: runs of units are disjoint, coalesce, keep what is known of their contents, and
  *              go back to the system when asked.
- * Design.      Random operations against a model that knows each unit by its address: who holds it, which granules of it
- *              were ever written. After every step all headers are walked by their boundary tags and compared with it.
- *              The units' owners write, so that overlapping runs destroy each other's marks.
+ * Design.      Random operations against a model that knows each unit by its address: who holds it, which granules of
+ *              it were ever written. After every step all headers are walked by their boundary tags and compared with
+ *              it. The units' owners write, so that overlapping runs destroy each other's marks.
  */
 #include "support/fake_os.h"
 #include "support/unit.h"

@@ -1,6 +1,6 @@
 /* large_test.c
- * Purpose.     Blocks without a size class: what a pointer into, beside or beyond one turns out to be; zeros where zeros
- *              are asked for; contents through every way of resizing.
+ * Purpose.     Blocks without a size class: what a pointer into, beside or beyond one turns out to be; zeros where
+ *              zeros are asked for; contents through every way of resizing.
  * Design.      Random operations against the list of live blocks. Freed memory was written before, so a block that is
  *              said to be zero, and is not, shows.
  */

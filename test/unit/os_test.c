@@ -1,6 +1,6 @@
 /* os_test.c
- * Purpose.     What os.h promises of the kernel's memory: access in steps, zeros where zeros are promised, contents that
- *              follow a move, addresses that are gone after a release, and errno left alone.
+ * Purpose.     What os.h promises of the kernel's memory: access in steps, zeros where zeros are promised, contents
+ *              that follow a move, addresses that are gone after a release, and errno left alone.
  * Design.      Access is tried in a child, where a fault is a wait status.
  */
 #include "support/child.h"

@@ -1,6 +1,6 @@
 /* page_map_test.c
- * Purpose.     Whose address is this? Right answers for what was recorded, 0 and NULL for every other pointer value, with
- *              the flat map and where address space for it cannot be had.
+ * Purpose.     Whose address is this? Right answers for what was recorded, 0 and NULL for every other pointer value,
+ *              with the flat map and where address space for it cannot be had.
  * Design.      Each mode runs in a child, since the map is made once in a process. No memory stands behind the recorded
  *              addresses: the map must not look at it.
  */

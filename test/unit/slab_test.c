@@ -1,6 +1,6 @@
 /* slab_test.c
- * Purpose.     One slab of every class: blocks are disjoint, carved in address order and only when needed, returned ones
- *              come first, and the counts always add up.
+ * Purpose.     One slab of every class: blocks are disjoint, carved in address order and only when needed, returned
+ *              ones come first, and the counts always add up.
  */
 #include "support/unit.h"
 

@@ -1,5 +1,6 @@
 /* superslab_test.c
- * Purpose.     Granules: runs never overlap, every superslab's books are right, and memory that is reported zero is zero.
+ * Purpose.     Granules: runs never overlap, every superslab's books are right, and memory that is reported zero is
+ *              zero.
  * Design.      Random take, give, extend and shrink against a model with one byte of knowledge per granule, found by
  *              address: who has it and whether it may hold data. Users write what they say they touched. The model
  *              expects exactly what the allocator must know, except where pages were purged in between: then the

@@ -1,6 +1,6 @@
 /* thread_test.c
- * Purpose.     A thread's caches: how much they may hold, that room and list agree, where blocks go when a cache is full,
- *              when a thread flushes and when it ends; records and heaps are shared out and reused.
+ * Purpose.     A thread's caches: how much they may hold, that room and list agree, where blocks go when a cache is
+ *              full, when a thread flushes and when it ends; records and heaps are shared out and reused.
  * Design.      Through hak_malloc and hak_free, looking at the calling thread's record. The counts themselves are the
  *              subject of counts_test.c.
  */
