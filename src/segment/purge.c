@@ -14,7 +14,7 @@
 
 /* Arena lock. */
 static struct {
-    uint64_t wanted_back; /* bytes beyond the fixed limits that may be retained */
+    uint64_t wanted_back; /* bytes that may be retained whatever the fixed limits say; read without the lock */
     uint64_t excess_ms;   /* when pages were last purged for being too many; 0: never, or long ago */
 } learned;
 
@@ -58,7 +58,7 @@ void hak_purge_tick(void) {
         struct superslab *unit = oldest();
         if (unit == NULL || now - unit->dirty_since < (uint64_t)hak_options.purge_delay || !purge_unit(unit))
             break;
-        learned.wanted_back -= learned.wanted_back / 8;
+        owner_add(&learned.wanted_back, -(learned.wanted_back / 8));
     }
     lock_release(hak_arena_lock());
 }
@@ -100,7 +100,7 @@ void hak_purge_regret(uint64_t bytes) {
     if (hak_os_now_ms() - learned.excess_ms > (uint64_t)hak_options.purge_delay)
         learned.excess_ms = 0;
     else if (learned.wanted_back < hak_view.committed_bytes)
-        learned.wanted_back += bytes;
+        owner_add(&learned.wanted_back, bytes);
 }
 
 bool hak_purge_all(void) {
