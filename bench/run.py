@@ -338,7 +338,7 @@ def parse_arguments():
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the pairs of every run")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the runs")
     parser.add_argument("--micro", default=os.path.join(build, "bench", "micro"))
-    parser.add_argument("--hakmem", default=os.environ.get("HAKMEM_SO", os.path.join(build, "libhakmem.so")))
+    parser.add_argument("--hakmem", default=os.environ.get("TEST_SO", os.path.join(build, "libhakmem.so")))
     parser.add_argument("--json", help="file for the raw samples")
     parser.add_argument("--csv", help="file for the raw samples")
     parser.add_argument("--strict", action="store_true", help="exit 1 if a target is missed")

@@ -161,7 +161,7 @@ void hak_options_read(void) {
         const struct option *option = find_option(name, true);
         if (option != NULL)
             set_option(option, span_of(start + name.length + (start[name.length] == '=')));
-        else if (!span_is(name, "CONF") && !span_is(name, "EXPECT"))
+        else if (!span_is(name, "CONF"))
             complain("unknown option", (struct span){*variable, sizeof prefix - 1 + name.length});
     }
 }

@@ -118,6 +118,7 @@ void impossible_arrays_throw(void **) {
     try {
         std::vector<char> giant;
         giant.reserve(opaque_size(PTRDIFF_MAX));
+        opaque(giant.data());
     } catch (const std::bad_alloc &) {
         thrown = true;
     }

@@ -125,7 +125,7 @@ static void exhaustion_is_enomem(void **state) {
     assert_true(process_limit_growth(64 * MIB));
 #define TRY(index, call)                                                                                               \
     errno = 0;                                                                                                         \
-    results[index] = call;                                                                                             \
+    results[index] = opaque(call);                                                                                     \
     codes[index] = errno
     TRY(0, malloc(opaque_size(size)));
     TRY(1, calloc(1, opaque_size(size)));

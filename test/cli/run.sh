@@ -28,25 +28,25 @@ int main(void) {
     puts(getenv("LD_PRELOAD"));
 }
 C
-library=$(realpath "$HAKMEM_SO")
+library=$(realpath "$TEST_SO")
 expect 0 run -- "$work/who"
 [ "$(cat "$work/out")" = "$library"$'\n'"$library" ] || fail "malloc is not hakmem's"
 echo 'int other;' | compile other.so -shared -fPIC
-expect 0 env LD_PRELOAD="$work/other.so" "$HAKMEM_CLI" run --lib "$HAKMEM_SO" "$work/who"
+expect 0 env LD_PRELOAD="$work/other.so" "$TEST_CLI" run --lib "$TEST_SO" "$work/who"
 [ "$(cat "$work/out")" = "$library"$'\n'"$library:$work/other.so" ] || fail "LD_PRELOAD was not kept"
 
 # Found without --lib: beside the command, in ../lib, in ../lib/<multiarch>.
 for place in bin lib "lib/$("$CC" -print-multiarch)"; do
     rm -rf "$work/tree"
     mkdir -p "$work/tree/bin" "$work/tree/$place"
-    cp "$HAKMEM_CLI" "$work/tree/bin/hakmem"
-    cp "$HAKMEM_SO" "$work/tree/$place/libhakmem.so"
+    cp "$TEST_CLI" "$work/tree/bin/hakmem"
+    cp "$TEST_SO" "$work/tree/$place/libhakmem.so"
     expect 0 "$work/tree/bin/hakmem" run -- "$work/who"
     out_has "^$work/tree/$place/libhakmem.so$"
 done
 
 # Options of the library: in force, and taken back from the environment's own setting.
-expect 0 env HAKMEM_PURGE_DELAY=5 "$HAKMEM_CLI" run --lib "$HAKMEM_SO" --set purge_delay=77 --set thp=never \
+expect 0 env HAKMEM_PURGE_DELAY=5 "$TEST_CLI" run --lib "$TEST_SO" --set purge_delay=77 --set thp=never \
     --set confirm=1 -- true
 err_has '^hakmem: purge_delay=77$'
 err_has '^hakmem: thp=never$'
@@ -91,7 +91,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 cp "$work/who" "$work/unreadable"
 chmod 111 "$work/unreadable"
-expect 2 $as_user "$HAKMEM_CLI" run --lib "$HAKMEM_SO" -- "$work/unreadable"
+expect 2 $as_user "$TEST_CLI" run --lib "$TEST_SO" -- "$work/unreadable"
 nothing_ran 'cannot be read'
 
 # Programs that the loader will not preload into.
@@ -126,11 +126,11 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 # The library itself.
-expect 2 "$HAKMEM_CLI" run --lib "$work/none.so" -- touch "$work/ran"
+expect 2 "$TEST_CLI" run --lib "$work/none.so" -- touch "$work/ran"
 nothing_ran 'cannot read the library'
-expect 2 "$HAKMEM_CLI" run --lib "$work/script" -- touch "$work/ran"
+expect 2 "$TEST_CLI" run --lib "$work/script" -- touch "$work/ran"
 nothing_ran 'not a shared library'
 mkdir "$work/a b"
-cp "$HAKMEM_SO" "$work/a b/libhakmem.so"
-expect 2 "$HAKMEM_CLI" run --lib "$work/a b/libhakmem.so" -- touch "$work/ran"
+cp "$TEST_SO" "$work/a b/libhakmem.so"
+expect 2 "$TEST_CLI" run --lib "$work/a b/libhakmem.so" -- touch "$work/ran"
 nothing_ran 'space or a colon'

@@ -1,10 +1,10 @@
-# Sourced by the tests of this folder. Purpose: a temporary folder, compiled helper programs, checks that say what
-# they saw. A failed check ends the test with status 1. Needs HAKMEM_CLI and HAKMEM_SO.
+# Sourced by the tests of this folder. Purpose: a temporary folder, programs compiled on the spot, checks that say what
+# they saw. A failed check ends the test with status 1. Needs TEST_CLI and TEST_SO.
 set -eu
-: "${HAKMEM_CLI:?the command to test}" "${HAKMEM_SO:?the library to test}"
+: "${TEST_CLI:?the command to test}" "${TEST_SO:?the library to test}"
 CC=${CC:-cc}
 CXX=${CXX:-c++}
-export -n HAKMEM_CLI HAKMEM_SO # the library takes every HAKMEM_ name for an option
+export -n TEST_CLI TEST_SO # the library takes every HAKMEM_ name for an option
 unset LD_PRELOAD HAKMEM_CONF
 ulimit -c 0
 work=$(mktemp -d)
@@ -42,8 +42,8 @@ err_has() { grep -qE -- "$1" "$work/err" || fail "no '$1' on standard error"; }
 out_lacks() { ! grep -qE -- "$1" "$work/out" || fail "'$1' on standard output"; }
 out_is_empty() { [ ! -s "$work/out" ] || fail "something on standard output"; }
 
-run() { "$HAKMEM_CLI" run --lib "$HAKMEM_SO" "$@"; }
-verify() { "$HAKMEM_CLI" verify --lib "$HAKMEM_SO" "$@"; }
+run() { "$TEST_CLI" run --lib "$TEST_SO" "$@"; }
+verify() { "$TEST_CLI" verify --lib "$TEST_SO" "$@"; }
 
 # values KEY: the values of this key in the JSON report, one line each. The report has one value per line.
 values() { sed -n 's/^ *"'"$1"'": "\?\([^"]*[^",]\)"\?,\?$/\1/p' "$work/out"; }

@@ -5,7 +5,7 @@
 refused() {
     local pattern=$1
     shift
-    expect 2 "$HAKMEM_CLI" "$@"
+    expect 2 "$TEST_CLI" "$@"
     err_has "$pattern"
     out_is_empty
     [ ! -e "$work/ran" ] || fail "the program was run"
@@ -24,28 +24,28 @@ for verb in run verify; do
     refused "--set takes NAME=VALUE, not thp" $verb --set thp -- touch "$work/ran"
     refused 'no option nonsense' $verb --set nonsense=1 -- touch "$work/ran"
     refused 'bad value purge_delay=abc: a number from 0 to' $verb --set purge_delay=abc -- touch "$work/ran"
-    refused 'cannot run .*/missing: No such file' $verb --lib "$HAKMEM_SO" -- "$work/missing"
-    refused 'cannot run no-such-program: not found' $verb --lib "$HAKMEM_SO" -- no-such-program
+    refused 'cannot run .*/missing: No such file' $verb --lib "$TEST_SO" -- "$work/missing"
+    refused 'cannot run no-such-program: not found' $verb --lib "$TEST_SO" -- no-such-program
     refused 'cannot read the library' $verb --lib "$work/missing.so" -- touch "$work/ran"
-    expect 0 "$HAKMEM_CLI" $verb --help
+    expect 0 "$TEST_CLI" $verb --help
     out_has "^usage: hakmem $verb "
     out_has '^  purge_delay +0\.\.'
     out_has '^  thp +never\|adaptive\|always'
 done
 refused 'unknown option' verify --json=yes -- touch "$work/ran"
-refused 'exclude each other' verify --no-preload --lib "$HAKMEM_SO" -- touch "$work/ran"
+refused 'exclude each other' verify --no-preload --lib "$TEST_SO" -- touch "$work/ran"
 refused '--pid takes no command' verify --pid 1 -- touch "$work/ran"
 refused '--pid takes no command' verify --pid 1 --no-preload
-refused 'cannot write .*/no/such' verify --lib "$HAKMEM_SO" --output "$work/no/such" -- touch "$work/ran"
+refused 'cannot write .*/no/such' verify --lib "$TEST_SO" --output "$work/no/such" -- touch "$work/ran"
 refused 'missing after --pid' verify --pid
 
 printf '#!/bin/sh\n' >"$work/plain"
-refused 'not executable' verify --lib "$HAKMEM_SO" -- "$work/plain"
+refused 'not executable' verify --lib "$TEST_SO" -- "$work/plain"
 
-expect 0 "$HAKMEM_CLI" --help
+expect 0 "$TEST_CLI" --help
 out_has '^usage: hakmem VERB'
 out_has '^  verify '
-expect 0 "$HAKMEM_CLI" --version
+expect 0 "$TEST_CLI" --version
 out_has '^hakmem [0-9]+\.[0-9]+\.[0-9]+$'
 expect 2 verify --output /dev/full -- true
 err_has 'cannot write the report'

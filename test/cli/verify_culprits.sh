@@ -23,10 +23,10 @@ out_has '^PROVED'
 out_lacks culprit
 
 # Without the library it is libc, and the check says so.
-expect 1 "$HAKMEM_CLI" verify --no-preload -- "$work/plain"
+expect 1 "$TEST_CLI" verify --no-preload -- "$work/plain"
 culprit_is 'hakmem is not loaded: nothing preloaded it; libc\.so\.6 serves it'
 out_has ' libc\.so\.6: malloc, free$'
-expect 1 "$HAKMEM_CLI" verify --json --no-preload -- "$work/plain"
+expect 1 "$TEST_CLI" verify --json --no-preload -- "$work/plain"
 is served_by libc.so.6
 
 # Plugins that the loader binds to libc. Also one that is gone before the end.
@@ -144,7 +144,7 @@ void *realloc(void *p, size_t size) { return malloc(size); }
 void free(void *p) {}
 int other_one;
 C
-found "$work/other.so serves malloc, free of " env LD_PRELOAD="$work/other.so $HAKMEM_SO" "$work/plain"
+found "$work/other.so serves malloc, free of " env LD_PRELOAD="$work/other.so $TEST_SO" "$work/plain"
 compile linked "$work/other.so" -Wl,--no-as-needed <<'C'
 #include <stdlib.h>
 extern int other_one;
@@ -168,7 +168,7 @@ if [ "$(id -u)" = 0 ]; then # for others the proof takes setuid programs their p
     chmod 4755 "$work/privileged"
     found 'privileged: hakmem is not loaded: setuid, setgid .*libc.so.6 serves it' "$work/privileged"
 fi
-expect 1 "$HAKMEM_CLI" verify --lib "$work/other.so" -- "$work/plain"
+expect 1 "$TEST_CLI" verify --lib "$work/other.so" -- "$work/plain"
 culprit_is 'hakmem is not loaded'
 
 # Pointers that are not hakmem's.
@@ -192,7 +192,7 @@ int main(void) { free(malloc(100)); }
 C
 expect 0 verify -- "$work/old"
 out_has ' libhakmem\.so: malloc, free$'
-expect 1 "$HAKMEM_CLI" verify --no-preload -- "$work/old"
+expect 1 "$TEST_CLI" verify --no-preload -- "$work/old"
 compile fixed -fno-pie -no-pie <<'C'
 #include <stdlib.h>
 static void *(*volatile take)(size_t);

@@ -16,7 +16,7 @@ cp "$(type -P true)" "$work/$(printf 'odd "name\\ \xff')"
 expect 0 verify --json -- "$work/$(printf 'odd "name\\ \xff')"
 valid
 
-expect 1 "$HAKMEM_CLI" verify --json --no-preload -- true
+expect 1 "$TEST_CLI" verify --json --no-preload -- true
 valid
 expect 0 verify --json --output "$work/file" -- echo text of the command
 out_has '^text of the command$'

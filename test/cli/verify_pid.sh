@@ -49,29 +49,29 @@ stop() {
     sleeper=
 }
 
-start "$HAKMEM_CLI" run --lib "$HAKMEM_SO" -- "$work/sleeper" "$work/sleeps"
-expect 0 "$HAKMEM_CLI" verify --pid $sleeper
+start "$TEST_CLI" run --lib "$TEST_SO" -- "$work/sleeper" "$work/sleeps"
+expect 0 "$TEST_CLI" verify --pid $sleeper
 out_has '^PROVED: hakmem served every allocation of 1 process$'
 out_has "$sleeper running .*$work/sleeper  hakmem"
 [ "$(sed -n 's/^ *\([0-9]*\)  malloc$/\1/p' "$work/out")" -ge 1500 ] || fail "calls of both threads"
-expect 0 "$HAKMEM_CLI" verify --json --pid $sleeper
+expect 0 "$TEST_CLI" verify --json --pid $sleeper
 is pid $sleeper
 is end running
 kill -0 $sleeper || fail "the process was disturbed"
 stop
 
 # One whose first thread is gone.
-start "$HAKMEM_CLI" run --lib "$HAKMEM_SO" -- "$work/sleeper" "$work/sleeps" - leave
+start "$TEST_CLI" run --lib "$TEST_SO" -- "$work/sleeper" "$work/sleeps" - leave
 until grep -q '^State:.Z' /proc/$sleeper/status; do sleep 0.01; done
-expect 0 "$HAKMEM_CLI" verify --pid $sleeper
+expect 0 "$TEST_CLI" verify --pid $sleeper
 out_has "$sleeper running .*$work/sleeper  hakmem"
 stop
 
 start "$work/sleeper" "$work/sleeps"
-expect 1 "$HAKMEM_CLI" verify --pid $sleeper
+expect 1 "$TEST_CLI" verify --pid $sleeper
 out_has 'culprit: .*hakmem is not loaded: nothing preloaded it; libc\.so\.6 serves it'
 if [ "$(id -u)" = 0 ]; then
-    expect 2 setpriv --reuid=65534 --regid=65534 --clear-groups "$HAKMEM_CLI" verify --pid $sleeper
+    expect 2 setpriv --reuid=65534 --regid=65534 --clear-groups "$TEST_CLI" verify --pid $sleeper
     err_has "process $sleeper belongs to another user: run this command as root"
 fi
 stop
@@ -79,20 +79,20 @@ stop
 as_user=
 [ "$(id -u)" != 0 ] || as_user="setpriv --reuid=65534 --regid=65534 --clear-groups"
 start $as_user "$work/sleeper" "$work/sleeps" undumpable
-expect 2 $as_user "$HAKMEM_CLI" verify --pid $sleeper
+expect 2 $as_user "$TEST_CLI" verify --pid $sleeper
 err_has 'run this command as root'
 out_is_empty
 stop
 
 # One that is not there, one of the kernel, things that are no process.
-expect 2 "$HAKMEM_CLI" verify --pid 4194304
+expect 2 "$TEST_CLI" verify --pid 4194304
 err_has 'no process 4194304'
 for wrong in abc 0 -5 '' 12x 99999999999999999999; do
-    expect 2 "$HAKMEM_CLI" verify --pid "$wrong"
+    expect 2 "$TEST_CLI" verify --pid "$wrong"
     err_has 'takes the number of a process'
 done
 kthread=$(ps -e -o pid=,ppid= | awk '$2 == 2 { print $1; exit }')
 if [ -n "$kthread" ] && [ "$(id -u)" = 0 ]; then
-    expect 2 "$HAKMEM_CLI" verify --pid "$kthread"
+    expect 2 "$TEST_CLI" verify --pid "$kthread"
     err_has 'thread of the kernel'
 fi

@@ -215,7 +215,7 @@ int main(int count, char **arguments) {
     for (;;) pause();
 }
 C
-"$HAKMEM_CLI" verify --lib "$HAKMEM_SO" --json -- "$work/waits" "$work/started" >"$work/out" 2>"$work/err" &
+"$TEST_CLI" verify --lib "$TEST_SO" --json -- "$work/waits" "$work/started" >"$work/out" 2>"$work/err" &
 verifier=$!
 until [ -e "$work/started" ]; do sleep 0.01; done
 kill -TERM $verifier

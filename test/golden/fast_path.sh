@@ -8,7 +8,7 @@
 #              and a limit one below the measured value must be exceeded.
 # Not here.    Time (bench/run.py).
 #
-# HAKMEM_SO (default BUILD_DIR/libhakmem.so), BUILD_DIR (default build). FAST_PATH_OBJECT_CHECK=0 counts a library that
+# TEST_SO (default BUILD_DIR/libhakmem.so), BUILD_DIR (default build). FAST_PATH_OBJECT_CHECK=0 counts a library that
 # is not hakmem, without golden values. --control lowers the limits so that the test must fail.
 # Exit status: 0 within the limits, 1 not, 2 cannot run, 77 no golden file for this machine.
 set -eu
@@ -16,7 +16,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 build=${BUILD_DIR:-$root/build}
-library=${HAKMEM_SO:-$build/libhakmem.so}
+library=${TEST_SO:-$build/libhakmem.so}
 micro=$build/bench/micro
 golden=$here/fast_path.$(uname -m)
 control=0

@@ -76,13 +76,13 @@ int main(int argc, char **argv) {
         return main_without_preload(argv[1]);
     }
     provider_require();
-    char *again[] = {argv[0], getenv("HAKMEM_SO"), NULL};
+    char *again[] = {argv[0], getenv("TEST_SO"), NULL};
     EXPECT(again[1] != NULL);
     pid_t child = fork();
     EXPECT(child >= 0);
     if (child == 0) {
         unsetenv("LD_PRELOAD");
-        unsetenv("HAKMEM_EXPECT");
+        unsetenv("TEST_PROVIDER");
         unsetenv("HAK_TEST_PROVIDER");
         execv("/proc/self/exe", again);
         _exit(127);

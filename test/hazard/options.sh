@@ -11,7 +11,7 @@ failures=0
 
 # check ENVIRONMENT PROGRAM: runs a test program, which is quiet if all is well
 check() {
-    if ! env "$1" HAKMEM_EXPECT=1 LD_PRELOAD="$HAKMEM_SO" "$BUILD_DIR/test/$2" > "$directory/output" 2>&1; then
+    if ! env "$1" TEST_PROVIDER=1 LD_PRELOAD="$TEST_SO" "$BUILD_DIR/test/$2" > "$directory/output" 2>&1; then
         echo "FAILED with $1: $2"
         tail -n 5 "$directory/output"
         failures=$((failures + 1))
@@ -22,7 +22,7 @@ for option in purge_delay=0 thp=always thp=never heaps=1 cache_bytes=0 cache_byt
     wrap_tiny=0 tiny_use_superslab=0; do
     name=$(echo "${option%%=*}" | tr '[:lower:]' '[:upper:]')
     environment="HAKMEM_$name=${option#*=}"
-    confirmed=$(env "$environment" HAKMEM_CONFIRM=1 LD_PRELOAD="$HAKMEM_SO" "$BUILD_DIR/test/hazard/early" 2>&1)
+    confirmed=$(env "$environment" HAKMEM_CONFIRM=1 LD_PRELOAD="$TEST_SO" "$BUILD_DIR/test/hazard/early" 2>&1)
     case $confirmed in
     *"$option"*) ;;
     *)

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # python_limit.sh
 # Purpose.     A real program under `ulimit -v` of 1 GiB: python3 starts, prints what it prints on libc, survives its own
 #              MemoryError and goes on.
@@ -23,6 +23,6 @@ text = "x" * 100000000
 print(len(table), sum(table.values()), enough, len(text))
 '
 expected=$(ulimit -v 1048576; PYTHONMALLOC=malloc "$python" -c "$program")
-actual=$(ulimit -v 1048576; LD_PRELOAD=$HAKMEM_SO PYTHONMALLOC=malloc "$python" -c "$program" on-hakmem)
+actual=$(ulimit -v 1048576; LD_PRELOAD=$TEST_SO PYTHONMALLOC=malloc "$python" -c "$program" on-hakmem)
 echo "libc: $expected, hakmem: $actual"
 [ "$expected" = "$actual" ]

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # secure.sh
 # Purpose.     In a program that runs with more rights than its user (AT_SECURE), the environment has no say: options are
 #              ignored, without a word, also those that would report a bad free instead of ending the program.
@@ -8,7 +8,7 @@ set -eu
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 chmod 755 "$directory"
-cp "$HAKMEM_SO" "$directory/libhakmem.so"
+cp "$TEST_SO" "$directory/libhakmem.so"
 
 cat > "$directory/program.c" <<'PROGRAM'
 #include <stdio.h>

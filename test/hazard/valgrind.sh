@@ -37,7 +37,7 @@ int main(void) {
 }
 PROGRAM
 "${CC:-cc}" -O1 -w -D_GNU_SOURCE -pthread "$directory/program.c" -o "$directory/program"
-output=$(LD_PRELOAD=$HAKMEM_SO valgrind --tool=none --quiet "$directory/program" 2> "$directory/errors")
+output=$(LD_PRELOAD=$TEST_SO valgrind --tool=none --quiet "$directory/program" 2> "$directory/errors")
 cat "$directory/errors"
 if [ "$output" != "on hakmem" ]; then
     echo "output: '$output'"

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "../support/opaque.h"
+
 extern "C" {
 int plugin_catches_bad_alloc(std::size_t impossible);
 int plugin_handler_calls(std::size_t impossible);
@@ -26,12 +28,12 @@ static void count_and_give_up() {
 int plugin_catches_bad_alloc(std::size_t impossible) {
     int caught = 0;
     try {
-        caught -= ::operator new(impossible) == nullptr;
+        caught -= opaque(::operator new(impossible)) == nullptr;
     } catch (const std::bad_alloc &) {
         caught++;
     }
     try {
-        caught -= ::operator new[](impossible, std::align_val_t{128}) == nullptr;
+        caught -= opaque(::operator new[](impossible, std::align_val_t{128})) == nullptr;
     } catch (const std::exception &) {
         caught++;
     }
@@ -42,7 +44,7 @@ int plugin_handler_calls(std::size_t impossible) {
     calls = 0;
     std::set_new_handler(count_and_give_up);
     try {
-        calls -= ::operator new(impossible) == nullptr;
+        calls -= opaque(::operator new(impossible)) == nullptr;
     } catch (const std::bad_alloc &) {
         return calls;
     }
@@ -50,7 +52,7 @@ int plugin_handler_calls(std::size_t impossible) {
 }
 
 int plugin_quiet_new_is_null(std::size_t impossible) {
-    return ::operator new(impossible, std::nothrow) == nullptr;
+    return opaque(::operator new(impossible, std::nothrow)) == nullptr;
 }
 
 int plugin_uses_containers(void) {

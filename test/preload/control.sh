@@ -21,7 +21,7 @@ refused() {
 }
 
 script() {
-    HAKMEM_SO=$1 HAKMEM_CLI=$cli "$here/$2.sh"
+    TEST_SO=$1 TEST_CLI=$cli "$here/$2.sh"
 }
 
 # A library that is not there; one that loads but is no allocator; a broken file.

@@ -9,14 +9,14 @@
 
 set -euo pipefail
 
-if [ -z "${HAKMEM_SO:-}" ] || [ -z "${HAKMEM_CLI:-}" ]; then
-    echo "HAKMEM_SO and HAKMEM_CLI must name the library and the command" >&2
+if [ -z "${TEST_SO:-}" ] || [ -z "${TEST_CLI:-}" ]; then
+    echo "TEST_SO and TEST_CLI must name the library and the command" >&2
     exit 2
 fi
 
 # Under these names they would reach the library too, which takes HAKMEM_* for options.
-so=$HAKMEM_SO cli=$HAKMEM_CLI
-unset HAKMEM_SO HAKMEM_CLI HAKMEM_EXPECT
+so=$TEST_SO cli=$TEST_CLI
+unset TEST_SO TEST_CLI TEST_PROVIDER
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/hakmem-preload.XXXXXX")
 servers=()

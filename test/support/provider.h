@@ -2,7 +2,7 @@
  * Purpose.     Says which object serves the allocation calls of this process, and stops a test that would run on
  *              another one than it was meant for.
  * Design.      The dynamic loader only warns when a preload fails and goes on with libc, so a test that was told to
- *              expect hakmem (HAKMEM_EXPECT=1) proves it first: the exported hak_view is there, and malloc's address
+ *              expect hakmem (TEST_PROVIDER=1) proves it first: the exported hak_view is there, and malloc's address
  *              lies in an object with hakmem in its name, and that object owns what malloc returns.
  * Not here.    How many calls were served, and by which object for each library: the `hakmem verify` command.
  */
@@ -51,13 +51,13 @@ static inline bool provider_owns_malloc(void) {
 
 /* First statement of every test program: returns only if the right allocator serves it. */
 static inline void provider_require(void) {
-    const char *expect = getenv("HAKMEM_EXPECT");
+    const char *expect = getenv("TEST_PROVIDER");
     if (expect == NULL || strcmp(expect, "1") != 0) {
         return;
     }
     const char *object = provider_of("malloc");
     if (!provider_is_hakmem() || !provider_named_hakmem(object) || !provider_owns_malloc()) {
-        dprintf(STDERR_FILENO, "HAKMEM_EXPECT=1, but malloc is served by %s\n", object);
+        dprintf(STDERR_FILENO, "TEST_PROVIDER=1, but malloc is served by %s\n", object);
         _exit(PROVIDER_WRONG);
     }
 }
