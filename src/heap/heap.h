@@ -2,8 +2,8 @@
  * Purpose.     Slabs by size class behind one lock; blocks enter and leave in batches.
  * Design.      A thread's cache takes batches from its own heap only. Blocks of other heaps come back in batches too:
  *              under the owner's lock if it is free, else as a chain on the owner's pending stack, which the next
- *              holder of the lock empties. So no memory waits for its owner to run, the counts of every slab are exact under
- *              its heap's lock, and whoever empties a slab gives it back.
+ *              holder of the lock empties. So no memory waits for its owner to run, the counts of every slab
+ *              are exact under its heap's lock, and whoever empties a slab gives it back.
  * Invariants.  A slab is in its heap's list iff it has room; an empty slab belongs to no heap.
  *              pending != NULL implies that somebody holds the lock or will look again.
  * Concurrency. Every function takes the heap's lock by itself.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # python_limit.sh
-# Purpose.     A real program under `ulimit -v` of 1 GiB: python3 starts, prints what it prints on libc, survives its own
-#              MemoryError and goes on.
+# Purpose.     A real program under `ulimit -v` of 1 GiB: python3 starts, prints what it prints on libc, survives its
+#              own MemoryError and goes on.
 set -eu
 python=/usr/bin/python3
 [ -x "$python" ] || { echo "no $python"; exit 77; }

@@ -1,9 +1,9 @@
 #!/bin/bash
 # secure.sh
-# Purpose.     In a program that runs with more rights than its user (AT_SECURE), the environment has no say: options are
-#              ignored, without a word, also those that would report a bad free instead of ending the program.
-# Design.      A preload does not reach such a program, so a small one is linked with the library, and made setuid root and
-#              run as another user; or, without root, setgid to another group of the user's.
+# Purpose.     In a program that runs with more rights than its user (AT_SECURE), the environment has no say: options
+#              are ignored, without a word, also those that would report a bad free instead of ending the program.
+# Design.      A preload does not reach such a program, so a small one is linked with the library, and made setuid
+#              root and run as another user; or, without root, setgid to another group of the user's.
 set -eu
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT

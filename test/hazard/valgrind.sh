@@ -1,8 +1,8 @@
 #!/bin/sh
 # valgrind.sh
 # timeout: 300
-# Purpose.     The library works under valgrind's emulation, which ignores address hints, serialises threads, and knows few
-#              system calls: same output as without.
+# Purpose.     The library works under valgrind's emulation, which ignores address hints, serialises threads, and
+#              knows few system calls: same output as without.
 set -eu
 command -v valgrind > /dev/null || { echo "no valgrind"; exit 77; }
 directory=$(mktemp -d)
