@@ -32,7 +32,7 @@ LIBC = {
             "strspn", "fprintf", "fputs", "fputc", "fwrite", "putc", "sigfillset", "pthread_atfork", "pthread_create",
             "pthread_attr_init", "pthread_attr_destroy", "pthread_attr_setdetachstate", "pthread_attr_setstacksize",
             "pthread_key_create", "pthread_setspecific", "pthread_getspecific", "pthread_sigmask", "pthread_once",
-            "_IO_list_lock", "_IO_list_unlock", "_IO_list_resetlock"},
+            "__register_atfork", "_IO_list_lock", "_IO_list_unlock", "_IO_list_resetlock"},
     "override": {"__errno_location", "dladdr", "dladdr1", "dlclose", "dlopen", "dlsym", "strcmp",
                  "_ZSt15get_new_handlerv", "_ZSt17__throw_bad_allocv", "__cxa_begin_catch", "__cxa_end_catch"},
 }

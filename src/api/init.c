@@ -64,6 +64,17 @@ static void after_fork_in_child(void) {
         hak_background_start();
 }
 
+/* What pthread_atfork calls, without an owner: handlers with one are taken away when the program exits, while other
+ * threads may still fork, with one half of the protocol above done and the other not. */
+extern int __register_atfork(void (*)(void), void (*)(void), void (*)(void), void *) __attribute__((weak));
+
+static void register_fork_handlers(void) {
+    if (__register_atfork != NULL)
+        (void)__register_atfork(before_fork, after_fork_in_parent, after_fork_in_child, NULL);
+    else
+        (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
 static void read_options(void) {
     if (!init.options_read && environ != NULL) {
         hak_options_read();
@@ -87,7 +98,7 @@ static void start(void) {
     lock_release(&init.lock);
     /* May allocate, so not under the lock. */
     if (mine)
-        (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+        register_fork_handlers();
 }
 
 SLOW static struct thread *begin_thread(void) {

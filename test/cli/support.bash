@@ -4,7 +4,6 @@ set -eu
 : "${TEST_CLI:?the command to test}" "${TEST_SO:?the library to test}"
 CC=${CC:-cc}
 CXX=${CXX:-c++}
-export -n TEST_CLI TEST_SO # the library takes every HAKMEM_ name for an option
 unset LD_PRELOAD HAKMEM_CONF
 ulimit -c 0
 work=$(mktemp -d)
