@@ -103,8 +103,8 @@ HAK_API size_t hak_usable_size(const void *ptr);
  * heaps, empty slabs, retained pages. True if any memory went back. Takes every heap's lock in turn: no hot code. */
 HAK_API bool hak_trim(void);
 
-/* True if `ptr` points at or into memory that hakmem has handed out or could hand out as a block; of a block of 64 MiB
- * or more only the first 4 MiB are recognised. Reads nothing at `ptr`: any pointer value may be asked about. */
+/* True if `ptr` points at or into memory that hakmem has handed out or could hand out as a block; of a block above
+ * 16 GiB only the first 16 GiB are recognised. Reads nothing at `ptr`: any pointer value may be asked about. */
 HAK_API bool hak_owns(const void *ptr);
 
 /* "major.minor.patch" of the library that serves the calls, which may be newer than this header. */

@@ -1,7 +1,7 @@
 /* segment/direct.h
  * Purpose.     Huge blocks with a mapping of their own: very large or very aligned ones.
- * Design.      The kernel grows and moves such a block by its page tables instead of copying. Only the first 4 MiB of
- *              it are registered, so the metadata of a block is O(1) however big it is.
+ * Design.      The kernel grows and moves such a block by its page tables instead of copying. At most its first
+ *              16 GiB are registered, so the metadata of a block is bounded however big it is.
  * Concurrency. Everything here needs the arena lock, hak_direct_release apart.
  */
 #ifndef HAK_SEGMENT_DIRECT_H

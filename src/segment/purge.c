@@ -104,7 +104,9 @@ void hak_purge_regret(uint64_t bytes) {
 }
 
 bool hak_purge_all(void) {
-    bool any = false;
+    lock_acquire(hak_arena_lock());
+    bool any = hak_arena_release_unused();
+    lock_release(hak_arena_lock());
     while (purge_oldest(false))
         any = true;
     return any;

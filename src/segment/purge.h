@@ -20,7 +20,7 @@ void hak_purge_excess(void);
 /* `bytes` of clean memory are about to be touched; had less been purged, they might not have to be. Arena lock. */
 void hak_purge_regret(uint64_t bytes);
 
-/* Purges everything. True if any memory went back. Takes the arena lock. */
+/* Gives back everything free, wholly free arenas with their addresses. True if there was any. Takes the arena lock. */
 bool hak_purge_all(void);
 
 #endif

@@ -4,7 +4,7 @@
  *              there.
  * Design.      A supervised copy works all tiers with 200 MB live and 4 threads. The supervisor adds up what that
  *              mode would charge (mappings made writable, or grown) and refuses with ENOMEM what goes above 1 GiB;
- *              nothing that is unmapped is subtracted. With HAKMEM_TEST_SYSCTL=1, as root, the same copy runs under
+ *              nothing that is unmapped is subtracted. With TEST_SYSCTL=1, as root, the same copy runs under
  *              the real setting, which is the whole machine's, and is put back afterwards.
  */
 #include <fcntl.h>
@@ -120,7 +120,7 @@ int main(int argc, char **argv) {
     printf("charged %zu MiB, at most %zu MiB at once\n", account.charged / MIB, account.largest / MIB);
     EXPECT(status == 0);
     EXPECT(account.charged > 200 * MIB); /* the work was seen */
-    const char *real = getenv("HAKMEM_TEST_SYSCTL");
+    const char *real = getenv("TEST_SYSCTL");
     if (real != NULL && strcmp(real, "1") == 0) {
         run_under_real_setting(command);
     }
