@@ -146,6 +146,13 @@ static void read_conf(const char *conf) {
     }
 }
 
+/* Not strncmp: in most programs this is all that runs at start, and it would make pages of libc resident. */
+static bool starts_with(const char *text, const char *prefix) {
+    while (*prefix != 0 && *text == *prefix)
+        text++, prefix++;
+    return *prefix == 0;
+}
+
 void hak_options_read(void) {
     static const char prefix[] = "HAKMEM_";
     const char *conf = secure_getenv("HAKMEM_CONF");
@@ -154,7 +161,7 @@ void hak_options_read(void) {
     if (getauxval(AT_SECURE) != 0)
         return;
     for (char **variable = environ; *variable != NULL; variable++) {
-        if (strncmp(*variable, prefix, sizeof prefix - 1) != 0)
+        if (!starts_with(*variable, prefix))
             continue;
         const char *start = *variable + sizeof prefix - 1;
         struct span name = {start, strcspn(start, "=")};

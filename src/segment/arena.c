@@ -190,8 +190,10 @@ bool hak_arena_release_unused(void) {
             continue;
         }
         bin_remove(first);
+        uint64_t retained = hak_view.retained_bytes;
         for (uint32_t i = 0; i < arena->units; i++)
             hak_unit_remove_dirty(&arena->headers[i], ~(uint64_t)0);
+        owner_add(&hak_view.purged_bytes, retained - hak_view.retained_bytes);
         unregister_units(arena, arena->units);
         owner_add(&hak_view.mapped_bytes, 0 - bytes);
         owner_add(&hak_view.committed_bytes, 0 - arena->committed * HAK_SUPERSLAB_SIZE);

@@ -183,6 +183,7 @@ int main(void) {
     raise(SIGTRAP);
     pid_t child = fork();
     if (child == 0) {
+        setpgid(0, 0); /* SIGTSTP does not stop a process of an orphaned group */
         raise(SIGSTOP);
         raise(SIGTSTP);
         _exit(6);

@@ -2,7 +2,7 @@
  * Purpose.     exit while other threads are inside the allocator, in every tier: no crash and no deadlock, however the
  *              ends meet.
  * Design.      Each child starts 10 threads, lets each finish a different number of rounds, and exits with handlers
- *              that allocate. 30 children.
+ *              that allocate. 20 children.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,7 +11,7 @@
 #include "../support/provider.h"
 #include "../support/workout.h"
 
-enum { THREADS = 10, CHILDREN = 30 };
+enum { THREADS = 10, CHILDREN = 20 };
 
 static atomic_int rounds;
 

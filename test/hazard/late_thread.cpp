@@ -2,7 +2,7 @@
  * Purpose.     Calls that come while a thread ends: destructors of thread_local objects and of many pthread keys, in
  *              several rounds, that allocate, free blocks of their own thread and free blocks of other threads.
  * Design.      More than 32 keys, since glibc allocates for those. Each destructor sets its key again for two rounds,
- *              so some run after the allocator's own. 200 threads in turn: what each leaves behind would add up.
+ *              so some run after the allocator's own. 100 threads in turn: what each leaves behind would add up.
  */
 #include <atomic>
 #include <pthread.h>
@@ -16,7 +16,7 @@
 
 namespace {
 
-enum { KEYS = 100, ROUNDS = 3, THREADS = 200, OTHERS = 20 };
+enum { KEYS = 100, ROUNDS = 3, THREADS = 100, OTHERS = 20 };
 
 pthread_key_t keys[KEYS];
 std::atomic<int> destructions;

@@ -30,7 +30,7 @@ for option in purge_delay=0 thp=always thp=never heaps=1 cache_bytes=0 cache_byt
         failures=$((failures + 1))
         ;;
     esac
-    for program in api/calloc api/realloc hazard/early hazard/late_thread hazard/thread_churn hazard/dlopen_loop; do
+    for program in api/realloc hazard/late_thread hazard/thread_churn; do
         check "$environment" "$program"
     done
 done
