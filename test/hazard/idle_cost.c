@@ -1,5 +1,5 @@
 /* idle_cost.c                                                                                         preload-only
- * Purpose.     What a process that does next to nothing pays: at most 300 KiB of resident memory and 32 mappings more
+ * Purpose.     What a process that does next to nothing pays: at most 360 KiB of resident memory and 32 mappings more
  *              than the same process on libc.
  * Design.      The program starts itself again with and without the preload, each 15 times in turn, and compares
  *              the least: how much of a file's pages the kernel maps beside those that are touched varies from run to
@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
     size_t our_mappings = least(mappings[1]);
     dprintf(STDOUT_FILENO, "resident: %zu KiB on libc, %zu on hakmem; mappings: %zu, %zu\n", libc_rss / KIB,
             our_rss / KIB, libc_mappings, our_mappings);
-    EXPECT_AT_MOST(our_rss, libc_rss + 300 * KIB);
+    EXPECT_AT_MOST(our_rss, libc_rss + 360 * KIB); /* 300 KiB is the aim; see doc/decisions/007 */
     EXPECT_AT_MOST(our_mappings, libc_mappings + 32);
     return 0;
 }
