@@ -28,7 +28,7 @@ LIBC = {
     "segment": set(),
     "track": {"_Unwind_Backtrace", "_Unwind_GetIP", "dl_iterate_phdr"},
     "heap": set(),
-    "api": {"__errno_location", "environ", "getauxval", "secure_getenv", "strchr", "strcmp", "strcspn", "strncmp",
+    "api": {"__errno_location", "environ", "getauxval", "strchr", "strcmp", "strcspn", "strncmp",
             "strspn", "fprintf", "fputs", "fputc", "fwrite", "putc", "sigfillset", "pthread_atfork", "pthread_create",
             "pthread_attr_init", "pthread_attr_destroy", "pthread_attr_setdetachstate", "pthread_attr_setstacksize",
             "pthread_key_create", "pthread_setspecific", "pthread_getspecific", "pthread_sigmask", "pthread_once",

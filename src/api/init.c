@@ -40,25 +40,35 @@ extern void _IO_list_lock(void) __attribute__((weak));
 extern void _IO_list_unlock(void) __attribute__((weak));
 extern void _IO_list_resetlock(void) __attribute__((weak));
 
-static bool streams_locked; /* the forking thread's */
+/* A bit for each fork this thread is in, the lowest for the innermost: a signal handler may fork between the handlers
+ * of another fork. */
+HAK_TLS unsigned streams_locked;
 
 static void before_fork(void) {
-    streams_locked = _IO_list_lock != NULL && _IO_list_unlock != NULL && !hak_thread_is_inside();
-    if (streams_locked)
+    bool lock = _IO_list_lock != NULL && _IO_list_unlock != NULL && !hak_thread_is_inside();
+    if (lock)
         _IO_list_lock();
     hak_thread_prefork();
+    streams_locked = streams_locked << 1 | lock;
+}
+
+static bool pop_streams_locked(void) {
+    bool locked = streams_locked & 1;
+    streams_locked >>= 1;
+    return locked;
 }
 
 static void after_fork_in_parent(void) {
-    bool unlock = streams_locked;
+    bool unlock = pop_streams_locked();
     hak_thread_postfork_parent();
     if (unlock)
         _IO_list_unlock();
 }
 
 static void after_fork_in_child(void) {
+    bool locked = pop_streams_locked();
     hak_thread_postfork_child();
-    if (streams_locked && _IO_list_resetlock != NULL)
+    if (locked && _IO_list_resetlock != NULL)
         _IO_list_resetlock();
     if (!hak_thread_is_inside())
         hak_background_start();

@@ -1,7 +1,7 @@
 /* api/options.c
  * Purpose.     See options.h.
- * Design.      One loop over one table. Nothing is read where the program runs with more rights than its user
- *              (secure_getenv, and AT_SECURE for the names).
+ * Design.      One loop over one table. Nothing is read where the program runs with more rights than its user: what
+ *              secure_getenv does, whose call would make 64 KiB of libc resident in every process.
  */
 #include "api/options.h"
 
@@ -155,11 +155,14 @@ static bool starts_with(const char *text, const char *prefix) {
 
 void hak_options_read(void) {
     static const char prefix[] = "HAKMEM_";
-    const char *conf = secure_getenv("HAKMEM_CONF");
-    if (conf != NULL)
-        read_conf(conf);
+    static const char conf[] = "HAKMEM_CONF=";
     if (getauxval(AT_SECURE) != 0)
         return;
+    /* First, so that a variable of its own overrides what is listed there. */
+    for (char **variable = environ; *variable != NULL; variable++) {
+        if (starts_with(*variable, conf))
+            read_conf(*variable + sizeof conf - 1);
+    }
     for (char **variable = environ; *variable != NULL; variable++) {
         if (!starts_with(*variable, prefix))
             continue;
