@@ -19,11 +19,15 @@
 
 static const uint32_t nothing_mapped;
 
-__attribute__((section(".data.rel.ro.hakmem"))) struct thread hak_thread_nobody = {
-    .view = {.tag = TAG_NOBODY, .address_mask = 0, .page_map = &nothing_mapped},
+__attribute__((section(".data.rel.ro.hakmem"))) struct thread_front hak_thread_nobody = {
+    .tag = TAG_NOBODY,
+    .address_mask = 0,
+    .page_map = &nothing_mapped,
 };
 
-HAK_TLS_DEFINE struct thread *hak_thread_self = &hak_thread_nobody;
+#define NOBODY ((struct thread *)(void *)&hak_thread_nobody)
+
+HAK_TLS_DEFINE struct thread *hak_thread_self = NOBODY;
 HAK_TLS_DEFINE bool hak_thread_ended;
 
 static int32_t capacity_for(unsigned size_class, size_t bytes) {
@@ -191,7 +195,7 @@ void hak_thread_end(void) {
     struct thread *thread = hak_thread_self;
     if (!thread_is_alive(thread))
         return;
-    hak_thread_self = &hak_thread_nobody;
+    hak_thread_self = NOBODY;
     hak_thread_ended = true;
     hak_thread_empty(thread);
     hak_thread_list_remove(thread);

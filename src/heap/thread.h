@@ -13,6 +13,7 @@
 #define HAK_HEAP_THREAD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "heap/outbox.h"
 #include "heap/thread_cache.h"
@@ -29,12 +30,27 @@ struct thread {
 HAK_TLS_SHARED struct thread *hak_thread_self; /* never NULL */
 HAK_TLS_SHARED bool hak_thread_ended;          /* after hak_thread_end */
 
-/* Stands in where there is no record. Read-only: nothing that reads its empty lists and its tag goes on to write. */
-extern struct thread hak_thread_nobody;
+/* What the fast paths read of a record, in the same places. */
+struct thread_front {
+    struct hak_slot slot[HAK_CLASS_COUNT];
+    uint32_t tag;
+    uint32_t thread_id;
+    uintptr_t address_mask;
+    const uint32_t *page_map;
+};
+_Static_assert(offsetof(struct thread, view) == 0, "a record begins with its view");
+_Static_assert(offsetof(struct thread_front, slot) == offsetof(struct hak_thread_view, slot), "");
+_Static_assert(offsetof(struct thread_front, tag) == offsetof(struct hak_thread_view, tag), "");
+_Static_assert(offsetof(struct thread_front, address_mask) == offsetof(struct hak_thread_view, address_mask), "");
+_Static_assert(offsetof(struct thread_front, page_map) == offsetof(struct hak_thread_view, page_map), "");
+
+/* Stands in where there is no record. Read-only: nothing that reads its empty lists and its tag goes on to write. No
+ * longer than that, since every process holds it. */
+extern struct thread_front hak_thread_nobody;
 
 /* True if the calling thread has a record of its own. */
 FAST bool thread_is_alive(const struct thread *thread) {
-    return thread != &hak_thread_nobody;
+    return (const void *)thread != &hak_thread_nobody;
 }
 
 /* Once, before the first birth. */

@@ -20,12 +20,16 @@ enum { FORKS = 1000, MS = 3000 };
 
 static volatile sig_atomic_t forks;
 static volatile sig_atomic_t failed;
+static long end; /* no fork after it: one that has to wait for another thread's lock may take a second */
 
 static volatile sig_atomic_t in_child;
 
 static void fork_here(int number) {
     (void)number;
     int saved = errno;
+    if (process_now_ms() > end) {
+        return;
+    }
     pid_t child = fork();
     if (child == 0) {
         struct itimerval none = {{0, 0}, {0, 0}};
@@ -48,7 +52,6 @@ static void fork_here(int number) {
 
 /* The loop that is interrupted; a child leaves it as soon as the call is finished. */
 static void allocate(int until_forks) {
-    long end = process_now_ms() + MS;
     uint32_t seed = 1;
     while (forks < until_forks && failed == 0 && process_now_ms() < end) {
         for (int i = 0; i < 20 && !in_child; i++) {
@@ -67,10 +70,6 @@ static void allocate(int until_forks) {
 }
 
 static void *allocate_in_thread(void *done) {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGPROF);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     for (uint32_t seed = 1; failed == 0; seed++) {
         EXPECT(workout_small(seed));
         if (*(volatile int *)done != 0) {
@@ -81,6 +80,7 @@ static void *allocate_in_thread(void *done) {
 }
 
 static void set_timer(long microseconds) {
+    end = process_now_ms() + MS;
     struct itimerval every = {{0, microseconds}, {0, microseconds}};
     EXPECT(setitimer(ITIMER_PROF, &every, NULL) == 0);
 }
@@ -103,9 +103,15 @@ int main(void) {
     check();
     static volatile int done;
     pthread_t threads[2];
+    /* Theirs from the first instruction on: a child of theirs would have nobody to end it. */
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGPROF);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     for (int i = 0; i < 2; i++) {
         EXPECT(pthread_create(&threads[i], NULL, allocate_in_thread, (void *)(uintptr_t)&done) == 0);
     }
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
     int before = forks;
     set_timer(1000);
     allocate(before + FORKS);

@@ -136,7 +136,7 @@ static void a_flush_keeps_nothing(void **state) {
 
 static void *free_all(void *unused) {
     (void)unused;
-    EXPECT(hak_thread_self == &hak_thread_nobody && !hak_thread_ended);
+    EXPECT(!thread_is_alive(hak_thread_self) && !hak_thread_ended);
     for (unsigned i = 0; i < 1000; i++) {
         hak_free(many[i]);
         check_caches(hak_thread_self);
@@ -252,13 +252,12 @@ static void nobody_stays_empty(void **state) {
     (void)state;
     static const struct hak_slot none;
     for (unsigned c = 0; c < HAK_CLASS_COUNT; c++) {
-        assert_memory_equal(&hak_thread_nobody.view.slot[c], &none, sizeof none);
-        assert_int_equal(hak_thread_nobody.view.flow[c].capacity, 0);
+        assert_memory_equal(&hak_thread_nobody.slot[c], &none, sizeof none);
     }
-    assert_int_equal(hak_thread_nobody.outbox.count, 0);
     void *block = hak_malloc(16);
-    assert_true(cache_offset_of(&hak_thread_nobody.view, block) >= SLOT_END);
-    assert_true(cache_offset_of(&hak_thread_nobody.view, NULL) >= SLOT_END);
+    const struct hak_thread_view *volatile nobody = (const void *)&hak_thread_nobody; /* hides how short it is */
+    assert_true(cache_offset_of(nobody, block) >= SLOT_END);
+    assert_true(cache_offset_of(nobody, NULL) >= SLOT_END);
     assert_true(cache_offset_of(&hak_thread_self->view, NULL) >= SLOT_END);
     assert_int_equal(cache_offset_of(&hak_thread_self->view, block), 16);
     hak_free(block);
