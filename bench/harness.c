@@ -28,7 +28,7 @@
 
 #define WORKLOAD_ROW(name) {&workload_##name, &latency_##name},
 static const struct { const struct workload *plain, *timed; } workloads[] = {WORKLOADS(WORKLOAD_ROW)};
-enum { WORKLOAD_COUNT = sizeof workloads / sizeof workloads[0], NOTE_COUNT = 16, STACK_BYTES = 256 * 1024 };
+enum { WORKLOAD_COUNT = sizeof workloads / sizeof workloads[0], NOTE_COUNT = 16, STACK_BYTES = 64 * 1024 };
 
 unsigned thread_count = 1;
 static uint64_t clock_start;
@@ -281,12 +281,12 @@ int main(int argc, char **argv) {
             request.workload = request.latency ? workloads[i].timed : workloads[i].plain;
     if (request.workload == NULL)
         return usage("no workload '%s' (micro --list names them)", argv[1]);
-    /* never below the word that use_block writes */
+    uint64_t least = request.workload->size_unit == NULL ? sizeof(uintptr_t) : 1; /* use_block writes a word */
     if (request.workload->sizes[0] == 0) {
         if (!parse_number(argv[2], 0, 0, &request.size))
             return usage("bad SIZE '%s' (%s has sizes of its own: 0)", argv[2], argv[1]);
-    } else if (!parse_number(argv[2], sizeof(uintptr_t), 1u << 30, &request.size))
-        return usage("bad SIZE '%s' (8 to 2^30)", argv[2]);
+    } else if (!parse_number(argv[2], least, 1u << 30, &request.size))
+        return usage("bad SIZE '%s' (%s takes %d to 2^30)", argv[2], argv[1], (int)least);
     if (!parse_number(argv[3], 1, UINT64_MAX / 4, &request.pairs))
         return usage("bad PAIRS '%s' (1 or more)", argv[3]);
     uint64_t threads = request.workload->threads[0] == 0 ? 1 : request.workload->threads[0];

@@ -47,7 +47,23 @@ struct workload {
     X(longlived)                                                                                                       \
     X(mixed)                                                                                                           \
     X(larson)                                                                                                          \
-    X(handoff)
+    X(handoff)                                                                                                         \
+    X(prodcons)                                                                                                        \
+    X(ring)                                                                                                            \
+    X(asymmetric)                                                                                                      \
+    X(churn)                                                                                                           \
+    X(falseshare_active)                                                                                               \
+    X(falseshare_passive)                                                                                              \
+    X(calloc_small)                                                                                                    \
+    X(calloc_large)                                                                                                    \
+    X(stringbuild)                                                                                                     \
+    X(vector)                                                                                                          \
+    X(buffers)                                                                                                         \
+    X(shift)                                                                                                           \
+    X(afterpeak)                                                                                                       \
+    X(live)                                                                                                            \
+    X(scaling)                                                                                                         \
+    X(idle)
 
 #define WORKLOAD_DECLARE(name) extern const struct workload workload_##name, latency_##name;
 WORKLOADS(WORKLOAD_DECLARE)
