@@ -1,7 +1,7 @@
 #!/bin/bash
 # summary: g++ -O1 of one unit of templates: maps of functions, 4 classes
 # needs: g++ awk cksum
-# Models.      The compiler at its most common work in C++: headers that are long, templates instantiated by the hundred.
+# Models.      The compiler at its most common work in C++: long headers, templates instantiated by the hundred.
 # Cannot show. Parallel builds: one process at a time.
 . "${BASH_SOURCE[0]%/*}/common.bash"
 

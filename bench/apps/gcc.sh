@@ -17,8 +17,8 @@ prepare() {
             for (c = 0; c < 6; c++)
                 printf "        case %d: s += p[i].weight * %d; p[i].y += p[i].x / %d; break;\n", c, i * c % 29, c + 2
             printf "        default: s ^= (int)p[i].y;\n        }\n    }\n"
-            printf "    for (struct point *q = p; q != NULL; q = q->next)\n        s += q->weight > %d ? %s : 1;\n", i % 50,
-                i > 0 ? "f" (i - 1) "(q, n / 2)" : "0"
+            printf "    for (struct point *q = p; q != NULL; q = q->next)\n"
+            printf "        s += q->weight > %d ? %s : 1;\n", i % 50, i > 0 ? "f" (i - 1) "(q, n / 2)" : "0"
             printf "    return s;\n}\n"
         }
     }' >unit.c

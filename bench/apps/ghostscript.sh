@@ -1,5 +1,5 @@
 #!/bin/bash
-# summary: ghostscript: 8 pages of text, curves and fills to pixels at 150 dpi
+# summary: ghostscript: 5 pages of text, curves and fills to pixels at 150 dpi
 # needs: gs cksum
 # Models.      An interpreter with its own garbage collector on top of malloc, and bitmaps of megabytes.
 # Cannot show. Documents with images or many fonts.
@@ -9,10 +9,10 @@ prepare() {
     cat >pages.ps <<'PS'
 %!PS
 /Helvetica findfont 14 scalefont setfont
-1 1 8 { /page exch def
+1 1 5 { /page exch def
   0 5 700 { /y exch def
     72 y moveto (page ) show page 10 string cvs show ( at ) show y 10 string cvs show
-    y 700 div 0.3 page 8 div setrgbcolor
+    y 700 div 0.3 page 5 div setrgbcolor
     newpath 300 y 40 0 360 arc fill
     0 setgray
     newpath 1 1 40 { /step exch def

@@ -1,5 +1,5 @@
 #!/bin/bash
-# summary: git gc --aggressive of 8 commits to 300 files, two threads
+# summary: git gc --aggressive of 6 commits to 200 files, two threads
 # needs: git awk sort cksum
 # Models.      Objects read, compared and packed by two threads; many blocks of the size of a file.
 # Design.      --aggressive computes every delta anew, so each run does the work of the first one. Which deltas two
@@ -17,9 +17,9 @@ prepare() {
     git config gc.auto 0
     git config pack.threads 2
     local round
-    for round in 1 2 3 4 5 6 7 8; do
+    for round in 1 2 3 4 5 6; do
         awk -v round="$round" 'BEGIN {
-            for (file = 1; file <= 300; file++) {
+            for (file = 1; file <= 200; file++) {
                 for (line = round * 5; line < 500 + file; line++)
                     print line * file % 1000, "of", file >"file" file
                 close("file" file)

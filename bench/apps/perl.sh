@@ -1,5 +1,5 @@
 #!/bin/bash
-# summary: perl: 150,000 words in hashes of lists, sort, regular expressions
+# summary: perl: 100,000 words in hashes of lists, sort, regular expressions
 # needs: perl
 # Models.      Text processing: small strings and lists that grow, all of them malloc's; perl has no allocator between.
 # Cannot show. Threads, or memory given back: perl frees its tables when it ends.
@@ -10,7 +10,7 @@ prepare() {
 use strict;
 use integer;
 my ($seed, %count) = 42;
-for (1 .. 150000) {
+for (1 .. 100000) {
     my $word = '';
     for (0 .. ($seed >> 8) % 6) {
         $seed = ($seed * 1103515245 + 12345) & 0x7fffffff;

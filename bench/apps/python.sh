@@ -1,8 +1,8 @@
 #!/bin/bash
-# summary: python3: 25,000 objects through JSON, dicts and sort, python's own allocator on top
+# summary: python3: 15,000 objects through JSON, dicts and sort
 # needs: python3
-# Models.      A script that reads data, builds an index and sorts it. python3 asks malloc for arenas of 256 KiB (mapped
-#              1 MiB since 3.10) and for blocks above 512 B; all smaller ones it carves itself.
+# Models.      A script that reads data, builds an index and sorts it. What is above 512 B python3 asks malloc for; the
+#              rest it carves from arenas that it maps itself.
 # Cannot show. What malloc does with the small blocks: python-malloc has them.
 . "${BASH_SOURCE[0]%/*}/common.bash"
 
@@ -12,7 +12,7 @@ import json, random
 
 random.seed(1)
 rows = []
-for i in range(25000):
+for i in range(15000):
     rows.append({"id": i, "name": "n%d" % i, "tags": ["t%d" % (i * k % 997) for k in range(8)], "weight": i / 7})
 for _ in range(2):
     rows = json.loads(json.dumps(rows))

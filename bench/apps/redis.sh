@@ -1,5 +1,5 @@
 #!/bin/bash
-# summary: redis-server: 60,000 commands from a file, then 200,000 requests of 50 clients
+# summary: redis-server: 60,000 commands of a file, 200,000 of 50 clients
 # needs: redis-server redis-cli redis-benchmark awk
 # Models.      A server with a table of small strings, lists and hashes that are replaced all the time.
 # Design.      The commands of the file decide the result: their digest, asked for before redis-benchmark comes, which

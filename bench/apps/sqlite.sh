@@ -1,5 +1,5 @@
 #!/bin/bash
-# summary: sqlite3: 150,000 rows in memory in pages of 4 KiB; index, join, JSON, deletions
+# summary: sqlite3: 150,000 rows in memory; index, join, JSON, deletions
 # needs: sqlite3
 # Models.      A database in memory: each page is a block of a little more than 4 KiB, each statement and value a small
 #              one. Half of the rows are deleted and others put in their place.

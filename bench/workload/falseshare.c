@@ -33,18 +33,23 @@ static void body(unsigned index) {
     }
 }
 
-static uint64_t run_active(uint64_t pairs) {
-    pairs_each = (pairs + thread_count - 1) / thread_count;
+static uint64_t run_all(void) {
     run_threads(thread_count, body);
     return pairs_each * thread_count;
 }
 
+static uint64_t run_active(uint64_t pairs) {
+    pairs_each = (pairs + thread_count - 1) / thread_count;
+    return run_all();
+}
+
 static uint64_t run_passive(uint64_t pairs) {
+    pairs_each = (pairs + thread_count - 1) / thread_count;
     for (unsigned t = 0; t < thread_count; t++) {
         handed[t] = malloc(BLOCK_BYTES);
         use_block(handed[t]);
     }
-    return run_active(pairs);
+    return run_all();
 }
 
 WORKLOAD(falseshare_active) = {

@@ -13,14 +13,15 @@ static size_t block_count;
 
 static void *live(void *argument) {
     void *block[BLOCKS_MAX];
+    const size_t count = block_count;
     uint64_t state = 42 + (uintptr_t)argument;
     pthread_barrier_wait(&measured);
-    for (size_t i = 0; i < block_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         state = next_random(state);
         block[i] = malloc(random_between(state, 16, 1024));
         use_block(block[i]);
     }
-    for (size_t i = 0; i < block_count; i++)
+    for (size_t i = 0; i < count; i++)
         free(block[i]);
     pthread_barrier_wait(&used);
     pthread_barrier_wait(&measured);
