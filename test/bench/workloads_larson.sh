@@ -1,7 +1,7 @@
 #!/bin/bash
 # test/bench/workloads_larson.sh
 # Purpose.     bench/larson.sh asks `hakmem bench` for rows that exist, names the fixed settings as the workload has
-#              them, and says what is wrong with bad arguments. A command that prints its arguments stands in for hakmem.
+#              them, and says what is wrong with bad arguments. What prints its arguments stands in for hakmem.
 set -eu
 larson=$SOURCE_DIR/bench/larson.sh
 micro=$BUILD_DIR/bench/micro
