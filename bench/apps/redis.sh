@@ -4,7 +4,7 @@
 # Models.      A server with a table of small strings, lists and hashes that are replaced all the time.
 # Design.      The commands of the file decide the result: their digest, asked for before redis-benchmark comes, which
 #              draws its keys by the clock. Debian's programs are linked with jemalloc: where no other allocator is
-#              preloaded, libc's malloc is, so that the row of libc is libc's.
+#              preloaded, libc (and libstdc++ for new) is, so that the row of libc is libc's.
 # Cannot show. The server alone: the clients run on the same processors and under the same allocator.
 . "${BASH_SOURCE[0]%/*}/common.bash"
 
@@ -34,10 +34,10 @@ await_server() {
 }
 
 run() {
-    local libc server
+    local own server
     if [ -z "${LD_PRELOAD:-}" ]; then
-        libc=$(ldd /usr/bin/redis-server | awk '$1 == "libc.so.6" { print $3 }')
-        export LD_PRELOAD=$libc
+        own=$(ldd /usr/bin/redis-server | awk '$1 == "libc.so.6" || $1 == "libstdc++.so.6" { print $3 }')
+        export LD_PRELOAD=${own//$'\n'/:}
     fi
     rm -f redis.sock
     redis-server --port 0 --unixsocket redis.sock --save '' --dir . --enable-debug-command local --loglevel warning \
