@@ -55,18 +55,19 @@ static uint64_t run(uint64_t pairs) {
     uint64_t done = (pairs + CHUNK - 1) / CHUNK * CHUNK;
     pthread_t consumer;
     target += done;
-    if (pthread_create(&consumer, NULL, consume, NULL) != 0)
-        abort();
+    start_thread(&consumer, consume, NULL);
     produce();
     pthread_join(consumer, NULL);
     return done;
 }
 
-const struct workload workload_handoff = {
+WORKLOAD(handoff) = {
     .name = "handoff",
+    .suite = "threads",
     .summary = "one thread mallocs, another frees, 4096 blocks between them",
     .warm_pairs = 100000,
-    .takes_size = 1,
+    .sizes = {64},
+    .pairs = 100000,
     .setup = setup,
     .run = run,
 };

@@ -28,11 +28,13 @@ static uint64_t run(uint64_t pairs) {
     return done;
 }
 
-const struct workload workload_interleaved = {
+WORKLOAD(interleaved) = {
     .name = "interleaved",
+    .suite = "seed",
     .summary = "100 mallocs, every second one followed by a free",
     .warm_pairs = 20000,
-    .takes_size = 1,
+    .sizes = {16, 32, 64, 128},
+    .pairs = 100000,
     .setup = setup,
     .run = run,
 };

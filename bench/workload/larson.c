@@ -1,31 +1,34 @@
 /* bench/workload/larson.c
- * Models.      A server (after Larson and Krishnan 1998): two threads, 1000 live blocks of 16..1024 B each, a random
- *              one replaced each time. After 100,000 pairs a thread ends, and another one that starts in its stead
+ * Models.      A server (after Larson and Krishnan 1998): THREADS threads with 1000 live blocks of 16 B to SIZE each; a
+ *              random one is replaced each time. After 20,000 pairs a thread ends, and one that starts in its stead
  *              inherits the blocks of its neighbour and frees them.
- * Cannot show. Scaling: two threads, so that it fits the smallest machine. Nanoseconds are wall time over all pairs.
+ * Design.      Threads of one generation end together, so that the work is the same in each run; the original's time
+ *              limit would make it depend on the speed.
+ * Cannot show. Nanoseconds are wall time over the pairs of all threads: threads above the number of processors show
+ *              what the scheduler does as well, and the births of threads are in it.
  */
 #include "../harness.h"
 
 #include <pthread.h>
 
-enum { THREAD_COUNT = 2, SLOT_COUNT = 1000, LIFE_PAIRS = 100000 };
+enum { SLOT_COUNT = 1000, LIFE_PAIRS = 20000 };
 
 struct lot {
     void *slot[SLOT_COUNT];
     uint64_t state;
-    uint64_t pairs;
 };
 
-static struct lot lots[THREAD_COUNT];
+static struct lot lots[THREADS_LIMIT];
+static size_t size_most;
 
 static void *live(void *argument) {
     struct lot *lot = argument;
     uint64_t s = lot->state;
-    for (uint64_t done = 0; done < lot->pairs; done++) {
+    for (uint64_t done = 0; done < LIFE_PAIRS; done++) {
         s = next_random(s);
-        void **place = &lot->slot[(s >> 48) * SLOT_COUNT >> 16];
+        void **place = &lot->slot[random_index(s, SLOT_COUNT)];
         free(*place);
-        *place = malloc(random_size(s));
+        *place = malloc(random_between(s, 16, size_most));
         use_block(*place);
     }
     lot->state = s;
@@ -33,45 +36,44 @@ static void *live(void *argument) {
 }
 
 static void setup(size_t size) {
-    (void)size;
-    for (unsigned t = 0; t < THREAD_COUNT; t++) {
+    size_most = size < 16 ? 16 : size;
+    for (unsigned t = 0; t < thread_count; t++) {
         lots[t].state = 42 + t;
         for (unsigned i = 0; i < SLOT_COUNT; i++) {
             lots[t].state = next_random(lots[t].state);
-            lots[t].slot[i] = malloc(random_size(lots[t].state));
+            lots[t].slot[i] = malloc(random_between(lots[t].state, 16, size_most));
             use_block(lots[t].slot[i]);
         }
     }
 }
 
 static uint64_t run(uint64_t pairs) {
+    static pthread_t threads[THREADS_LIMIT];
     uint64_t done = 0;
     for (unsigned generation = 0; done < pairs; generation++) {
-        pthread_t thread[THREAD_COUNT];
-        for (unsigned t = 0; t < THREAD_COUNT; t++) {
-            struct lot *lot = &lots[(t + generation) % THREAD_COUNT];
-            lot->pairs = LIFE_PAIRS;
-            if (pthread_create(&thread[t], NULL, live, lot) != 0)
-                abort();
-        }
-        for (unsigned t = 0; t < THREAD_COUNT; t++)
-            pthread_join(thread[t], NULL);
-        done += (uint64_t)THREAD_COUNT * LIFE_PAIRS;
+        for (unsigned t = 0; t < thread_count; t++)
+            start_thread(&threads[t], live, &lots[(t + generation) % thread_count]);
+        for (unsigned t = 0; t < thread_count; t++)
+            pthread_join(threads[t], NULL);
+        done += (uint64_t)thread_count * LIFE_PAIRS;
     }
     return done;
 }
 
 static void teardown(void) {
-    for (unsigned t = 0; t < THREAD_COUNT; t++)
+    for (unsigned t = 0; t < thread_count; t++)
         for (unsigned i = 0; i < SLOT_COUNT; i++)
             free(lots[t].slot[i]);
 }
 
-const struct workload workload_larson = {
+WORKLOAD(larson) = {
     .name = "larson",
-    .summary = "2 threads that end and hand their 1000 blocks of 16..1024 B on (SIZE 0)",
+    .suite = "larson",
+    .summary = "threads that end and hand their 1000 blocks of 16 B to SIZE on",
+    .sizes = {128, 1024, 32768},
+    .threads = {1, 2, 4, 8},
+    .pairs = 1000000,
     .warm_pairs = 1,
-    .takes_size = 0,
     .setup = setup,
     .run = run,
     .teardown = teardown,

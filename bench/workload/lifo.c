@@ -24,11 +24,13 @@ static uint64_t run(uint64_t pairs) {
     return done;
 }
 
-const struct workload workload_lifo = {
+WORKLOAD(lifo) = {
     .name = "lifo",
+    .suite = "seed",
     .summary = "100 mallocs, freed newest first",
     .warm_pairs = 20000,
-    .takes_size = 1,
+    .sizes = {16, 32, 64, 128},
+    .pairs = 100000,
     .setup = setup,
     .run = run,
 };

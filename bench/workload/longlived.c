@@ -52,11 +52,13 @@ static void teardown(void) {
         free(resident[i]);
 }
 
-const struct workload workload_longlived = {
+WORKLOAD(longlived) = {
     .name = "longlived",
+    .suite = "seed",
     .summary = "100 mallocs among 1000 blocks that stay; every tenth replaces one of them",
     .warm_pairs = 20000,
-    .takes_size = 1,
+    .sizes = {16, 32, 64, 128},
+    .pairs = 100000,
     .setup = setup,
     .run = run,
     .teardown = teardown,

@@ -41,11 +41,13 @@ static uint64_t run(uint64_t pairs) {
     return done;
 }
 
-const struct workload workload_random = {
+WORKLOAD(random) = {
     .name = "random",
+    .suite = "seed",
     .summary = "100 mallocs, freed in a random order drawn beforehand",
     .warm_pairs = 20000,
-    .takes_size = 1,
+    .sizes = {16, 32, 64, 128},
+    .pairs = 100000,
     .setup = setup,
     .run = run,
 };

@@ -91,7 +91,7 @@ python3 "$here/callgrind_count.py" "$work/out" "$work/report" "$library" >/dev/n
 
 [ "$control" = 0 ] && shorter=1 || shorter=10
 lifo16=$(per_pair lifo 16 $((200000 / shorter))) || exit 2
-mixed=$(per_pair mixed 0 $((500000 / shorter))) || exit 2
+mixed=$(per_pair mixed 8192 $((500000 / shorter))) || exit 2
 if [ "${FAST_PATH_OBJECT_CHECK:-1}" != 1 ]; then
     echo "$library: lifo16 $lifo16 mixed $mixed"
     exit 0

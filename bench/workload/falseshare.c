@@ -1,0 +1,71 @@
+/* bench/workload/falseshare.c
+ * Models.      Small blocks of several threads, each written again and again by its thread (after Berger's cache-thrash
+ *              and cache-scratch). Active: an allocator that carves one cache line for two threads makes them slow.
+ *              Passive: the threads start with neighbours from one line, made by the main thread; an allocator that
+ *              gives a freed block to the thread that freed it keeps them neighbours for ever.
+ * Design.      A pair is a malloc, 1000 writes and a free. The writes are volatile, one after the other.
+ * Cannot show. Anything with one thread, or where both threads run on the same core.
+ */
+#include "../harness.h"
+
+enum { BLOCK_BYTES = 8, WRITE_COUNT = 1000 };
+
+static void *handed[THREADS_LIMIT]; /* to each thread by the main one; NULL: none */
+static uint64_t pairs_each;
+
+static void write_block(void *block) {
+    volatile uint64_t *word = block;
+    for (unsigned i = 0; i < WRITE_COUNT; i++)
+        *word = i;
+}
+
+static void body(unsigned index) {
+    uint64_t done = 0;
+    if (handed[index] != NULL) {
+        write_block(handed[index]);
+        free(handed[index]);
+        done++;
+    }
+    for (; done < pairs_each; done++) {
+        void *block = malloc(BLOCK_BYTES);
+        write_block(block);
+        free(block);
+    }
+}
+
+static uint64_t run_all(void) {
+    run_threads(thread_count, body);
+    return pairs_each * thread_count;
+}
+
+static uint64_t run_active(uint64_t pairs) {
+    pairs_each = (pairs + thread_count - 1) / thread_count;
+    return run_all();
+}
+
+static uint64_t run_passive(uint64_t pairs) {
+    pairs_each = (pairs + thread_count - 1) / thread_count;
+    for (unsigned t = 0; t < thread_count; t++) {
+        handed[t] = malloc(BLOCK_BYTES);
+        use_block(handed[t]);
+    }
+    return run_all();
+}
+
+WORKLOAD(falseshare_active) = {
+    .name = "falseshare-active",
+    .suite = "threads",
+    .summary = "each thread writes its own small block 1000 times: do blocks of two threads share a line?",
+    .threads = {1, 2},
+    .pairs = 200000,
+    .run = run_active,
+};
+
+WORKLOAD(falseshare_passive) = {
+    .name = "falseshare-passive",
+    .suite = "threads",
+    .summary = "the same, beginning with blocks of one line that the main thread made",
+    .threads = {1, 2},
+    .pairs = 200000,
+    .run = run_passive,
+};
