@@ -1,81 +1,17 @@
 /* inspect.c
  * Purpose.     See inspect.h.
- * Design.      That libc's heap is unused is seen by what it cannot do without: its main arena grows by brk, which the
- *              kernel shows as [heap] above the address where brk started; the arenas of other threads start with a
- *              record of fixed layout at a multiple of 64 MiB. Both stay once they were used, so the end of a process
- *              tells about its whole life, also about a plugin that was unloaded before.
  */
 #include "inspect.h"
 
+#include "identity.h"
+#include "libc_heap.h"
 #include "view.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-
-#define THREAD_HEAP_ALIGNMENT ((uintptr_t)64 << 20)
-
-/* The first words of glibc's struct heap_info. */
-struct thread_heap {
-    uint64_t arena;
-    uint64_t previous;
-    uint64_t size;
-    uint64_t accessible;
-};
-
-/* Field `number` of /proc/TID/stat, counted as in proc(5). The name in field 2 may hold anything, brackets included. */
-static uint64_t stat_field(pid_t tid, int number) {
-    size_t length = 0;
-    char *text = proc_text(tid, "stat", &length);
-    const char *at = text != NULL ? strrchr(text, ')') : NULL;
-    for (int field = 2; at != NULL && field < number; field++) {
-        at = strchr(at, ' ');
-        at = at != NULL ? at + 1 : NULL;
-    }
-    uint64_t value = at != NULL ? strtoull(at, NULL, 10) : 0;
-    free(text);
-    return value;
-}
-
-static uint64_t main_heap_bytes(const struct target *target) {
-    uint64_t start = stat_field(target->tid, 47), bytes = 0;
-    for (size_t i = 0; i < target->map_count; i++) {
-        const struct mapping *mapping = &target->maps[i];
-        if (strcmp(mapping->path, "[heap]") != 0 || mapping->end <= start)
-            continue;
-        bytes += mapping->end - (mapping->start > start ? mapping->start : start);
-    }
-    return bytes;
-}
-
-static bool starts_thread_heap(struct target *target, uintptr_t address, struct thread_heap *heap) {
-    if (!target_read(target, address, heap, sizeof *heap))
-        return false;
-    bool sized = heap->size != 0 && heap->size % 4096 == 0 && heap->accessible % 4096 == 0 &&
-                 heap->size <= heap->accessible && heap->accessible <= THREAD_HEAP_ALIGNMENT;
-    if (heap->previous == 0)
-        return sized && heap->arena > address && heap->arena - address <= 128;
-    return sized && heap->previous % THREAD_HEAP_ALIGNMENT == 0 && heap->arena % 16 == 0 && heap->arena != 0;
-}
-
-static uint64_t thread_heap_bytes(struct target *target) {
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < target->map_count; i++) {
-        const struct mapping *mapping = &target->maps[i];
-        bool anonymous = mapping->path[0] == 0 || strncmp(mapping->path, "[anon", 5) == 0;
-        if (!mapping->read || !mapping->write || !anonymous)
-            continue;
-        uintptr_t at = (mapping->start + THREAD_HEAP_ALIGNMENT - 1) & ~(THREAD_HEAP_ALIGNMENT - 1);
-        struct thread_heap heap;
-        for (; at >= mapping->start && at < mapping->end; at += THREAD_HEAP_ALIGNMENT)
-            if (starts_thread_heap(target, at, &heap))
-                bytes += heap.size;
-    }
-    return bytes;
-}
 
 static const struct object *program_of(const struct object_list *objects) {
     for (size_t i = 0; i < objects->count; i++)
@@ -98,12 +34,15 @@ static bool environment_preloads(pid_t tid, const char *library) {
     return found;
 }
 
-static char *why_absent(const struct target *target, const struct object_list *objects, const char *library) {
+static char *why_absent(const struct target *target, const struct object_list *objects, const struct wanted *wanted) {
+    const char *library = wanted->library;
     const struct object *program = program_of(objects);
     if (program != NULL && program->narrow)
         return need_copy("32-bit program");
     if (program != NULL && !program->interpreted)
         return need_copy("static binary");
+    if (wanted->kind == WANT_LIBC)
+        return need_copy("no object of this name is in its memory");
     if (library == NULL)
         return need_copy("nothing preloaded it");
     if (target_auxiliary(target->tid, AT_SECURE) != 0)
@@ -113,7 +52,7 @@ static char *why_absent(const struct target *target, const struct object_list *o
     return need_format("the loader could not load %s (it says why on stderr)", library);
 }
 
-static void find_hakmem(struct target *target, struct proof *proof, const char *library) {
+static void find_hakmem(struct target *target, struct proof *proof) {
     proof->hakmem = need(proof->objects.count * sizeof *proof->hakmem);
     for (size_t i = 0; i < proof->objects.count; i++) {
         uintptr_t view = view_find(target, &proof->objects.item[i]);
@@ -121,13 +60,35 @@ static void find_hakmem(struct target *target, struct proof *proof, const char *
             continue;
         struct counts counts;
         const char *failure = view_counts(target, view, &counts);
-        proof->hakmem[i] = proof->loaded = true;
+        proof->hakmem[i] = true;
         counts_add(&proof->counts, &counts);
+        proof->counted = proof->uncounted == NULL && failure == NULL;
         if (failure != NULL && proof->uncounted == NULL)
             proof->uncounted = need_copy(failure);
     }
+}
+
+static void find_server(const struct target *target, struct proof *proof, const struct wanted *wanted) {
+    proof->server = need(proof->objects.count * sizeof *proof->server);
+    for (size_t i = 0; i < proof->objects.count; i++) {
+        const struct object *object = &proof->objects.item[i];
+        proof->server[i] = wanted->kind == WANT_HAKMEM ? proof->hakmem[i]
+                           : wanted->kind == WANT_LIBC ? object->role == ROLE_LIBC
+                                                       : strcmp(object->path, wanted->library) == 0;
+        proof->loaded |= proof->server[i];
+    }
     if (!proof->loaded)
-        proof->absence = why_absent(target, &proof->objects, library);
+        proof->absence = why_absent(target, &proof->objects, wanted);
+}
+
+static void identify_allocators(struct target *target, const struct object_list *objects) {
+    for (size_t i = 0; i < objects->count; i++) {
+        struct object *object = &objects->item[i];
+        if (object->narrow || object->defines[symbol_index("malloc")] == 0)
+            continue;
+        object->kind = identity_kind(target, object);
+        object->build_id = identity_build_id(target, object);
+    }
 }
 
 static char *why_unreadable(pid_t tid, int error) {
@@ -138,7 +99,7 @@ static char *why_unreadable(pid_t tid, int error) {
     return need_copy(error == ESRCH || error == ENOENT ? "it was gone" : strerror(error));
 }
 
-struct proof *inspect_process(pid_t tid, const char *library) {
+struct proof *inspect_process(pid_t tid, const struct wanted *wanted) {
     struct proof *proof = need(sizeof *proof);
     struct target target;
     if (!target_open(&target, tid)) {
@@ -148,13 +109,15 @@ struct proof *inspect_process(pid_t tid, const char *library) {
     }
     const char *unreadable = NULL;
     proof->objects = objects_find(&target);
-    find_hakmem(&target, proof, library);
+    identify_allocators(&target, &proof->objects);
+    find_hakmem(&target, proof);
+    find_server(&target, proof, wanted);
     if (proof->objects.count == 0)
         proof->failure = need_copy("no program was found in its memory");
     else if (!bindings_find(&target, &proof->objects, &proof->bindings, &unreadable))
         proof->failure = need_format("the tables of %s could not be read", unreadable);
-    proof->heap_bytes = main_heap_bytes(&target);
-    proof->heap_of_threads = thread_heap_bytes(&target);
+    proof->heap_bytes = libc_heap_bytes(&target, &proof->objects);
+    proof->heap_of_threads = libc_thread_heap_bytes(&target);
     target_close(&target);
     return proof;
 }
@@ -165,6 +128,7 @@ void proof_free(struct proof *proof) {
     objects_free(&proof->objects);
     bindings_free(&proof->bindings);
     free(proof->hakmem);
+    free(proof->server);
     free(proof->absence);
     free(proof->uncounted);
     free(proof->failure);

@@ -9,6 +9,7 @@
 #include "binding.h"
 #include "count.h"
 #include "object.h"
+#include "wanted.h"
 
 struct proof {
     char *failure;  // why the process could not be looked at; NULL if it could
@@ -16,17 +17,18 @@ struct proof {
     struct object_list objects;
     struct binding_list bindings;
     bool *hakmem;             // per object: it is hakmem
+    bool *server;             // per object: it is who is wanted
     bool loaded;              // one of them is
     char *absence;            // why none is
+    bool counted;             // hakmem is there, and its counts could be read
     char *uncounted;          // why the counts could not be read; NULL if they could
     struct counts counts;     // since the process was forked
-    uint64_t heap_bytes;      // of the [heap] mapping, which libc's malloc grows with brk
+    uint64_t heap_bytes;      // of libc's main heap, at most
     uint64_t heap_of_threads; // bytes of libc's heaps for other threads
 };
 
-/* Looks at the process of this thread, which may run or be stopped. `library` is what was preloaded into it, NULL for
- * nothing. Never NULL. */
-struct proof *inspect_process(pid_t tid, const char *library);
+/* Looks at the process of this thread, which may run or be stopped. Never NULL. */
+struct proof *inspect_process(pid_t tid, const struct wanted *wanted);
 void proof_free(struct proof *proof);
 
 /* What hakmem has counted in the process so far; all zero if hakmem is not there. */

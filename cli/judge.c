@@ -20,6 +20,22 @@ static bool is_runtime(const struct object *object) {
     return object->role == ROLE_LIBC || object->role == ROLE_CXX || object->role == ROLE_LOADER;
 }
 
+/* Symbols that may stay with the C or C++ runtime if the server does not define them: there they hand out nothing, or do
+ * so through malloc. */
+static bool may_stay(const struct proof *proof, unsigned symbol, const struct object *runtime) {
+    static const char *const harmless[] = {"reallocarray", "malloc_trim",  "mallopt",         "mallinfo", "mallinfo2",
+                                           "malloc_stats", "malloc_info", "__libc_mallinfo", "__libc_mallopt"};
+    for (size_t i = 0; i < proof->objects.count; i++)
+        if (proof->server[i] && proof->objects.item[i].defines[symbol] != 0)
+            return false;
+    if (is_operator(symbol))
+        return runtime->role == ROLE_CXX;
+    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+        if (strcmp(symbol_name(symbol), harmless[i]) == 0)
+            return runtime->role == ROLE_LIBC;
+    return false;
+}
+
 /* Lists as sentences have them: "malloc, free". */
 static void list_name(char **list, const char *name) {
     char *longer = *list == NULL ? need_copy(name) : need_format("%s, %s", *list, name);
@@ -42,7 +58,8 @@ static char *symbols_between(const struct proof *proof, size_t from, size_t to, 
     for (size_t i = 0; i < proof->bindings.count; i++) {
         const struct binding *binding = &proof->bindings.item[i];
         if (binding->from == from && binding->to == to && binding->state == BINDING_BOUND)
-            bound[binding->symbol] = true;
+            bound[binding->symbol] =
+                to == BINDING_NOWHERE || !may_stay(proof, binding->symbol, &proof->objects.item[to]);
     }
     for (unsigned i = 0; i < SYMBOL_COUNT; i++)
         if (bound[i] && is_operator(i) == operators)
@@ -50,7 +67,7 @@ static char *symbols_between(const struct proof *proof, size_t from, size_t to, 
     return names;
 }
 
-/* The sentence on symbols of one object that are bound to another one, which is not hakmem. */
+/* The sentence on symbols of one object that are bound to another one, which is not the server. */
 static void judge_pair(const struct proof *proof, size_t from, size_t to, bool operators, struct verdict *verdict) {
     const struct object *object = &proof->objects.item[from];
     char *symbols = symbols_between(proof, from, to, operators);
@@ -75,10 +92,10 @@ static void judge_pair(const struct proof *proof, size_t from, size_t to, bool o
 
 static void judge_bindings(const struct proof *proof, struct verdict *verdict) {
     for (size_t from = 0; from < proof->objects.count; from++) {
-        if (proof->hakmem[from])
+        if (proof->server[from])
             continue;
         for (size_t to = 0; to < proof->objects.count; to++) {
-            if (proof->hakmem[to])
+            if (proof->server[to])
                 continue;
             judge_pair(proof, from, to, false, verdict);
             judge_pair(proof, from, to, true, verdict);
@@ -144,24 +161,35 @@ static void judge_heap(const struct proof *proof, struct verdict *verdict) {
                                                      (unsigned long long)proof->heap_of_threads / 1024));
 }
 
+/* True if malloc or another function that moves blocks is bound to the object: operators may be the C++ runtime's. */
+static bool hands_out_blocks(const struct proof *proof, size_t object) {
+    for (size_t i = 0; i < proof->bindings.count; i++) {
+        const struct binding *binding = &proof->bindings.item[i];
+        if (binding->to == object && binding->state == BINDING_BOUND && moves_blocks(binding->symbol))
+            return true;
+    }
+    return false;
+}
+
 char *describe_server(const struct image *image) {
     const struct proof *proof = image->proof;
     if (proof == NULL || proof->failure != NULL)
         return need_copy("?");
-    if (proof->loaded)
-        return need_copy("hakmem");
     char *names = NULL;
     for (size_t i = 0; i < proof->objects.count; i++)
-        if (is_bound_to(proof, i))
+        if (proof->hakmem[i])
+            return need_copy("hakmem");
+    for (size_t i = 0; i < proof->objects.count; i++)
+        if (hands_out_blocks(proof, i))
             list_name(&names, base_name(proof->objects.item[i].path));
     return names != NULL ? names : need_copy("-");
 }
 
-static char *describe_absence(const struct image *image) {
+static char *describe_absence(const struct image *image, const char *name) {
     char *server = describe_server(image);
     char *sentence = strcmp(server, "-") == 0
-                         ? need_format("hakmem is not loaded: %s", image->proof->absence)
-                         : need_format("hakmem is not loaded: %s; %s serves it", image->proof->absence, server);
+                         ? need_format("%s is not loaded: %s", name, image->proof->absence)
+                         : need_format("%s is not loaded: %s; %s serves it", name, image->proof->absence, server);
     free(server);
     return sentence;
 }
@@ -174,7 +202,14 @@ static char *describe_unseen(const struct image *image) {
     return need_copy("not inspected: its memory was gone before it could be");
 }
 
-bool judge(const struct image *image, struct verdict *verdict) {
+static bool serves(const struct proof *proof) {
+    for (size_t i = 0; i < proof->objects.count; i++)
+        if (proof->server[i] && is_bound_to(proof, i))
+            return true;
+    return false;
+}
+
+bool judge(const struct image *image, const struct wanted *wanted, struct verdict *verdict) {
     const struct proof *proof = image->proof;
     *verdict = (struct verdict){0};
     if (proof == NULL || proof->failure != NULL) {
@@ -182,17 +217,20 @@ bool judge(const struct image *image, struct verdict *verdict) {
         return false;
     }
     if (!proof->loaded) {
-        strings_add(&verdict->culprits, describe_absence(image));
+        strings_add(&verdict->culprits, describe_absence(image, wanted->name));
         return false;
     }
+    if (!is_static(proof) && !serves(proof))
+        strings_add(&verdict->culprits, need_format("%s is loaded, but nothing is bound to it", wanted->name));
     judge_bindings(proof, verdict);
     for (size_t i = 0; i < proof->objects.count; i++)
-        if (!proof->hakmem[i] && !is_runtime(&proof->objects.item[i]))
+        if (!proof->server[i] && !is_runtime(&proof->objects.item[i]))
             judge_definitions(proof, i, verdict);
     if (is_static(proof))
-        strings_add(&verdict->culprits, need_copy("a static binary: hakmem is linked into it, but what its calls are "
-                                                  "bound to cannot be seen"));
-    else
+        strings_add(&verdict->culprits, need_format("a static binary: %s is linked into it, but what its calls are "
+                                                    "bound to cannot be seen",
+                                                    wanted->name));
+    else if (wanted->kind != WANT_LIBC)
         judge_heap(proof, verdict);
     if (proof->uncounted != NULL)
         strings_add(&verdict->culprits, need_format("hakmem's counts are not known: %s", proof->uncounted));

@@ -15,12 +15,13 @@ static const struct {
 } verbs[] = {
     {"run", verb_run, "run a program on hakmem"},
     {"verify", verb_verify, "prove which allocator serves a program"},
+    {"bench", verb_bench, "measure allocators side by side, each run proved"},
 };
 
 #define VERB_COUNT (sizeof verbs / sizeof *verbs)
 
 static void print_help(FILE *out) {
-    fprintf(out, "usage: hakmem VERB [OPTION]... [--] COMMAND [ARGUMENT]...\n\n");
+    fprintf(out, "usage: hakmem VERB [OPTION]... [--] [COMMAND [ARGUMENT]...]\n\n");
     for (size_t i = 0; i < VERB_COUNT; i++)
         fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].text);
     fprintf(out, "\n'hakmem VERB --help' tells more; so does the manual page hakmem(1).\n");

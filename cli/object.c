@@ -159,9 +159,13 @@ static bool load_object(struct target *target, const struct mapping *first, stru
     }
     if (!read_headers(target, first, &header, &headers) || !place_object(target, first, &headers, object))
         return false;
-    for (size_t i = 0; i < headers.count; i++) {
+    for (size_t i = 0, notes = 0; i < headers.count; i++) {
         const Elf64_Phdr *segment = &headers.item[i];
         object->interpreted |= segment->p_type == PT_INTERP;
+        if (segment->p_type == PT_NOTE && notes < sizeof object->notes / sizeof *object->notes) {
+            object->notes[notes].address = object->bias + segment->p_vaddr;
+            object->notes[notes++].size = segment->p_memsz;
+        }
         if (segment->p_type == PT_DYNAMIC)
             read_dynamic(target, object, object->bias + segment->p_vaddr, segment->p_memsz);
     }
@@ -287,8 +291,10 @@ struct object_list objects_find(struct target *target) {
 }
 
 void objects_free(struct object_list *list) {
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; i < list->count; i++) {
         free(list->item[i].path);
+        free(list->item[i].build_id);
+    }
     free(list->item);
     *list = (struct object_list){0};
 }

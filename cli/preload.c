@@ -5,7 +5,7 @@
 
 #include "arch.h"
 #include "basics.h"
-#include "program.h"
+#include "library.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -57,22 +57,39 @@ static char *search(void) {
     return NULL;
 }
 
-char *preload_find(const char *chosen) {
-    char *library = chosen != NULL ? existing(chosen) : search();
-    if (library == NULL) {
-        if (chosen != NULL)
-            say("cannot read the library %s: %s", chosen, strerror(errno));
-        return NULL;
-    }
+/* Takes over `library`; gives it back if it can be preloaded. */
+static char *checked(char *library, bool allocator) {
+    char *problem = NULL;
     /* The loader takes both as separators and knows no way to quote them. */
     if (strpbrk(library, ": \t\n") != NULL)
-        say("cannot preload %s: LD_PRELOAD cannot hold a path with a space or a colon", library);
-    else if (!program_is_library(library))
-        say("cannot preload %s: it is not a shared library for " ARCH_NAME, library);
+        problem = need_copy("LD_PRELOAD cannot hold a path with a space or a colon");
     else
+        problem = library_problem(library, allocator);
+    if (problem == NULL)
         return library;
+    say("cannot preload %s: %s", library, problem);
+    free(problem);
     free(library);
     return NULL;
+}
+
+static char *chosen_one(const char *path, bool allocator) {
+    char *library = existing(path);
+    if (library != NULL)
+        return checked(library, allocator);
+    say("cannot read the library %s: %s", path, strerror(errno));
+    return NULL;
+}
+
+char *preload_find(const char *chosen) {
+    if (chosen != NULL)
+        return chosen_one(chosen, false);
+    char *library = search();
+    return library != NULL ? checked(library, false) : NULL;
+}
+
+char *preload_find_allocator(const char *path) {
+    return chosen_one(path, true);
 }
 
 bool preload_set(const char *library) {

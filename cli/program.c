@@ -190,8 +190,3 @@ void program_free(struct program *program) {
     free(program->obstacle);
     *program = (struct program){0};
 }
-
-bool program_is_library(const char *path) {
-    struct head head;
-    return read_head(path, &head) && is_elf(&head) && for_this_machine(&head) && elf_header(&head).e_type == ET_DYN;
-}

@@ -17,7 +17,4 @@ struct program {
 bool program_find(const char *name, struct program *program);
 void program_free(struct program *program);
 
-/* True if the file is a shared library for this machine. */
-bool program_is_library(const char *path);
-
 #endif

@@ -6,17 +6,21 @@
 #define HAK_CLI_REPORT_H
 
 #include "judge.h"
+#include "usage.h"
 
 #include <stdio.h>
 
 struct report {
     char *const *command;    // NULL if a running process was looked at
     int status;              // the command's wait status
-    const char *library;     // what was preloaded; NULL for nothing
+    const struct wanted *wanted;
+    const struct usage *usage; // NULL: not asked for
     struct image **image;    // the memory images to report, by age
     struct verdict *verdict; // of each
     size_t count;
-    bool proved; // hakmem served all of them
+    const struct object *server; // the first one that was found; NULL for none
+    bool counted;                // hakmem's counts are known of some process
+    bool proved;                 // the one that is wanted served all of them
     struct counts total;
 };
 

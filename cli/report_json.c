@@ -47,6 +47,10 @@ static void print_object(struct json *json, const struct proof *proof, size_t in
     const struct object *object = &proof->objects.item[index];
     json_open(json, NULL, '{');
     json_text(json, "path", object->path);
+    if (object->kind != NULL) {
+        json_text(json, "kind", object->kind);
+        json_text(json, "build_id", object->build_id);
+    }
     json_bool(json, "hakmem", proof->hakmem[index]);
     json_open(json, "defines", '[');
     for (unsigned i = 0; i < SYMBOL_COUNT; i++)
@@ -78,7 +82,7 @@ static void print_process(struct json *json, const struct image *image, const st
     print_strings(json, "culprits", &verdict->culprits);
     print_strings(json, "notes", &verdict->notes);
     if (inspected) {
-        if (proof->loaded && proof->uncounted == NULL)
+        if (proof->counted)
             print_counts(json, "counts", &proof->counts);
         json_count(json, "libc_heap_bytes", proof->heap_bytes);
         json_count(json, "libc_thread_heap_bytes", proof->heap_of_threads);
@@ -90,6 +94,16 @@ static void print_process(struct json *json, const struct image *image, const st
     json_close(json, '{');
     free(end);
     free(server);
+}
+
+static void print_server(struct json *json, const struct report *report) {
+    const struct object *server = report->server;
+    json_open(json, "allocator", '{');
+    json_text(json, "name", report->wanted->name);
+    json_text(json, "path", server != NULL ? server->path : NULL);
+    json_text(json, "kind", server != NULL ? server->kind : NULL);
+    json_text(json, "build_id", server != NULL ? server->build_id : NULL);
+    json_close(json, '{');
 }
 
 static void print_command(struct json *json, const struct report *report) {
@@ -108,9 +122,12 @@ void report_print_json(const struct report *report, FILE *out) {
     json_open(&json, NULL, '{');
     json_text(&json, "hakmem", VERSION_TEXT(HAK_VERSION_MAJOR, HAK_VERSION_MINOR, HAK_VERSION_PATCH));
     json_bool(&json, "proved", report->proved);
-    json_text(&json, "library", report->library);
+    json_text(&json, "library", report->wanted->library);
+    print_server(&json, report);
     if (report->command != NULL)
         print_command(&json, report);
+    if (report->usage != NULL)
+        usage_print_json(report->usage, &json);
     print_counts(&json, "total", &report->total);
     json_open(&json, "processes", '[');
     for (size_t i = 0; i < report->count; i++)

@@ -25,7 +25,7 @@ static void print_process(const struct image *image, FILE *out) {
                      ? need_copy("unused")
                      : need_format("%" PRIu64 "K", (proof->heap_bytes + proof->heap_of_threads) / 1024);
     fprintf(out, "  %7d %-10s", (int)image->pid, end);
-    if (proof != NULL && proof->loaded && proof->uncounted == NULL)
+    if (proof != NULL && proof->counted)
         fprintf(out, " %12" PRIu64 " %12" PRIu64 " %8" PRIu64 " %7" PRIu64, proof->counts.allocations,
                 proof->counts.frees, proof->counts.foreign_frees, proof->counts.errors);
     else
@@ -48,10 +48,12 @@ static void print_processes(const struct report *report, FILE *out) {
         }
     }
     if (left_out != 0)
-        fprintf(out, "          and %zu more, all served by hakmem\n", left_out);
+        fprintf(out, "          and %zu more, all served by %s\n", left_out, report->wanted->name);
 }
 
 static void print_calls(const struct report *report, FILE *out) {
+    if (!report->counted)
+        return;
     fprintf(out, "\n  calls that hakmem served\n");
     for (unsigned i = 0; i < HAK_ENTRY_COUNT; i++)
         if (report->total.served[i] != 0)
@@ -181,7 +183,10 @@ static void print_sentences(const struct report *report, const char *kind, bool 
 }
 
 static void print_head(const struct report *report, FILE *out) {
-    fprintf(out, "hakmem verify\n  library  %s\n", report->library != NULL ? report->library : "none preloaded");
+    fprintf(out, "hakmem verify\n  library  %s\n", report->wanted->library != NULL ? report->wanted->library : "none preloaded");
+    if (report->server != NULL)
+        fprintf(out, "  served by %s (%s, build id %s)\n", report->server->path, report->server->kind,
+                report->server->build_id != NULL ? report->server->build_id : "unknown");
     if (report->command == NULL)
         return;
     fprintf(out, "  command ");
@@ -191,6 +196,8 @@ static void print_head(const struct report *report, FILE *out) {
         fprintf(out, "\n  ended    by signal %d (%s)\n", WTERMSIG(report->status), strsignal(WTERMSIG(report->status)));
     else
         fprintf(out, "\n  ended    with exit status %d\n", WEXITSTATUS(report->status));
+    if (report->usage != NULL)
+        usage_print_text(report->usage, out);
 }
 
 void report_print_text(const struct report *report, FILE *out) {
@@ -203,8 +210,8 @@ void report_print_text(const struct report *report, FILE *out) {
     print_sentences(report, "note", false, out);
     print_sentences(report, "culprit", true, out);
     if (report->proved)
-        fprintf(out, "PROVED: hakmem served every allocation of %zu process%s\n", report->count,
+        fprintf(out, "PROVED: %s served every allocation of %zu process%s\n", report->wanted->name, report->count,
                 report->count == 1 ? "" : "es");
     else
-        fprintf(out, "NOT PROVED: hakmem did not serve everything\n");
+        fprintf(out, "NOT PROVED: %s did not serve everything\n", report->wanted->name);
 }

@@ -95,6 +95,20 @@ long proc_status_number(pid_t tid, const char *key) {
     return number;
 }
 
+/* The name in field 2 may hold anything, brackets included. */
+uint64_t proc_stat_field(pid_t tid, int number) {
+    size_t length = 0;
+    char *text = proc_text(tid, "stat", &length);
+    const char *at = text != NULL ? strrchr(text, ')') : NULL;
+    for (int field = 2; at != NULL && field < number; field++) {
+        at = strchr(at, ' ');
+        at = at != NULL ? at + 1 : NULL;
+    }
+    uint64_t value = at != NULL ? strtoull(at, NULL, 10) : 0;
+    free(text);
+    return value;
+}
+
 char proc_state(pid_t tid) {
     size_t length = 0;
     char *text = proc_text(tid, "stat", &length);

@@ -60,6 +60,9 @@ char *proc_command_line(pid_t tid);
 /* A number from /proc/TID/status, such as "Tgid:"; -1 if it cannot be read. */
 long proc_status_number(pid_t tid, const char *key);
 
+/* Field `number` of /proc/TID/stat, counted as in proc(5); 0 if it cannot be read. */
+uint64_t proc_stat_field(pid_t tid, int number);
+
 /* The state letter of a thread as in proc(5), such as 'Z' for one that is dead; 0 if there is none. */
 char proc_state(pid_t tid);
 

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 /* So long after the command's end it says that it waits for others. */
-#define PATIENCE_SECONDS 2
+#define PATIENCE_NANOSECONDS 2000000000
 
 /* How often a first thread is looked for that died unreported: while another is held, the kernel is silent on it. */
 #define POLL_NANOSECONDS 2000000
@@ -49,13 +49,28 @@ static struct process *new_process(pid_t pid, pid_t parent, struct image *image)
     return process;
 }
 
+/* Time spent here is no cost of the command's. */
+static void looked_since(const struct trace *trace, uint64_t start_ns) {
+    if (trace->usage != NULL)
+        trace->usage->looked_ns += usage_now() - start_ns;
+}
+
+static struct proof *look(const struct trace *trace, pid_t tid) {
+    uint64_t start_ns = usage_now();
+    struct proof *proof = inspect_process(tid, trace->wanted);
+    looked_since(trace, start_ns);
+    return proof;
+}
+
 /* A forked process starts with its parent's counters: what they show before its first instruction is not its own. */
 static struct image *add_forked_image(struct trace *trace, const struct process *parent, pid_t pid) {
     struct image *image = add_image(trace, pid, parent->pid);
     image->forked = true;
     image->hidden = parent->image->hidden;
+    uint64_t start_ns = usage_now();
     image_identify(image, pid);
     image->before = inspect_counts(pid);
+    looked_since(trace, start_ns);
     return image;
 }
 
@@ -148,7 +163,7 @@ static void on_exec_call(struct trace *trace, const struct task *task) {
     forget_exec(process);
     process->in_exec = true;
     if (!process->image->hidden && process->image->live == process->live)
-        process->before_exec = inspect_process(task->tid, trace->library);
+        process->before_exec = look(trace, task->tid);
     ptrace(PTRACE_SYSCALL, task->tid, NULL, NULL);
 }
 
@@ -176,6 +191,8 @@ static void on_exec(struct trace *trace, struct task *task) {
         process->before_exec = NULL;
     }
     forget_exec(process);
+    if (!trace->started && trace->usage != NULL)
+        usage_begin(trace->usage, process->pid);
     trace->started = true;
     struct image *image = add_image(trace, process->pid, process->parent);
     image_identify(image, process->pid);
@@ -198,7 +215,7 @@ static bool ends_process(pid_t tid) {
 /* Looks at the memory through a thread that is stopped at its exit. A thread that the kernel kills meanwhile shows
  * nothing; what was seen before is kept then. */
 static bool look_through(struct trace *trace, struct image *image, pid_t tid) {
-    struct proof *proof = inspect_process(tid, trace->library);
+    struct proof *proof = look(trace, tid);
     if (proof->failure != NULL && image->proof != NULL) {
         proof_free(proof);
         return false;
@@ -223,10 +240,32 @@ static void on_last(struct trace *trace, struct process *process, pid_t reported
     resume(held, 0);
 }
 
+/* The resident memory of all processes. That of a process whose first thread has ended shows through the others. */
+static void take_sample(struct trace *trace) {
+    uint64_t kib = 0;
+    for (size_t i = 0; i < trace->image_count; i++) {
+        const struct image *image = trace->image[i];
+        if (image->live == 0 || image->hidden)
+            continue;
+        uint64_t own = usage_rss_kib(image->pid);
+        kib += own != 0 ? own : usage_rss_kib(proc_living_thread(image->pid));
+    }
+    usage_add_sample(trace->usage, kib);
+}
+
+/* A process is about to end. A command that ends before the first sample is due is seen at least once. */
+static void note_leave(struct trace *trace) {
+    if (trace->started && trace->usage->interval_ns != 0 && trace->usage->count == 0)
+        take_sample(trace);
+    usage_leave(trace->usage);
+}
+
 /* A thread is about to exit. */
 static void on_leaving(struct trace *trace, struct task *task) {
     struct process *process = task->process;
     settle_all(trace);
+    if (process->live == 1 && trace->usage != NULL)
+        note_leave(trace);
     task_leave(task);
     if (process->live != 0 && process->held == 0 && !process->in_exec && ends_process(task->tid)) {
         process->held = task->tid;
@@ -274,6 +313,7 @@ static void on_end(struct trace *trace, pid_t tid, int status) {
     if (tid == trace->command) {
         trace->status = status;
         trace->command_ended = true;
+        trace->patience_ns = usage_now() + PATIENCE_NANOSECONDS;
     }
     if (task == NULL)
         return;
@@ -341,18 +381,29 @@ static void send_signal(void *context, struct task *task) {
         kill(task->tid, *(const int *)context);
 }
 
+/* How long nothing has to be done without an event; -1 for ever. */
+static int64_t idle_ns(const struct trace *trace) {
+    int64_t wait = trace->usage != NULL ? usage_wait(trace->usage) : -1;
+    int64_t other = trace->held != 0 ? POLL_NANOSECONDS : -1;
+    if (other < 0 && trace->command_ended && !trace->told_of_others) {
+        other = (int64_t)(trace->patience_ns - usage_now());
+        other = other > 0 ? other : 0;
+    }
+    return wait < 0 || (other >= 0 && other < wait) ? other : wait;
+}
+
 /* The signal that arrives next; 0 if something has to be looked at first. */
 static int next_signal(struct trace *trace, siginfo_t *info) {
-    struct timespec patience = {.tv_sec = PATIENCE_SECONDS}, poll = {.tv_nsec = POLL_NANOSECONDS};
-    bool others_left = trace->command_ended && !trace->told_of_others;
+    int64_t idle = idle_ns(trace);
+    struct timespec limit = {.tv_sec = idle / 1000000000, .tv_nsec = idle % 1000000000};
     sigset_t blocked;
     sigprocmask(SIG_BLOCK, NULL, &blocked);
-    int signal = sigtimedwait(&blocked, info, trace->held != 0 ? &poll : others_left ? &patience : NULL);
+    int signal = sigtimedwait(&blocked, info, idle >= 0 ? &limit : NULL);
     if (signal > 0 || errno != EAGAIN)
         return signal > 0 ? signal : 0;
     if (trace->held != 0) {
         tasks_each(&trace->tasks, find_dead_leader, trace);
-    } else {
+    } else if (trace->command_ended && !trace->told_of_others && usage_now() >= trace->patience_ns) {
         trace->told_of_others = true;
         say("the command has ended; waiting for the processes that it left running");
     }
@@ -372,9 +423,36 @@ static void wait_for_event(struct trace *trace) {
         tasks_each(&trace->tasks, send_signal, &signal);
 }
 
-bool trace_run(struct trace *trace, const char *path, char *const arguments[], const char *library, bool quiet_stdout) {
+/* As waitpid(2) for any thread under trace. A process whose cost is asked for is asked when it is dead, before the wait
+ * that buries it. */
+static pid_t next_event(const struct trace *trace, int *status) {
+    siginfo_t info = {0};
+    struct rusage rusage;
+    if (trace->usage == NULL)
+        return waitpid(-1, status, __WALL | WNOHANG);
+    if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) != 0)
+        return -1;
+    pid_t tid = info.si_pid;
+    if (tid == 0)
+        return 0;
+    struct task *task = task_find(&trace->tasks, tid);
+    bool first = task != NULL && task->process != NULL && task->process->pid == tid;
+    if (first && info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED && trace->started) {
+        usage_add_process(trace->usage, tid, tid == trace->command);
+        if (wait4(tid, status, __WALL | WNOHANG, &rusage) == tid)
+            usage_add_peak(trace->usage, &rusage);
+        return tid;
+    }
+    /* A stop that is over already, since the thread was killed: its end comes next. */
+    if (waitpid(tid, status, __WALL | WNOHANG) == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return tid;
+}
+
+bool trace_run(struct trace *trace, const char *path, char *const arguments[], bool quiet_stdout) {
     struct launch launch = {.path = path, .arguments = arguments, .quiet_stdout = quiet_stdout};
-    *trace = (struct trace){.library = library};
     trace->command = launch_traced(&launch);
     if (trace->command < 0)
         return false;
@@ -383,7 +461,9 @@ bool trace_run(struct trace *trace, const char *path, char *const arguments[], c
     task_add(&trace->tasks, trace->command, new_process(trace->command, getpid(), own));
     for (;;) {
         int status = 0;
-        pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
+        if (trace->usage != NULL && usage_wait(trace->usage) == 0)
+            take_sample(trace);
+        pid_t tid = next_event(trace, &status);
         if (tid == 0)
             wait_for_event(trace);
         else if (tid < 0 && errno == ECHILD)

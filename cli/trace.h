@@ -11,23 +11,27 @@
 #define HAK_CLI_TRACE_H
 
 #include "task.h"
+#include "usage.h"
 
 struct trace {
-    const char *library;  // what is preloaded; NULL for nothing
+    const struct wanted *wanted;
+    struct usage *usage; // NULL: not asked for
     struct image **image; // every memory image of every process, by age
     size_t image_count, image_room;
     bool started; // the command was executed
     int status;   // its wait status
     pid_t command;
     bool command_ended, told_of_others;
+    uint64_t patience_ns; // when to tell, after the command has ended
     size_t waiting; // tasks that have no process yet
     size_t held;    // threads held at their exit
     struct task_table tasks;
 };
 
-/* Runs the program to the end, and what it leaves running. False, after a message, if it could not be run.
- * `library` only says what the environment preloads. `quiet_stdout`: its standard output goes to standard error. */
-bool trace_run(struct trace *trace, const char *path, char *const arguments[], const char *library, bool quiet_stdout);
+/* Runs the program to the end, and what it leaves running. False, after a message, if it could not be run. `trace` holds
+ * `wanted`, which only says what the environment preloads, and `usage`. `quiet_stdout`: the program's standard output
+ * goes to standard error. */
+bool trace_run(struct trace *trace, const char *path, char *const arguments[], bool quiet_stdout);
 void trace_free(struct trace *trace);
 
 /* launch.c: starts a child that executes the program once it is traced. Its id, or -1 after a message. The pipe

@@ -7,5 +7,6 @@
 
 int verb_run(int count, char **arguments);
 int verb_verify(int count, char **arguments);
+int verb_bench(int count, char **arguments);
 
 #endif

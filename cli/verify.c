@@ -20,15 +20,28 @@
 #include <unistd.h>
 
 static const struct option options[] = {
-    {"json", no_argument, NULL, 'j'},         {"no-preload", no_argument, NULL, 'n'},
-    {"lib", required_argument, NULL, 'l'},    {"set", required_argument, NULL, 's'},
-    {"output", required_argument, NULL, 'o'}, {"pid", required_argument, NULL, 'p'},
-    {"help", no_argument, NULL, 'h'},         {0},
+    {"json", no_argument, NULL, 'j'},
+    {"no-preload", no_argument, NULL, 'n'},
+    {"lib", required_argument, NULL, 'l'},
+    {"allocator", required_argument, NULL, 'a'},
+    {"set", required_argument, NULL, 's'},
+    {"output", required_argument, NULL, 'o'},
+    {"pid", required_argument, NULL, 'p'},
+    {"usage", no_argument, NULL, 'u'},
+    {"sample-ms", required_argument, NULL, 'm'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
 };
 
+#define SAMPLE_MS 10u
+#define SAMPLE_MS_MAX 60000u
+
 struct request {
-    bool json, no_preload;
-    const char *chosen; // library
+    bool json, no_preload, usage;
+    const char *chosen;    // library
+    const char *allocator; // "libc" or a path; NULL for hakmem
+    const char *sample_ms;
+    uint64_t interval_ns;
     const char *pid;
     const char *output;
     FILE *out;
@@ -40,6 +53,9 @@ static void print_help(FILE *out) {
             "       hakmem verify [--json] [--output FILE] --pid PID\n\n"
             "Runs COMMAND on hakmem and proves, for every process that it starts, whether hakmem and nothing else\n"
             "serves it. Exit status 0 if so, 1 with the culprit named if not, 2 if nothing could be looked at.\n\n"
+            "  --allocator PATH  run COMMAND on this library, and prove that it serves; 'libc': on nothing but libc\n"
+            "  --usage           report time, memory and page faults of all processes too\n"
+            "  --sample-ms N     how often --usage looks at the memory, 10 by default; 0: never\n"
             "  --json            the report as JSON; COMMAND's output goes to standard error\n"
             "  --output FILE     the report goes to FILE\n"
             "  --no-preload      run COMMAND as it is\n"
@@ -97,12 +113,13 @@ static int verify_process(const struct request *request) {
         return EXIT_USAGE;
     }
     struct image *image = need(sizeof *image);
-    struct report report = {.library = NULL};
+    static const struct wanted wanted = {.kind = WANT_HAKMEM, .name = "hakmem"};
+    struct report report = {.wanted = &wanted};
     image->pid = (pid_t)pid;
     image->parent = (pid_t)proc_status_number((pid_t)pid, "PPid:");
     pid_t tid = proc_living_thread((pid_t)pid);
     image_identify(image, tid);
-    image->proof = inspect_process(tid, NULL);
+    image->proof = inspect_process(tid, &wanted);
     int status = EXIT_USAGE;
     if (image->proof->forbidden)
         say_forbidden((pid_t)pid);
@@ -116,24 +133,53 @@ static int verify_process(const struct request *request) {
     return status;
 }
 
+/* Runs the program, whatever was preloaded, and reports. */
+static int prove(const struct request *request, const struct program *program, char **arguments,
+                 const struct wanted *wanted) {
+    struct usage usage = {.interval_ns = request->interval_ns};
+    struct trace trace = {.wanted = wanted, .usage = request->usage ? &usage : NULL};
+    int status = EXIT_USAGE;
+    if (trace_run(&trace, program->path, arguments, request->json && request->output == NULL)) {
+        struct report report = {
+            .command = arguments, .status = trace.status, .wanted = wanted, .usage = trace.usage};
+        report_make(&report, trace.image, trace.image_count);
+        status = print_report(request, &report);
+    }
+    trace_free(&trace);
+    usage_free(&usage);
+    return status;
+}
+
+/* libc serves if nothing stands in for it, so a name in LD_PRELOAD is a mistake, whatever it is. */
+static bool nothing_preloaded(void) {
+    const char *list = getenv("LD_PRELOAD");
+    if (list == NULL || *list == 0)
+        return true;
+    say("verify: --allocator libc, but the environment preloads %s: unset LD_PRELOAD", list);
+    return false;
+}
+
 static int verify_command(const struct request *request, char **arguments) {
+    struct wanted wanted = {.kind = WANT_HAKMEM, .name = "hakmem"};
     struct program program;
     char *library = NULL;
+    bool bare = request->no_preload;
     int status = EXIT_USAGE;
     if (!program_find(arguments[0], &program))
         return EXIT_USAGE;
-    if (!request->no_preload)
+    if (request->allocator != NULL && strcmp(request->allocator, "libc") == 0) {
+        wanted = (struct wanted){.kind = WANT_LIBC, .name = "libc"};
+        bare = nothing_preloaded();
+    } else if (request->allocator != NULL) {
+        library = preload_find_allocator(request->allocator);
+        if (library != NULL)
+            wanted = (struct wanted){.kind = WANT_LIBRARY, .name = base_name(library)};
+    } else if (!bare) {
         library = preload_find(request->chosen);
-    if (request->no_preload || (library != NULL && preload_set(library))) {
-        struct trace trace;
-        bool quiet = request->json && request->output == NULL;
-        if (trace_run(&trace, program.path, arguments, library, quiet)) {
-            struct report report = {.command = arguments, .status = trace.status, .library = library};
-            report_make(&report, trace.image, trace.image_count);
-            status = print_report(request, &report);
-        }
-        trace_free(&trace);
     }
+    wanted.library = library;
+    if (bare || (library != NULL && preload_set(library)))
+        status = prove(request, &program, arguments, &wanted);
     free(library);
     program_free(&program);
     return status;
@@ -154,8 +200,11 @@ static int verify(struct request *request, char **arguments) {
 
 static bool is_consistent(const struct request *request, bool has_command) {
     const char *problem = NULL;
-    if (request->pid != NULL && (has_command || request->no_preload || request->chosen != NULL))
-        problem = "--pid takes no command, --no-preload or --lib";
+    bool chosen = request->no_preload || request->chosen != NULL;
+    if (request->pid != NULL && (has_command || chosen || request->allocator != NULL || request->usage))
+        problem = "--pid takes no command, --no-preload, --lib, --allocator or --usage";
+    else if (request->allocator != NULL && chosen)
+        problem = "--allocator excludes --no-preload and --lib";
     else if (request->no_preload && request->chosen != NULL)
         problem = "--no-preload and --lib exclude each other";
     else if (request->pid == NULL && !has_command)
@@ -163,6 +212,23 @@ static bool is_consistent(const struct request *request, bool has_command) {
     if (problem != NULL)
         say("verify: %s", problem);
     return problem == NULL;
+}
+
+static bool read_interval(struct request *request) {
+    char *end = NULL;
+    errno = 0;
+    unsigned long ms = request->sample_ms != NULL ? strtoul(request->sample_ms, &end, 10) : SAMPLE_MS;
+    if (request->sample_ms != NULL &&
+        (errno != 0 || *request->sample_ms < '0' || *request->sample_ms > '9' || *end != 0 || ms > SAMPLE_MS_MAX)) {
+        say("verify: --sample-ms takes a number of milliseconds up to %u, not '%s'", SAMPLE_MS_MAX, request->sample_ms);
+        return false;
+    }
+    if (request->sample_ms != NULL && !request->usage) {
+        say("verify: --sample-ms says how often --usage samples, which is missing");
+        return false;
+    }
+    request->interval_ns = ms * 1000000u;
+    return true;
 }
 
 int verb_verify(int count, char **arguments) {
@@ -179,6 +245,15 @@ int verb_verify(int count, char **arguments) {
             break;
         case 'l':
             request.chosen = optarg;
+            break;
+        case 'a':
+            request.allocator = optarg;
+            break;
+        case 'u':
+            request.usage = true;
+            break;
+        case 'm':
+            request.sample_ms = optarg;
             break;
         case 'o':
             request.output = optarg;
@@ -198,6 +273,8 @@ int verb_verify(int count, char **arguments) {
             return EXIT_USAGE;
         }
     }
+    if (!read_interval(&request))
+        return EXIT_USAGE;
     if (is_consistent(&request, optind < count))
         return verify(&request, arguments + optind);
     print_help(stderr);
