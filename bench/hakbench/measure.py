@@ -1,0 +1,120 @@
+"""The order of the runs.
+
+Purpose.     Fills a record: calibration, timed rounds, the latency pass.
+Design.      The work of a row is what its workload declares, more only where this machine does that in less than a
+             sample should last; it is settled once, with the baseline, and is the same for all allocators and rounds.
+             A round runs every row once, in random order, and the allocators of a row right after each other, in random
+             order. What disturbs a machine comes and goes in seconds: it meets all allocators of a row's round, and
+             their ratio, taken round by round, is much steadier than the time of any. Short samples and many of them
+             make that work.
+Invariants.  Who is refused in a row once is out of it; the others go on. An interrupt ends the rounds, and what was
+             measured stays.
+"""
+import random
+import time
+
+from . import Refused, record as book
+from .progress import Progress
+
+SAMPLE_NS = 2e6
+LATENCY_REPEATS = 5
+LATENCY_OPERATIONS = 200_000
+
+
+class Measurement:
+    def __init__(self, record, rows, allocators, runner, seed):
+        self.record, self.rows, self.allocators, self.runner = record, rows, allocators, runner
+        self.order, self.progress = random.Random(seed), Progress()
+
+    def refuse(self, row, allocators, why):
+        for allocator in allocators:
+            if not book.is_refused(self.record, row.id, allocator.name):
+                book.refuse(self.record, row.id, allocator.name, why)
+
+    def present(self, row):
+        return [a for a in self.allocators if not book.is_refused(self.record, row.id, a.name)]
+
+    def prepare(self, refused):
+        """`refused`: {allocator name: why} of those that can run nowhere."""
+        for row in self.rows:
+            for allocator in self.allocators:
+                if allocator.name in refused:
+                    self.refuse(row, [allocator], refused[allocator.name])
+            try:
+                row.prepare(self.runner.scratch.name)
+            except Refused as why:
+                self.refuse(row, self.allocators, str(why))
+
+    def calibrate(self, row):
+        """More work where the declared one is too short to be timed. By the first that serves, the baseline first."""
+        for allocator in self.present(row):
+            try:
+                sample = self.runner.run(row, allocator, row.work)
+            except Refused as why:
+                self.refuse(row, [allocator], str(why))
+                continue
+            factor = 1
+            while sample["ns"] * sample["work"] * factor < SAMPLE_NS:
+                factor *= 2
+            row.work *= factor
+            break
+        next(r for r in self.record["rows"] if r["id"] == row.id)["work"] = row.work
+
+    def one(self, row, allocator, key, what, **how):
+        """A sample, or None if it was refused."""
+        start = time.monotonic()
+        try:
+            return self.runner.run(row, allocator, **how)
+        except Refused as why:
+            self.refuse(row, [allocator], str(why))
+            return None
+        finally:
+            self.progress.done(key, time.monotonic() - start, what)
+
+    def rounds(self, repeats_of, latency):
+        """Every timed run, then the latency pass; `repeats_of(row)` is how often."""
+        timed = {row: repeats_of(row) for row in self.rows}
+        curves = [row for row in self.rows if row.unit != "run"] if latency else []
+        for row in self.rows:
+            if row.unit != "run" and self.present(row):
+                self.calibrate(row)
+            self.progress.expect((row.id, "time"), timed[row] * len(self.present(row)))
+        for row in curves:
+            self.progress.expect((row.id, "latency"), LATENCY_REPEATS * len(self.present(row)))
+        for at in range(max(timed.values())):
+            due = [row for row in self.rows if at < timed[row]]
+            for row in self.order.sample(due, len(due)):
+                self.round(row, at, timed[row])
+        for at in range(LATENCY_REPEATS if curves else 0):
+            for row in self.order.sample(curves, len(curves)):
+                self.latency_round(row, at)
+
+    def round(self, row, at, repeats):
+        for allocator in self.order.sample(present := self.present(row), len(present)):
+            sample = self.one(row, allocator, (row.id, "time"), f"{row.title}  {allocator.name}", work=row.work)
+            if sample:
+                book.add_sample(self.record, row.id, allocator.name, at, sample)
+            else:
+                self.progress.skip((row.id, "time"), repeats - at - 1)
+
+    def latency_round(self, row, at):
+        work = max(row.work, LATENCY_OPERATIONS) if row.unit == "pair" else row.work
+        for allocator in self.order.sample(present := self.present(row), len(present)):
+            sample = self.one(row, allocator, (row.id, "latency"), f"latency of {row.title}  {allocator.name}",
+                              work=work, latency=True)
+            if sample and "latency_ns" in sample:
+                book.cell(self.record, row.id, allocator.name)["latency"].append(
+                    {"round": at, "curve": sample.get("latency_curve", []), **sample["latency_ns"]})
+            elif not sample:
+                self.progress.skip((row.id, "latency"), LATENCY_REPEATS - at - 1)
+
+    def take(self, repeats_of, latency, more=()):
+        """The passes in turn; `more` are functions of their own. An interrupt skips what is left."""
+        try:
+            self.rounds(repeats_of, latency)
+            for step in more:
+                step()
+        except KeyboardInterrupt:
+            self.record["interrupted"] = True
+        finally:
+            self.progress.close()
