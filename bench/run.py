@@ -30,7 +30,7 @@ def print_list(rows):
     print("workloads")
     for workload in dict.fromkeys(row.workload for row in rows):
         these = [r for r in rows if r.workload == workload]
-        sizes = list(dict.fromkeys(catalogue.number(r.size) for r in these if r.sized))
+        sizes = list(dict.fromkeys(catalogue.number(r.size, r.size_unit) for r in these if r.sized))
         threads = list(dict.fromkeys(str(r.threads) for r in these if r.threaded))
         where = (f" ({', '.join(sizes)})" if sizes else "") + (f" ({', '.join(threads)} threads)" if threads else "")
         print(f"  {workload:<14} {these[0].summary}{where}")
@@ -42,10 +42,6 @@ def default_baseline(options, chosen):
     if baseline not in names:
         raise UsageError(f"--baseline {baseline} is not among the allocators: {' '.join(names)}")
     return baseline
-
-
-def repeats_of(options, row):
-    return options.repeats or (usage.REPEATS_RUN if row.unit == "run" else usage.REPEATS_MICRO)
 
 
 def take(options):
@@ -66,7 +62,8 @@ def take(options):
                       "judge": options.judge, "baseline": baseline, "seed": options.seed}, chosen, chosen_rows, missing)
     taken = measure.Measurement(record, chosen_rows, chosen, starter, options.seed)
     taken.prepare(refused)
-    taken.take(lambda row: repeats_of(options, row), not options.no_latency)
+    taken.take(lambda long: options.repeats or (usage.REPEATS_LONG if long else usage.REPEATS_SHORT),
+               not options.no_latency)
     return record
 
 

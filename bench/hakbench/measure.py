@@ -17,6 +17,7 @@ from . import Refused, record as book
 from .progress import Progress
 
 SAMPLE_NS = 2e6
+LONG_NS = 5e8  # a run that is worth fewer repeats
 LATENCY_REPEATS = 5
 LATENCY_OPERATIONS = 200_000
 
@@ -25,6 +26,7 @@ class Measurement:
     def __init__(self, record, rows, allocators, runner, seed):
         self.record, self.rows, self.allocators, self.runner = record, rows, allocators, runner
         self.order, self.progress = random.Random(seed), Progress()
+        self.long = {row: row.unit == "run" for row in rows}
 
     def refuse(self, row, allocators, why):
         for allocator in allocators:
@@ -47,6 +49,7 @@ class Measurement:
 
     def calibrate(self, row):
         """More work where the declared one is too short to be timed. By the first that serves, the baseline first."""
+        line = next(r for r in self.record["rows"] if r["id"] == row.id)
         for allocator in self.present(row):
             try:
                 sample = self.runner.run(row, allocator, row.work)
@@ -57,8 +60,9 @@ class Measurement:
             while sample["ns"] * sample["work"] * factor < SAMPLE_NS:
                 factor *= 2
             row.work *= factor
+            line.update(work=row.work, operations=sample["work"] * factor)
+            self.long[row] = sample["wall_ns"] > LONG_NS
             break
-        next(r for r in self.record["rows"] if r["id"] == row.id)["work"] = row.work
 
     def one(self, row, allocator, key, what, **how):
         """A sample, or None if it was refused."""
@@ -72,22 +76,23 @@ class Measurement:
             self.progress.done(key, time.monotonic() - start, what)
 
     def rounds(self, repeats_of, latency):
-        """Every timed run, then the latency pass; `repeats_of(row)` is how often."""
-        timed = {row: repeats_of(row) for row in self.rows}
-        curves = [row for row in self.rows if row.unit != "run"] if latency else []
+        """Every timed run, then the latency pass; `repeats_of(long)` is how often."""
         for row in self.rows:
-            if row.unit != "run" and self.present(row):
+            if row.unit != "run":
                 self.calibrate(row)
-            self.progress.expect((row.id, "time"), timed[row] * len(self.present(row)))
-        for row in curves:
-            self.progress.expect((row.id, "latency"), LATENCY_REPEATS * len(self.present(row)))
+        timed = {row: repeats_of(self.long[row]) for row in self.rows}
+        curves = {row: 1 if self.long[row] else LATENCY_REPEATS for row in self.rows if row.unit != "run" and latency}
+        for kind, plan in (("time", timed), ("latency", curves)):
+            for row, repeats in plan.items():
+                self.progress.expect((row.id, kind), repeats * len(self.present(row)))
         for at in range(max(timed.values())):
             due = [row for row in self.rows if at < timed[row]]
             for row in self.order.sample(due, len(due)):
                 self.round(row, at, timed[row])
-        for at in range(LATENCY_REPEATS if curves else 0):
-            for row in self.order.sample(curves, len(curves)):
-                self.latency_round(row, at)
+        for at in range(max(curves.values(), default=0)):
+            due = [row for row in curves if at < curves[row]]
+            for row in self.order.sample(due, len(due)):
+                self.latency_round(row, at, curves[row])
 
     def round(self, row, at, repeats):
         for allocator in self.order.sample(present := self.present(row), len(present)):
@@ -97,7 +102,7 @@ class Measurement:
             else:
                 self.progress.skip((row.id, "time"), repeats - at - 1)
 
-    def latency_round(self, row, at):
+    def latency_round(self, row, at, repeats):
         work = max(row.work, LATENCY_OPERATIONS) if row.unit == "pair" else row.work
         for allocator in self.order.sample(present := self.present(row), len(present)):
             sample = self.one(row, allocator, (row.id, "latency"), f"latency of {row.title}  {allocator.name}",
@@ -106,7 +111,7 @@ class Measurement:
                 book.cell(self.record, row.id, allocator.name)["latency"].append(
                     {"round": at, "curve": sample.get("latency_curve", []), **sample["latency_ns"]})
             elif not sample:
-                self.progress.skip((row.id, "latency"), LATENCY_REPEATS - at - 1)
+                self.progress.skip((row.id, "latency"), repeats - at - 1)
 
     def take(self, repeats_of, latency, more=()):
         """The passes in turn; `more` are functions of their own. An interrupt skips what is left."""

@@ -6,7 +6,7 @@ import sys
 
 from . import UsageError, suites
 
-REPEATS_LEAST, REPEATS_MICRO, REPEATS_RUN = 10, 30, 10
+REPEATS_LEAST, REPEATS_SHORT, REPEATS_LONG = 10, 30, 10
 EPILOG = """Without a word, every built-in workload but the real programs (suite apps) is run. Words may be suites,
 workloads, WORKLOAD/SIZE, WORKLOAD@THREADS. Exit status: 0 every row was measured and proved (and what the suite judges
 is reached), 1 not so, 2 bad usage."""
@@ -27,7 +27,7 @@ def parser():
         "default: all that are installed")
     add("--baseline", metavar="NAME", help="what the ratios are to; default: libc")
     add("--repeats", type=int, metavar="N", help=f"runs of each row and allocator, {REPEATS_LEAST} at least; default: "
-        f"{REPEATS_MICRO}, and {REPEATS_RUN} of whole programs")
+        f"{REPEATS_SHORT}, and {REPEATS_LONG} of whole programs and of runs longer than half a second")
     add("--cpus", metavar="LIST", help="cpus to run on, as 0,2-3; a row of one thread runs on the last")
     add("--seed", type=int, metavar="N", help="of the order of the runs; default: a new one")
     add("--no-latency", action="store_true", help="leave the latency pass out")

@@ -17,12 +17,13 @@ SERIES_POINTS = 8
 def new(machine, options, allocators, rows, missing):
     return {"hakmem_bench": FORMAT, "options": options, "machine": machine, "interrupted": False,
             "allocators": [a.describe() for a in allocators], "missing": missing, "refused": [],
-            "rows": [dict(row.describe(), cells={}) for row in rows]}
+            "counters_note": "not measured", "rows": [dict(row.describe(), cells={}) for row in rows]}
 
 
 def cell(record, row_id, allocator):
     row = next(r for r in record["rows"] if r["id"] == row_id)
-    fresh = {column: [] for column in COLUMNS} | {"rss": [], "latency": [], "proved": 0, "allocations": 0}
+    fresh = {column: [] for column in COLUMNS} | {"moments": {}, "rss": [], "latency": [], "proved": 0,
+                                                  "allocations": 0}
     return row["cells"].setdefault(allocator, fresh)
 
 
@@ -32,9 +33,8 @@ def add_sample(record, row_id, allocator, at, sample):
         target[column].append(at if column == "round" else sample[column])
     target["proved"] += sample["processes"]
     target["allocations"] += sample["allocations"]
-    for extra in ("rss_kib_after",):
-        if extra in sample:
-            target.setdefault(extra, []).append(sample[extra])
+    for moment, kib in sample.get("moments", {}).items():
+        target["moments"].setdefault(moment, []).append(kib)
     if not target["rss"] and len(sample["rss"]) >= SERIES_POINTS:
         target["rss"] = sample["rss"]
 

@@ -21,6 +21,7 @@ class Row:
         self.workload, self.suite, self.summary = workload, suite, summary
         self.size, self.threads, self.work, self.unit = size, threads, work, unit
         self.sized = self.threaded = False
+        self.size_unit = "B"
 
     @property
     def id(self):
@@ -29,14 +30,15 @@ class Row:
     @property
     def title(self):
         threads = f", {self.threads} thread{'s' if self.threads > 1 else ''}" if self.threaded else ""
-        return self.workload + (f" {number(self.size)}" if self.sized else "") + threads
+        return self.workload + (f" {number(self.size, self.size_unit)}" if self.sized else "") + threads
 
     def prepare(self, directory):
         """Makes what the runs need; raises Refused where it cannot be had."""
 
     def describe(self):
         return {"id": self.id, "title": self.title, "workload": self.workload, "suite": self.suite, "size": self.size,
-                "threads": self.threads, "unit": self.unit, "work": self.work, "summary": self.summary}
+                "threads": self.threads, "unit": self.unit, "work": self.work, "operations": self.work or 1,
+                "summary": self.summary}
 
 
 class MicroRow(Row):
@@ -44,6 +46,7 @@ class MicroRow(Row):
         super().__init__(entry["name"], entry["suite"], entry["summary"], size or 0, threads or 1, entry["pairs"],
                          entry["unit"])
         self.micro, self.sized, self.threaded = micro, size is not None, threads is not None
+        self.size_unit = entry.get("size_unit", "B")
 
     def command(self, work, latency=False):
         threads = [str(self.threads)] if self.threaded else []
@@ -80,11 +83,12 @@ class CommandRow(Row):
         return self.words
 
 
-def number(size):
-    for unit, factor in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+def number(size, unit):
+    """A size as people write it: 64 KiB, 10,000 blocks."""
+    for prefix, factor in (("M", 1 << 20), ("K", 1 << 10)) if unit == "B" else ():
         if size >= factor and size % factor == 0:
-            return f"{size // factor} {unit}iB"
-    return f"{size} B"
+            return f"{size // factor} {prefix}iB"
+    return f"{size:,} {unit}"
 
 
 def script_summary(path):

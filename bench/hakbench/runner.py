@@ -36,7 +36,7 @@ class Runner:
 
     def cpus_of(self, row):
         """One thread gets one cpu, the last, where the fewest interrupts go; everything else gets all of them."""
-        return self.cpus[-1:] if row.unit != "run" and row.threads == 1 and not row.threaded else self.cpus
+        return self.cpus if row.unit == "run" or row.threaded or row.suite == "threads" else self.cpus[-1:]
 
     def environment(self, allocator):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(DROPPED)}
@@ -82,7 +82,8 @@ class Runner:
             return sample
         own = self.read_micro(out, err, allocator)
         sample.update(ns=own["ns_per_pair"], work=own["pairs"])
-        sample.update({key: own[key] for key in ("latency_ns", "latency_curve", "rss_kib_after") if key in own})
+        sample.update({key: own[key] for key in ("latency_ns", "latency_curve") if key in own})
+        sample["moments"] = {key.removeprefix("rss_kib_"): own[key] for key in own if key.startswith("rss_kib_")}
         return sample
 
     def read_report(self, status, err):
@@ -107,6 +108,9 @@ class Runner:
                      else os.path.basename(served_by).startswith(("libc.so", "libc-")))
             if not right:
                 raise Refused(f"{function} was served by {served_by}, not by {allocator.path or 'libc'}")
+            counted = own.get(f"hakmem_{function}s")
+            if counted is not None and counted < own["calls"][function]:
+                raise Refused(f"hakmem's own books have {counted} of {own['calls'][function]} calls of {function}")
         return own
 
     def same_output(self, row, allocator, out):

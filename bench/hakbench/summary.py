@@ -32,11 +32,10 @@ def latency_of(cell):
 def cell_of(cell, unit):
     found = {name: statistics.median(cell[name]) for name in PLAIN}
     found.update(ns=stats.describe(cell["ns"]), runs=len(cell["ns"]), latency=latency_of(cell), proved=cell["proved"],
-                 rss=cell["rss"], counters=cell.get("counters"), instructions=cell.get("instructions"))
+                 rss=cell["rss"], counters=cell.get("counters"))
     if found["ns"]["median"] > 0:
         found["per_second"] = 1e9 / found["ns"]["median"]
-    if "rss_kib_after" in cell:
-        found["rss_kib_after"] = statistics.median(cell["rss_kib_after"])
+    found["moments"] = {moment: statistics.median(kib) for moment, kib in cell["moments"].items()}
     found["unit"] = unit
     return found
 
@@ -52,7 +51,8 @@ def ratio(cells, mine, other, comparisons):
 def row_of(record, row, comparisons):
     cells = {n: c for n, c in row["cells"].items() if c["ns"] and not book.is_refused(record, row["id"], n)}
     baseline = record["options"]["baseline"]
-    found = {key: row[key] for key in ("id", "title", "suite", "workload", "size", "threads", "unit", "work", "summary")}
+    found = {key: row[key] for key in ("id", "title", "suite", "workload", "size", "threads", "unit", "operations",
+                                      "summary")}
     found["allocators"] = {a["name"]: cell_of(cells[a["name"]], row["unit"]) for a in record["allocators"]
                            if a["name"] in cells}
     found["refused"] = {r["allocator"]: r["why"] for r in record["refused"] if r["row"] == row["id"]}
