@@ -10,7 +10,7 @@ import shutil
 import sys
 
 sys.dont_write_bytecode = True
-from hakbench import (UsageError, allocators as known, machine, measure, options as usage,  # noqa: E402
+from hakbench import (UsageError, allocators as known, counters, hotspots, machine, measure, options as usage,  # noqa: E402
                       page, record as book, rows as catalogue, runner, suites, summary, table)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -62,9 +62,22 @@ def take(options):
                       "judge": options.judge, "baseline": baseline, "seed": options.seed}, chosen, chosen_rows, missing)
     taken = measure.Measurement(record, chosen_rows, chosen, starter, options.seed)
     taken.prepare(refused)
+    method, repeats, record["counters_note"] = counters.choose(starter, options.instructions)
     taken.take(lambda long: options.repeats or (usage.REPEATS_LONG if long else usage.REPEATS_SHORT),
-               not options.no_latency)
+               not options.no_latency, method, repeats)
     return record
+
+
+def profile(options):
+    """--hotspots: one section, of hakmem alone."""
+    starter = runner.Runner(COMMAND, options.cpus, options.seed)
+    method, _, note = counters.choose(starter, by_callgrind=True)
+    if not method:
+        raise UsageError(note)
+    chosen = catalogue.select(catalogue.all_rows(MICRO), options.words or ["seed"])
+    print("\n".join(hotspots.section(method, [r for r in chosen if r.unit == "pair" and not r.threaded],
+                                     known.parse("hakmem", LIBRARY)).text()))
+    return 0
 
 
 def show(options, record):
@@ -103,6 +116,8 @@ def main(arguments):
         if options.list:
             print_list(catalogue.all_rows(MICRO))
             return 0
+        if options.hotspots:
+            return profile(options)
         record = book.read(options.source) if options.source else take(options)
         if options.record:
             with open(options.record, "w", encoding="utf-8") as file:

@@ -11,9 +11,11 @@ Invariants.  Who is refused in a row once is out of it; the others go on. An int
              measured stays.
 """
 import random
+import signal
+import statistics
 import time
 
-from . import Refused, record as book
+from . import Refused, counters, record as book
 from .progress import Progress
 
 SAMPLE_NS = 2e6
@@ -64,11 +66,11 @@ class Measurement:
             self.long[row] = sample["wall_ns"] > LONG_NS
             break
 
-    def one(self, row, allocator, key, what, **how):
-        """A sample, or None if it was refused."""
+    def one(self, row, allocator, key, what, step):
+        """What `step` gives, or None if it was refused."""
         start = time.monotonic()
         try:
-            return self.runner.run(row, allocator, **how)
+            return step()
         except Refused as why:
             self.refuse(row, [allocator], str(why))
             return None
@@ -96,7 +98,8 @@ class Measurement:
 
     def round(self, row, at, repeats):
         for allocator in self.order.sample(present := self.present(row), len(present)):
-            sample = self.one(row, allocator, (row.id, "time"), f"{row.title}  {allocator.name}", work=row.work)
+            sample = self.one(row, allocator, (row.id, "time"), f"{row.title}  {allocator.name}",
+                              lambda: self.runner.run(row, allocator, row.work))
             if sample:
                 book.add_sample(self.record, row.id, allocator.name, at, sample)
             else:
@@ -106,19 +109,36 @@ class Measurement:
         work = max(row.work, LATENCY_OPERATIONS) if row.unit == "pair" else row.work
         for allocator in self.order.sample(present := self.present(row), len(present)):
             sample = self.one(row, allocator, (row.id, "latency"), f"latency of {row.title}  {allocator.name}",
-                              work=work, latency=True)
+                              lambda: self.runner.run(row, allocator, work, latency=True))
             if sample and "latency_ns" in sample:
                 book.cell(self.record, row.id, allocator.name)["latency"].append(
                     {"round": at, "curve": sample.get("latency_curve", []), **sample["latency_ns"]})
             elif not sample:
                 self.progress.skip((row.id, "latency"), repeats - at - 1)
 
-    def take(self, repeats_of, latency, more=()):
-        """The passes in turn; `more` are functions of their own. An interrupt skips what is left."""
+    def count(self, method, repeats):
+        """Events per operation, of rows that the method suits."""
+        for row in self.rows:
+            cells = next(r for r in self.record["rows"] if r["id"] == row.id)["cells"]
+            for allocator in self.present(row):
+                ns = statistics.median(cells[allocator.name]["ns"]) * (row.work or 1)
+                if counters.suits(method, row, ns):
+                    key, what = (row.id, "count"), f"events of {row.title}  {allocator.name}"
+                    self.progress.expect(key, 1)
+                    self.one(row, allocator, key, what, lambda: self.counted(method, row, allocator, repeats))
+
+    def counted(self, method, row, allocator, repeats):
+        found = counters.per_operation(method, row, allocator, repeats)
+        book.cell(self.record, row.id, allocator.name)["counters"] = found
+        return found
+
+    def take(self, repeats_of, latency, method, repeats):
+        """The passes in turn. An interrupt skips what is left."""
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             self.rounds(repeats_of, latency)
-            for step in more:
-                step()
+            if method:
+                self.count(method, repeats)
         except KeyboardInterrupt:
             self.record["interrupted"] = True
         finally:

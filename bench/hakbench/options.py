@@ -32,6 +32,7 @@ def parser():
     add("--seed", type=int, metavar="N", help="of the order of the runs; default: a new one")
     add("--no-latency", action="store_true", help="leave the latency pass out")
     add("--instructions", action="store_true", help="count instructions under callgrind")
+    add("--hotspots", action="store_true", help="where hakmem's instructions go, by callgrind; nothing is timed")
     add("--json", action="store_true", help="record and summary as JSON on standard output")
     add("--csv", action="store_true", help="raw samples on standard output")
     add("--html", metavar="FILE", help="a page with charts")

@@ -58,7 +58,7 @@ def show_table(section):
     body = "".join(f'<tr class="{"first" if line[0] else ""}">'
                    + "".join(cell(w, "l" + (" wrap" if len(w) > 60 else "") if i < section.left else "")
                              for i, w in enumerate(line)) + "</tr>" for line in section.lines)
-    note = f'<p class="soft">{html.escape(section.note)}</p>' if section.note else ""
+    note = f'<p class="soft">{html.escape(section.note)}</p>' if section.note not in ("", table.NONE) else ""
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{note}'
 
 

@@ -8,6 +8,7 @@ from . import stats
 from .counters import EVENTS
 from .summary import PERCENTILES, SUBJECT, measured, standings
 
+NONE = "none"
 SIGNS = {stats.FASTER: "faster", stats.SAME: "no difference", stats.SLOWER: "SLOWER"}
 
 
@@ -24,7 +25,7 @@ class Section:
         shown = ["  ".join(f"{word:<{w}}" if i < self.left else f"{word:>{w}}"
                            for i, (word, w) in enumerate(zip(line, widths))).rstrip()
                  for line in [self.head, *self.lines]]
-        return [self.title, *shown, *([self.note] if self.note else [])]
+        return [self.title, *shown, *([self.note] if self.note and self.note != NONE else [])]
 
 
 def duration(ns):
@@ -149,7 +150,7 @@ def standing_sections(summary):
         lines = [[row["title"], peer, spread(duel)] for peer, by_verdict in found.items()
                  for row, duel in by_verdict[verdict]]
         yield Section(word.lower(), f"{word}: {SUBJECT} is {verdict} than", ["row", "allocator", "ratio [95 %]"], lines,
-                      note="" if lines or not found else "none")
+                      note=NONE if found else "")
 
 
 def refusals(record):
@@ -160,7 +161,7 @@ def refusals(record):
     lines = [["refused", name, "every row" if len(rows) == len(record["rows"]) else ", ".join(rows), why]
              for (name, why), rows in reasons.items()]
     lines += [["missing", name, "", why] for name, why in record["missing"].items()]
-    return Section("refused", "Refused and missing", ["", "allocator", "rows", "why"], lines, left=4, note="none")
+    return Section("refused", "Refused and missing", ["", "allocator", "rows", "why"], lines, left=4, note=NONE)
 
 
 def allocator_section(record):
