@@ -1,11 +1,13 @@
-"""The suites that judge: the bench itself (aa, slowed) and hakmem's goals (seed).
+"""The suites that bring their own allocators, and what they and the suite seed have to reach.
 
-Design.      A judge brings the allocators it needs and ends with a list of (what, reached).
-               aa      hakmem against a copy of itself: what differs there is not the allocator
-               slowed  hakmem against a build with twenty instructions more per call: what is not seen there is blind
+Design.      aa      hakmem against a copy of itself: what differs there is not the allocator
+             slowed  hakmem against a build with twenty instructions more per call: what is not seen there is blind
+             ablate  hakmem against itself with one thing switched off, by an option or by a build (bench/variant)
+             A verdict is (what, reached). An ablation has none: it is a measurement.
 """
 import os
 import shutil
+import statistics
 
 from . import UsageError, stats
 from .allocators import Allocator
@@ -15,11 +17,29 @@ AA_SHARE = 0.05       # of the rows may differ
 LEVEL = 1.03          # what still counts as equally fast
 MIXED_TARGET = 0.85   # of the best of the four
 THE_FOUR = ("libc", "mimalloc", "jemalloc", "tcmalloc")
-SLOWED = "libhakmem_slowed.so"
+
+# name, (library of bench/variant or None, settings), what is changed, what the seed expected of the optimisation
+ABLATIONS = (
+    ("nosuperslab", (None, {"HAKMEM_TINY_USE_SUPERSLAB": "0"}), "no superslabs of their own for small blocks",
+     "superslabs: 20-30 % faster"),
+    ("depth16", ("depth16", {}), "thread caches of 16 blocks instead of adaptive ones", "magazines of 32 instead of 16: "
+     "10-15 % faster"),
+    ("depth32", ("depth32", {}), "thread caches of 32 blocks", "of 64 instead of 32: 10-15 % faster"),
+    ("depth64", ("depth64", {}), "thread caches of 64 blocks", "64 is enough"),
+    ("table", ("table", {}), "size class by a table instead of arithmetic", "a table: 2-3 % faster"),
+    ("noinline", ("noinline", {}), "no inlined fast path", "not argued"),
+    ("nocount", ("nocount", {}), "no counting of calls on the fast path", "statistics compiled out: 3-5 % faster"),
+    ("thp-never", (None, {"HAKMEM_THP": "never"}), "no huge pages", "not argued"),
+    ("thp-always", (None, {"HAKMEM_THP": "always"}), "huge pages from the first byte on", "not argued"),
+    ("nooutbox", ("nooutbox", {}), "every block of another heap sent home at once", "not argued"),
+    ("notag", ("notag", {}), "free does not compare the owner's tag inline", "free without a lookup of the owner: "
+     "part of the superslabs' 20-30 %"),
+)
 
 JUDGES = {
     "aa": "hakmem against a copy of itself: no row should differ (rows of seed, or those named after it)",
     "slowed": "hakmem against a copy with 20 instructions more per call: every row should be slower",
+    "ablate": "hakmem against itself with one optimisation switched off at a time",
 }
 
 
@@ -32,22 +52,45 @@ def twin(library, scratch):
     return Allocator("copy", path, twin=True)
 
 
-def slowed(library):
-    path = os.path.join(os.path.dirname(library), "bench", SLOWED)
+def variant(name, library):
+    path = os.path.join(os.path.dirname(library), "bench", f"libhakmem_{name}.so")
     if not os.path.isfile(path):
-        raise UsageError(f"there is no {path}: 'cmake --build build --target slowed' makes it from the sources")
-    return Allocator("slowed", path)
+        raise UsageError(f"there is no {path}: 'cmake --build build --target variants' makes it from the sources")
+    return path
 
 
 def opponents(judge, library, scratch):
     """What the judge measures: the first is the baseline."""
-    other = twin(library, scratch) if judge == "aa" else slowed(library)
-    return [Allocator(SUBJECT, library, twin=judge == "aa"), other]
+    if judge == "aa":
+        return [Allocator(SUBJECT, library), twin(library, scratch)]
+    if judge == "slowed":
+        return [Allocator(SUBJECT, library), Allocator("slowed", variant("slowed", library))]
+    return [Allocator(SUBJECT, library), *(Allocator(name, variant(file, library) if file else library, settings)
+                                           for name, (file, settings), _, _ in ABLATIONS)]
+
+
+def ablation_lines(summary):
+    """What each ablation does, what was expected and what was measured: the median of the rows, and the extremes."""
+    lines = []
+    for name, _, what, expected in ABLATIONS:
+        ratios = {row["title"]: cell["ratio"] for row in measured(summary)
+                  if (cell := row["allocators"].get(name)) and cell["ratio"]}
+        if not ratios:
+            lines.append([name, what, expected, "not measured", "", ""])
+            continue
+        middle = statistics.median(ratio["median"] for ratio in ratios.values())
+        worst = max(ratios, key=lambda title: ratios[title]["median"])
+        differ = sum(ratio["verdict"] != stats.SAME for ratio in ratios.values())
+        lines.append([name, what, expected, f"{middle - 1:+.1%}", f"{differ} of {len(ratios)}",
+                      f"{ratios[worst]['median'] - 1:+.1%} {worst}"])
+    return lines
 
 
 def judge(name, record, summary):
     """[(sentence, reached)]; nothing where there is nothing to judge."""
     if record["interrupted"]:
+        return []
+    if name == "ablate":
         return []
     if name in JUDGES:
         other = record["allocators"][1]["name"]

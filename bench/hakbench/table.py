@@ -4,7 +4,7 @@ Design.      A section is one kind of number of every row and allocator; page.py
              refused and what is missing follow, and last, where the eye stays, the ratios of all rows and how hakmem
              stands. What was not measured is named, never left out.
 """
-from . import stats
+from . import stats, suites
 from .counters import EVENTS
 from .summary import PERCENTILES, SUBJECT, measured, standings
 
@@ -153,6 +153,12 @@ def standing_sections(summary):
                       note=NONE if found else "")
 
 
+def ablation_section(record, summary):
+    lines = suites.ablation_lines(summary) if record["options"]["judge"] == "ablate" else []
+    return Section("ablations", "Ablations: what each change costs in time, median over the rows", [
+        "name", "change", "expected by the seed", "measured", "rows that differ", "most"], lines, left=3)
+
+
 def refusals(record):
     """Who was refused, where and why; who is not installed."""
     reasons = {}
@@ -187,7 +193,7 @@ def sections(record, summary):
     rows = measured(summary)
     return [allocator_section(record), time_section(record, rows), memory_section(rows), moment_section(rows),
             latency_section(rows), counter_section(record, rows), refusals(record), matrix_section(record, rows),
-            *standing_sections(summary)]
+            ablation_section(record, summary), *standing_sections(summary)]
 
 
 def report(record, summary):

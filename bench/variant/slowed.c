@@ -1,4 +1,4 @@
-/* bench/slowed/slowed.c
+/* bench/variant/slowed.c
  * Purpose.     hakmem with a loop of twenty instructions more in every call, for `hakmem bench slowed`: a bench that
  *              does not find this build slower is blind.
  * Design.      The library as it ships, in one object; between the fast paths' definition and their use by the entry
