@@ -27,6 +27,7 @@ enum { TIER_COUNT = sizeof tier_sizes / sizeof *tier_sizes };
 
 static struct queue exchange;
 static atomic_bool stop;
+static atomic_uint running;
 static atomic_uint forks_by_threads;
 
 /* The blocks of a thread that forks. */
@@ -116,6 +117,7 @@ static void *keep_busy(void *argument) {
     uint64_t random = (uint64_t)(uintptr_t)argument;
     bool forks = random % THREAD_COUNT == 0;
     struct owned owned = {.random = random};
+    atomic_fetch_add_explicit(&running, 1, memory_order_relaxed);
     for (unsigned round = 0; !atomic_load_explicit(&stop, memory_order_relaxed); round++) {
         size_t size = shadow_pick_size(&random) % ((size_t)1 << 20);
         struct block block = shadow_malloc(&shadow_hakmem, size, shadow_random(&random));
@@ -144,6 +146,10 @@ int main(void) {
         if (pthread_create(&threads[i], NULL, keep_busy, (void *)(3000 + i)) != 0) {
             shadow_fail(FAULT_TEST, "no thread");
         }
+    }
+    /* A thread that is being born is in the allocator of its sanitizer, which does not outlive a fork. */
+    while (atomic_load_explicit(&running, memory_order_relaxed) < THREAD_COUNT) {
+        sched_yield();
     }
     for (uint64_t i = 0; i < forks; i++) {
         own(&owned);
