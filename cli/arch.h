@@ -8,6 +8,7 @@
 
 #include <elf.h>
 #include <linux/audit.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 
 #if defined(__x86_64__)
@@ -15,6 +16,8 @@
 #define ARCH_MULTIARCH "x86_64-linux-gnu"
 #define ARCH_MACHINE EM_X86_64
 #define ARCH_AUDIT AUDIT_ARCH_X86_64
+/* System calls that start a process and nothing else, besides clone. */
+#define ARCH_FORK_CALLS SYS_fork, SYS_vfork,
 #define ARCH_RELOC_CALL R_X86_64_JUMP_SLOT
 #define ARCH_RELOC_ADDRESS R_X86_64_GLOB_DAT
 #define ARCH_RELOC_WORD R_X86_64_64
@@ -24,6 +27,7 @@
 #define ARCH_MULTIARCH "aarch64-linux-gnu"
 #define ARCH_MACHINE EM_AARCH64
 #define ARCH_AUDIT AUDIT_ARCH_AARCH64
+#define ARCH_FORK_CALLS
 #define ARCH_RELOC_CALL R_AARCH64_JUMP_SLOT
 #define ARCH_RELOC_ADDRESS R_AARCH64_GLOB_DAT
 #define ARCH_RELOC_WORD R_AARCH64_ABS64

@@ -222,6 +222,9 @@ bool judge(const struct image *image, const struct wanted *wanted, struct verdic
     }
     if (!is_static(proof) && !serves(proof))
         strings_add(&verdict->culprits, need_format("%s is loaded, but nothing is bound to it", wanted->name));
+    if (image->beheaded)
+        strings_add(&verdict->culprits, need_copy("its first thread ended before the others: what they did then cannot "
+                                                  "be seen (run it without --leave-threads)"));
     judge_bindings(proof, verdict);
     for (size_t i = 0; i < proof->objects.count; i++)
         if (!proof->server[i] && !is_runtime(&proof->objects.item[i]))

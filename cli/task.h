@@ -18,6 +18,7 @@ struct image {
     char *program;      // path of the executable
     char *command_line; // at the time of its exec; that of its parent's image if it was forked
     bool forked;        // began as a copy of its parent's memory, counters included
+    bool beheaded;      // its first thread ended before others, which are not traced
     bool hidden;        // the command's own child before it became CMD
     struct counts before;
     struct proof *proof; // NULL until it was looked at

@@ -89,12 +89,16 @@ static bool shares_memory(pid_t one, pid_t other, bool if_unknown) {
     return order < 0 ? if_unknown : order == 0;
 }
 
+static bool is_thread_of(pid_t tid, pid_t pid) {
+    return syscall(SYS_tgkill, pid, tid, 0) == 0;
+}
+
 /* Puts a task whose parent is known into its process. True if it waited for that, stopped. */
 static bool settle(struct trace *trace, const struct process *parent, pid_t parent_tid, pid_t tid, bool vfork) {
     struct task *waiting = task_find(&trace->tasks, tid);
     if (waiting != NULL && waiting->process != NULL)
         return false;
-    long group = proc_status_number(tid, "Tgid:");
+    long group = is_thread_of(tid, parent->pid) ? parent->pid : proc_status_number(tid, "Tgid:");
     if (waiting != NULL) {
         task_remove(&trace->tasks, waiting);
         trace->waiting--;
@@ -145,7 +149,9 @@ static void on_child(struct trace *trace, struct task *parent, int event) {
     if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &message) != 0)
         return;
     pid_t tid = (pid_t)message;
-    if (proc_status_number(tid, "TracerPid:") != getpid())
+    /* A thread of the process is ours, whatever the number stands for; and it is dear to ask /proc for each of many. */
+    bool thread = event == PTRACE_EVENT_CLONE && is_thread_of(tid, parent->process->pid);
+    if (!thread && proc_status_number(tid, "TracerPid:") != getpid())
         return;
     if (settle(trace, parent->process, parent->tid, tid, event == PTRACE_EVENT_VFORK))
         resume(tid, 0);
@@ -165,6 +171,15 @@ static void on_exec_call(struct trace *trace, const struct task *task) {
     if (!process->image->hidden && process->image->live == process->live)
         process->before_exec = look(trace, task->tid);
     ptrace(PTRACE_SYSCALL, task->tid, NULL, NULL);
+}
+
+/* The filter reports a call. */
+static void on_filtered(struct trace *trace, const struct task *task) {
+    unsigned long call = 0;
+    if (ptrace(PTRACE_GETEVENTMSG, task->tid, NULL, &call) == 0 && call == FILTER_EXEC)
+        on_exec_call(trace, task);
+    else
+        resume(task->tid, 0);
 }
 
 struct others {
@@ -272,6 +287,8 @@ static void on_leaving(struct trace *trace, struct task *task) {
         trace->held++;
         return;
     }
+    if (trace->leave_threads && !ends_process(task->tid))
+        process->image->beheaded = proc_status_number(task->tid, "Threads:") > 1;
     if (process->live == 0)
         on_last(trace, process, task->tid);
     resume(task->tid, 0);
@@ -362,7 +379,7 @@ static void on_stop(struct trace *trace, pid_t tid, int status) {
         on_child(trace, task, event);
         break;
     case PTRACE_EVENT_SECCOMP:
-        on_exec_call(trace, task);
+        on_filtered(trace, task);
         return;
     case PTRACE_EVENT_EXEC:
         on_exec(trace, task);
@@ -453,6 +470,7 @@ static pid_t next_event(const struct trace *trace, int *status) {
 
 bool trace_run(struct trace *trace, const char *path, char *const arguments[], bool quiet_stdout) {
     struct launch launch = {.path = path, .arguments = arguments, .quiet_stdout = quiet_stdout};
+    launch.leave_threads = trace->leave_threads;
     trace->command = launch_traced(&launch);
     if (trace->command < 0)
         return false;

@@ -18,6 +18,7 @@ struct trace {
     struct usage *usage; // NULL: not asked for
     struct image **image; // every memory image of every process, by age
     size_t image_count, image_room;
+    bool leave_threads;           // see launch_traced
     bool started; // the command was executed
     int status;   // its wait status
     pid_t command;
@@ -29,18 +30,23 @@ struct trace {
 };
 
 /* Runs the program to the end, and what it leaves running. False, after a message, if it could not be run. `trace` holds
- * `wanted`, which only says what the environment preloads, and `usage`. `quiet_stdout`: the program's standard output
+ * `wanted`, which only says what the environment preloads, and `usage` and `leave_threads`. `quiet_stdout`: the program's standard output
  * goes to standard error. */
 bool trace_run(struct trace *trace, const char *path, char *const arguments[], bool quiet_stdout);
 void trace_free(struct trace *trace);
 
+/* What the filter says with its report of a call. */
+enum { FILTER_FORK, FILTER_EXEC };
+
 /* launch.c: starts a child that executes the program once it is traced. Its id, or -1 after a message. The pipe
- * delivers the reason if it cannot: two ints, stage and errno. */
+ * delivers the reason if it cannot: two ints, stage and errno.
+ * `leave_threads`: threads but the first of a process are not traced, and pay nothing. So that no process escapes, the
+ * filter then reports what starts one: the kernel fails a call that is to be reported and has no tracer (ENOSYS). */
 enum launch_stage { LAUNCH_FILTER, LAUNCH_EXEC };
 struct launch {
     const char *path;
     char *const *arguments;
-    bool quiet_stdout;
+    bool quiet_stdout, leave_threads;
     int reason_pipe;
 };
 pid_t launch_traced(struct launch *launch);

@@ -28,6 +28,7 @@ static const struct option options[] = {
     {"output", required_argument, NULL, 'o'},
     {"pid", required_argument, NULL, 'p'},
     {"usage", no_argument, NULL, 'u'},
+    {"leave-threads", no_argument, NULL, 't'},
     {"sample-ms", required_argument, NULL, 'm'},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -37,7 +38,7 @@ static const struct option options[] = {
 #define SAMPLE_MS_MAX 60000u
 
 struct request {
-    bool json, no_preload, usage;
+    bool json, no_preload, usage, leave_threads;
     const char *chosen;    // library
     const char *allocator; // "libc" or a path; NULL for hakmem
     const char *sample_ms;
@@ -56,6 +57,7 @@ static void print_help(FILE *out) {
             "  --allocator PATH  run COMMAND on this library, and prove that it serves; 'libc': on nothing but libc\n"
             "  --usage           report time, memory and page faults of all processes too\n"
             "  --sample-ms N     how often --usage looks at the memory, 10 by default; 0: never\n"
+            "  --leave-threads   let threads start and end untraced; only first threads may start processes\n"
             "  --json            the report as JSON; COMMAND's output goes to standard error\n"
             "  --output FILE     the report goes to FILE\n"
             "  --no-preload      run COMMAND as it is\n"
@@ -138,6 +140,7 @@ static int prove(const struct request *request, const struct program *program, c
                  const struct wanted *wanted) {
     struct usage usage = {.interval_ns = request->interval_ns};
     struct trace trace = {.wanted = wanted, .usage = request->usage ? &usage : NULL};
+    trace.leave_threads = request->leave_threads;
     int status = EXIT_USAGE;
     if (trace_run(&trace, program->path, arguments, request->json && request->output == NULL)) {
         struct report report = {
@@ -201,8 +204,9 @@ static int verify(struct request *request, char **arguments) {
 static bool is_consistent(const struct request *request, bool has_command) {
     const char *problem = NULL;
     bool chosen = request->no_preload || request->chosen != NULL;
-    if (request->pid != NULL && (has_command || chosen || request->allocator != NULL || request->usage))
-        problem = "--pid takes no command, --no-preload, --lib, --allocator or --usage";
+    if (request->pid != NULL && (has_command || chosen || request->allocator != NULL || request->usage ||
+                                 request->leave_threads))
+        problem = "--pid takes no command, --no-preload, --lib, --allocator, --usage or --leave-threads";
     else if (request->allocator != NULL && chosen)
         problem = "--allocator excludes --no-preload and --lib";
     else if (request->no_preload && request->chosen != NULL)
@@ -251,6 +255,9 @@ int verb_verify(int count, char **arguments) {
             break;
         case 'u':
             request.usage = true;
+            break;
+        case 't':
+            request.leave_threads = true;
             break;
         case 'm':
             request.sample_ms = optarg;
