@@ -71,11 +71,11 @@ def show_section(section, folded=False):
     return f'<h2 id="{section.key}">{html.escape(section.title)}</h2>{shown}'
 
 
-def show_grid(title, plots):
+def show_grid(title, plots, legend):
     plots = [plot for plot in plots if plot]
     if not plots:
         return ""
-    return f'<h3>{title}</h3><div class="grid">' + "".join(f"<figure>{plot}</figure>" for plot in plots) + "</div>"
+    return f'<h3>{title}</h3>{legend}<div class="grid">' + "".join(f"<figure>{plot}</figure>" for plot in plots) + "</div>"
 
 
 def headline(record, summary):
@@ -127,12 +127,13 @@ def page(record, summary, verdicts):
              f'<p class="soft">{html.escape(table.machine_text(record))}</p>', show_verdicts(verdicts)]
     parts += [show_section(found[key]) for key in ("standing", "losses", "wins", "ablations", "refused")]
     parts += [ratio_plots(record, rows, colour), show_section(found["time"], folded=True),
-              show_section(found["memory"], folded=True), charts.legend(names, colour),
-              show_grid("Memory over time", [charts.rss_plot(row, names, colour) for row in rows])
+              show_section(found["memory"], folded=True),
+              show_grid("Memory over time", [charts.rss_plot(row, names, colour) for row in rows],
+                        charts.legend(names, colour))
               or '<p class="soft">No run was long enough to show its memory over time.</p>',
               show_section(found["moments"]), show_section(found["latency"], folded=True),
-              charts.legend(names, colour),
-              show_grid("Latency by percentile", [charts.latency_plot(row, names, colour) for row in rows]),
+              show_grid("Latency by percentile", [charts.latency_plot(row, names, colour) for row in rows],
+                        charts.legend(names, colour)),
               show_section(found["counters"]), show_section(found["proof"]),
               f'<h2 id="method">Method</h2><p>{METHOD.format(comparisons=summary["comparisons"])}</p>',
               show_machine(record)]
