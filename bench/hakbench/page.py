@@ -26,7 +26,7 @@ td.wrap{white-space:normal;word-break:break-word}
 tr.first td{border-top:1px solid var(--rule)}.good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}
 svg{max-width:100%;height:auto;font:12px system-ui,sans-serif}svg text{fill:var(--ink)}svg text.small{fill:var(--soft);
 font-size:11px}svg text.row{font-size:12px}.rule{stroke:var(--rule)}.axis{stroke:var(--soft)}
-.one{stroke:var(--ink);stroke-dasharray:3 3}.dot{fill:var(--c);stroke:var(--c);stroke-width:1.5}
+.ground{fill:var(--ground)}.one{stroke:var(--ink);stroke-dasharray:3 3}.dot{fill:var(--c);stroke:var(--c);stroke-width:1.5}
 .dot.hollow{fill:var(--ground)}.whisker{stroke:var(--c);stroke-width:2;opacity:.55}
 .curve{fill:none;stroke:var(--c);stroke-width:1.8}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(400px,1fr));gap:10px}figure{margin:0}
