@@ -11,7 +11,8 @@ import sys
 
 sys.dont_write_bytecode = True
 from hakbench import (UsageError, allocators as known, counters, hotspots, machine, measure,  # noqa: E402
-                      options as usage, page, publish, record as book, rows as catalogue, runner, suites, summary, table)
+                      options as usage, page, publish, record as book, rows as catalogue, runner, suites, summary,
+                      table)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")

@@ -1,7 +1,7 @@
 """Charts as SVG text.
 
-Design.      No script and no resource from elsewhere. Colours are classes, s0..s7, that the page sets for light and dark;
-             every mark carries a <title> with its numbers.
+Design.      No script and no resource from elsewhere. Colours are classes, s0..s7, that the page sets for light and for
+             dark; every mark carries a <title> with its numbers.
 """
 import html
 import math
