@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 CMAKE_BUILD := cmake --build
 export CLICOLOR_FORCE ?=
 
-.PHONY: all demo test bench check install clean format
+.PHONY: all demo test bench results check install clean format
 all:
 	@tools/bootstrap build
 	@cmake --preset release --log-level=WARNING
@@ -23,8 +23,21 @@ test:
 bench:
 	@tools/bootstrap build bench
 	@$(MAKE) --no-print-directory all
-	@$(CMAKE_BUILD) build --target micro
-	@bench/run.py
+	@$(CMAKE_BUILD) build --target micro variants
+	@build/hakmem bench seed
+
+# A full run, an hour and more: the records in bench/results, and what README and doc/BENCHMARKS.md say of them.
+results:
+	@tools/bootstrap build bench
+	@$(MAKE) --no-print-directory all
+	@$(CMAKE_BUILD) build --target micro variants
+	@mkdir -p bench/results
+	@for suite in seed larson threads growth apps aa slowed ablate; do \
+	    passes=$$(case $$suite in seed | ablate) echo --instructions ;; esac); \
+	    build/hakmem bench $$suite $$passes --record bench/results/$$suite.json >/dev/null || exit; \
+	done
+	@build/hakmem bench --hotspots seed --record bench/results/hotspots.json >/dev/null
+	@build/hakmem bench --publish
 
 # Static checks.
 check:

@@ -10,8 +10,9 @@ import shutil
 import sys
 
 sys.dont_write_bytecode = True
-from hakbench import (UsageError, allocators as known, counters, hotspots, machine, measure, options as usage,  # noqa: E402
-                      page, record as book, rows as catalogue, runner, suites, summary, table)
+from hakbench import (UsageError, allocators as known, counters, hotspots, machine, measure,  # noqa: E402
+                      options as usage, page, publish, record as book, rows as catalogue, runner, suites, summary,
+                      table)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
@@ -19,6 +20,10 @@ COMMAND = os.environ.get("HAKMEM_BENCH_COMMAND", os.path.join(BUILD, "hakmem"))
 LIBRARY = os.environ.get("HAKMEM_BENCH_LIBRARY", os.path.join(BUILD, "libhakmem.so"))
 MICRO = os.environ.get("HAKMEM_BENCH_MICRO", os.path.join(BUILD, "bench", "micro"))
 MACHINES = {"x86_64": "x86-64"}
+
+
+def machine_name():
+    return MACHINES.get(platform.machine(), platform.machine())
 
 
 def print_list(rows):
@@ -55,7 +60,7 @@ def take(options):
         chosen, missing = suites.opponents(options.judge, LIBRARY, starter.scratch.name), {}
     else:
         chosen, missing = known.choose(options.allocators, LIBRARY)
-    refused = known.inspect_all(chosen, MACHINES.get(platform.machine(), platform.machine()))
+    refused = known.inspect_all(chosen, machine_name())
     baseline = default_baseline(options, chosen)
     chosen.sort(key=lambda a: a.name != baseline)
     record = book.new(machine.facts(options.cpus), {"words": options.words, "command": options.command,
@@ -69,15 +74,21 @@ def take(options):
 
 
 def profile(options):
-    """--hotspots: one section, of hakmem alone."""
+    """--hotspots: a record of hakmem's instructions alone; nothing is timed."""
     starter = runner.Runner(COMMAND, options.cpus, options.seed)
     method, _, note = counters.choose(starter, by_callgrind=True)
     if not method:
         raise UsageError(note)
     chosen = catalogue.select(catalogue.all_rows(MICRO), options.words or ["seed"])
-    print("\n".join(hotspots.section(method, [r for r in chosen if r.unit == "pair" and not r.threaded],
-                                     known.parse("hakmem", LIBRARY)).text()))
-    return 0
+    hakmem = known.parse("hakmem", LIBRARY)
+    refused = known.inspect_all([hakmem], machine_name())
+    if refused:
+        raise UsageError(refused["hakmem"])
+    record = book.new(machine.facts(options.cpus), {"words": options.words, "command": None, "judge": "hotspots",
+                      "baseline": "hakmem", "seed": options.seed}, [hakmem], [], {})
+    suitable = [row for row in chosen if row.unit == "pair" and not row.threaded and row.suite != "threads"]
+    record["hotspots"] = hotspots.measure(method, suitable, hakmem)
+    return record
 
 
 def show(options, record):
@@ -116,9 +127,10 @@ def main(arguments):
         if options.list:
             print_list(catalogue.all_rows(MICRO))
             return 0
-        if options.hotspots:
-            return profile(options)
-        record = book.read(options.source) if options.source else take(options)
+        if options.publish:
+            return publish.publish(ROOT, options.check)
+        record = (book.read(options.source) if options.source else profile(options) if options.hotspots
+                  else take(options))
         if options.record:
             with open(options.record, "w", encoding="utf-8") as file:
                 book.write_json(record, file)

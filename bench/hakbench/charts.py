@@ -1,7 +1,7 @@
 """Charts as SVG text.
 
-Design.      No script and no resource from elsewhere. Colours are classes, s0..s7, that the page sets for light and dark;
-             every mark carries a <title> with its numbers.
+Design.      No script and no resource from elsewhere. Colours are classes, s0..s7, that the page sets for light and for
+             dark; every mark carries a <title> with its numbers.
 """
 import html
 import math
@@ -38,22 +38,28 @@ def short(value):
     return f"{value:g}"
 
 
-def legend(names, colour):
+def legend_marks(names, colour):
+    """(marks, width)."""
     parts, x = [], 0
     for name in names:
         parts.append(f'<circle cx="{x + 6}" cy="8" r="4.5" class="{colour[name]} dot"/>' + text(x + 15, 12, name))
         x += 32 + 7.5 * len(name)
-    return svg(max(x, 10), 18, parts, "legend")
+    return "".join(parts), x
 
 
-def ratio_plot(rows, baseline, names, colour):
+def legend(names, colour):
+    marks, width = legend_marks(names, colour)
+    return svg(max(width, 10), 18, [marks], "legend")
+
+
+def ratio_plot(rows, baseline, names, colour, with_legend=False):
     """A dot with its interval per row and allocator; hollow where there is no difference."""
     marks = [c["ratio"] for r in rows for n, c in r["allocators"].items() if n in names and c["ratio"]]
     if not marks:
         return ""
     low = min(0.5, *(m["low"] for m in marks)) / 1.1
     high = max(2.0, *(m["high"] for m in marks)) * 1.1
-    left, right, top = 225, 900, 30
+    left, right, top = 225, 900, 52 if with_legend else 30
     x_of = log_scale(low, high, left, right)
     parts, y = [], top
     for row in rows:
@@ -76,7 +82,8 @@ def ratio_plot(rows, baseline, names, colour):
     grid = [line(x_of(v), top - 6, x_of(v), y, "rule") + text(x_of(v), top - 12, short(v), "middle", "small")
             for v in nice(low, high)] + [line(x_of(1), top - 6, x_of(1), y, "one")]
     ends = [text(left, y + 16, "faster", "start", "small"), text(right, y + 16, "slower", "end", "small")]
-    return svg(right + 20, y + 24, grid + parts + ends, f"Time as a ratio to {baseline}")
+    shown = [f'<g transform="translate({left} 2)">{legend_marks(names, colour)[0]}</g>'] if with_legend else []
+    return svg(right + 20, y + 24, shown + grid + parts + ends, f"Time as a ratio to {baseline}")
 
 
 def frame(title, x_ticks, y_ticks, x_of, y_of, box):

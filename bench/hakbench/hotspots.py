@@ -8,8 +8,6 @@ import collections
 import os
 import re
 
-from .table import Section
-
 NAME = re.compile(r"(c?)(ob|fl|fi|fe|fn)=\((\d+)\)(?: (.*))?$")  # with c: of the function called, which may name it
 LEAST_SHARE = 0.005
 
@@ -43,7 +41,8 @@ def source(path):
     return "/".join(path.split("/")[-2:])
 
 
-def section(method, rows, allocator):
+def measure(method, rows, allocator):
+    """Lines of row, function, source, instructions per operation and share."""
     lines = []
     for row in rows:
         files, done = method.profile(row, allocator, row.work)
@@ -61,5 +60,4 @@ def section(method, rows, allocator):
         rest = total - sum(value for _, value in shown)
         lines += [["", "everything else", "", f"{rest:.2f}", f"{rest / total:.1%}"],
                   ["", "sum", "", f"{total:.2f}", ""]]
-    return Section("hotspots", "hakmem's instructions per operation, by function and inlined source (callgrind)",
-                   ["row", "function", "source", "instructions", "share"], lines, left=3)
+    return lines

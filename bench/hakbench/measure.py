@@ -134,7 +134,8 @@ class Measurement:
 
     def take(self, repeats_of, latency, method, repeats):
         """The passes in turn. An interrupt skips what is left."""
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.runner.interrupt)
         try:
             self.rounds(repeats_of, latency)
             if method:

@@ -39,6 +39,8 @@ def parser():
     add("--record", metavar="FILE", help="keep everything that was measured")
     add("--from", dest="source", metavar="FILE", help="measure nothing, show this record")
     add("--list", action="store_true", help="name suites and workloads")
+    add("--publish", action="store_true", help="make doc/BENCHMARKS.md and README's table from bench/results")
+    add("--check", action="store_true", help="with --publish: only say what is out of date")
     add("-h", "--help", action="store_true", help="this text")
     return made
 
@@ -75,6 +77,10 @@ def parse(arguments):
         raise UsageError(f"'{options.words[0]}' and a command exclude each other")
     if options.json and options.csv:
         raise UsageError("--json and --csv exclude each other: keep the --record, and show it --from there")
+    if options.hotspots and (options.html or options.csv or options.command):
+        raise UsageError("--hotspots has no page, no samples and no command: it prints a table of the workloads named")
+    if options.check and not options.publish:
+        raise UsageError("--check belongs to --publish")
     if options.repeats is not None and options.repeats < REPEATS_LEAST:
         raise UsageError(f"--repeats {options.repeats}: at least {REPEATS_LEAST}, fewer say nothing")
     options.cpus = parse_cpus(options.cpus)

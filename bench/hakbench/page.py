@@ -23,10 +23,12 @@ table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
 th,td{padding:2px 10px 2px 0;text-align:right;white-space:nowrap;vertical-align:top}
 th{color:var(--soft);font-weight:600;border-bottom:1px solid var(--rule)}th.l,td.l{text-align:left}
 td.wrap{white-space:normal;word-break:break-word}
-tr.first td{border-top:1px solid var(--rule)}.good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}
+tr.first td{border-top:1px solid var(--rule)}.good{color:var(--good);font-weight:600}
+.bad{color:var(--bad);font-weight:600}
 svg{max-width:100%;height:auto;font:12px system-ui,sans-serif}svg text{fill:var(--ink)}svg text.small{fill:var(--soft);
 font-size:11px}svg text.row{font-size:12px}.rule{stroke:var(--rule)}.axis{stroke:var(--soft)}
-.one{stroke:var(--ink);stroke-dasharray:3 3}.dot{fill:var(--c);stroke:var(--c);stroke-width:1.5}
+.ground{fill:var(--ground)}.one{stroke:var(--ink);stroke-dasharray:3 3}
+.dot{fill:var(--c);stroke:var(--c);stroke-width:1.5}
 .dot.hollow{fill:var(--ground)}.whisker{stroke:var(--c);stroke-width:2;opacity:.55}
 .curve{fill:none;stroke:var(--c);stroke-width:1.8}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(400px,1fr));gap:10px}figure{margin:0}
@@ -71,11 +73,12 @@ def show_section(section, folded=False):
     return f'<h2 id="{section.key}">{html.escape(section.title)}</h2>{shown}'
 
 
-def show_grid(title, plots):
+def show_grid(title, plots, legend):
     plots = [plot for plot in plots if plot]
     if not plots:
         return ""
-    return f'<h3>{title}</h3><div class="grid">' + "".join(f"<figure>{plot}</figure>" for plot in plots) + "</div>"
+    figures = "".join(f"<figure>{plot}</figure>" for plot in plots)
+    return f'<h3>{title}</h3>{legend}<div class="grid">{figures}</div>'
 
 
 def headline(record, summary):
@@ -114,8 +117,8 @@ def ratio_plots(record, rows, colour):
         f"<h3>{html.escape(suite)}</h3><figure>"
         + charts.ratio_plot([r for r in rows if r["suite"] == suite], baseline, names, colour) + "</figure>"
         for suite in dict.fromkeys(r["suite"] for r in rows)) if names else ""
-    return (f'<h2 id="ratios">Time as a ratio to {html.escape(baseline)}</h2><p class="soft">The dot is the median, the '
-            f"bar its 95 % interval; left of 1 is faster; a hollow dot is no difference.</p>"
+    return (f'<h2 id="ratios">Time as a ratio to {html.escape(baseline)}</h2><p class="soft">The dot is the median, '
+            f"the bar its 95 % interval; left of 1 is faster; a hollow dot is no difference.</p>"
             f"{charts.legend(names, colour)}{shown}")
 
 
@@ -127,12 +130,13 @@ def page(record, summary, verdicts):
              f'<p class="soft">{html.escape(table.machine_text(record))}</p>', show_verdicts(verdicts)]
     parts += [show_section(found[key]) for key in ("standing", "losses", "wins", "ablations", "refused")]
     parts += [ratio_plots(record, rows, colour), show_section(found["time"], folded=True),
-              show_section(found["memory"], folded=True), charts.legend(names, colour),
-              show_grid("Memory over time", [charts.rss_plot(row, names, colour) for row in rows])
+              show_section(found["memory"], folded=True),
+              show_grid("Memory over time", [charts.rss_plot(row, names, colour) for row in rows],
+                        charts.legend(names, colour))
               or '<p class="soft">No run was long enough to show its memory over time.</p>',
               show_section(found["moments"]), show_section(found["latency"], folded=True),
-              charts.legend(names, colour),
-              show_grid("Latency by percentile", [charts.latency_plot(row, names, colour) for row in rows]),
+              show_grid("Latency by percentile", [charts.latency_plot(row, names, colour) for row in rows],
+                        charts.legend(names, colour)),
               show_section(found["counters"]), show_section(found["proof"]),
               f'<h2 id="method">Method</h2><p>{METHOD.format(comparisons=summary["comparisons"])}</p>',
               show_machine(record)]

@@ -88,7 +88,7 @@ def number(size, unit):
     for prefix, factor in (("M", 1 << 20), ("K", 1 << 10)) if unit == "B" else ():
         if size >= factor and size % factor == 0:
             return f"{size // factor} {prefix}iB"
-    return f"{size:,} {unit}"
+    return f"{size:,} {unit if size != 1 else unit.removesuffix('s')}"
 
 
 def script_summary(path):

@@ -27,12 +27,19 @@ USAGE = {"wall_ns": "wall_ns", "user_us": "user_us", "system_us": "system_us", "
 
 
 class Runner:
-    def __init__(self, command, cpus, seed, keep_output=False):
-        self.hakmem, self.cpus, self.keep_output = command, cpus, keep_output
+    def __init__(self, command, cpus, seed):
+        self.hakmem, self.cpus = command, cpus
+        self.interrupted = self.waiting = False
         self.random = random.Random(seed)
         self.outputs = {}  # of real programs, by row: who measured first says what is right
         self.scratch = tempfile.TemporaryDirectory(prefix="hakmem-bench-")
         self.report = os.path.join(self.scratch.name, "report.json")
+
+    def interrupt(self, _signal, _frame):
+        """Takes effect while a run is waited for, or before the next: what is being written down is written whole."""
+        self.interrupted = True
+        if self.waiting:
+            raise KeyboardInterrupt
 
     def cpus_of(self, row):
         """One thread gets one cpu, the last, where the fewest interrupts go; everything else gets all of them."""
@@ -45,18 +52,24 @@ class Runner:
 
     def start(self, row, allocator, command, environment=None):
         """(exit status, standard output, standard error) of a command on the row's cpus."""
+        if self.interrupted:
+            raise KeyboardInterrupt
         cpus = self.cpus_of(row)
         process = subprocess.Popen(command, env=environment or self.environment(allocator), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
                                    start_new_session=True, preexec_fn=lambda: os.sched_setaffinity(0, cpus))
         try:
+            self.waiting = True
             out, err = process.communicate(timeout=RUN_SECONDS)
         except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            self.waiting = False
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
             if isinstance(error, subprocess.TimeoutExpired):
                 raise Refused(f"no result after {RUN_SECONDS} s") from None
             raise
+        self.waiting = False
         return process.returncode, out, err
 
     def run(self, row, allocator, work, latency=False):

@@ -22,8 +22,8 @@ THE_FOUR = ("libc", "mimalloc", "jemalloc", "tcmalloc")
 ABLATIONS = (
     ("nosuperslab", (None, {"HAKMEM_TINY_USE_SUPERSLAB": "0"}), "no superslabs of their own for small blocks",
      "superslabs: 20-30 % faster"),
-    ("depth16", ("depth16", {}), "thread caches of 16 blocks instead of adaptive ones", "magazines of 32 instead of 16: "
-     "10-15 % faster"),
+    ("depth16", ("depth16", {}), "thread caches of 16 blocks instead of adaptive ones", "magazines of 32 "
+     "instead of 16: 10-15 % faster"),
     ("depth32", ("depth32", {}), "thread caches of 32 blocks", "of 64 instead of 32: 10-15 % faster"),
     ("depth64", ("depth64", {}), "thread caches of 64 blocks", "64 is enough"),
     ("table", ("table", {}), "size class by a table instead of arithmetic", "a table: 2-3 % faster"),
@@ -90,7 +90,7 @@ def judge(name, record, summary):
     """[(sentence, reached)]; nothing where there is nothing to judge."""
     if record["interrupted"]:
         return []
-    if name == "ablate":
+    if name in ("ablate", "hotspots"):
         return []
     if name in JUDGES:
         other = record["allocators"][1]["name"]

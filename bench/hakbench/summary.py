@@ -58,7 +58,7 @@ def row_of(record, row, comparisons):
     found["refused"] = {r["allocator"]: r["why"] for r in record["refused"] if r["row"] == row["id"]}
     for name, cell in found["allocators"].items():
         cell["ratio"] = ratio(cells, name, baseline, comparisons) if name != baseline else None
-    found["duels"] = {name: duel for name in cells if name != SUBJECT
+    found["duels"] = {name: duel for name in found["allocators"] if name != SUBJECT
                       if (duel := ratio(cells, SUBJECT, name, comparisons))}
     return found
 

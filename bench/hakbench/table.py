@@ -159,6 +159,12 @@ def ablation_section(record, summary):
         "name", "change", "expected by the seed", "measured", "rows that differ", "most"], lines, left=3)
 
 
+def hotspot_section(record):
+    return Section("hotspots", "hakmem's instructions per operation, by function and by the source inlined there "
+                   "(callgrind; the loop around the calls is not counted)",
+                   ["row", "function", "source", "instructions", "share"], record.get("hotspots", []), left=3)
+
+
 def refusals(record):
     """Who was refused, where and why; who is not installed."""
     reasons = {}
@@ -190,6 +196,8 @@ def machine_text(record):
 
 
 def sections(record, summary):
+    if not record["rows"]:
+        return [hotspot_section(record)]
     rows = measured(summary)
     return [allocator_section(record), time_section(record, rows), memory_section(rows), moment_section(rows),
             latency_section(rows), counter_section(record, rows), refusals(record), matrix_section(record, rows),
@@ -201,7 +209,9 @@ def report(record, summary):
     for section in sections(record, summary):
         if section.key != "wins" and section.text():
             text += ["", *section.text()]
-    text += ["", f"A difference is reported if it holds for all {summary['comparisons']} comparisons together at 95 %."]
+    if summary["comparisons"]:
+        text += ["", f"A difference is reported if it holds for all {summary['comparisons']} comparisons together at "
+                 "95 %."]
     if record["interrupted"]:
         text += ["Interrupted: some rows have fewer runs, or none."]
     return "\n".join(text)

@@ -2,8 +2,7 @@
  * Purpose.     hakmem with a loop of twenty instructions more in every call, for `hakmem bench slowed`: a bench that
  *              does not find this build slower is blind.
  * Design.      The library as it ships, in one object; between the fast paths' definition and their use by the entry
- *              points stand macros of the same names. A realloc that leaves its block in place is the one call that they
- *              do not reach.
+ *              points stand macros of the same names. They do not reach a realloc that leaves its block in place.
  * Not here.    Anything that ships.
  */
 #include "api/fast.h"

@@ -1,0 +1,129 @@
+"""The numbers in the repository: `hakmem bench --publish`.
+
+Purpose.     Makes doc/BENCHMARKS.md, doc/charts and the block of README.md from the records in bench/results, so that
+             no number is written by hand; --check only tells what is out of date.
+"""
+import glob
+import os
+import re
+
+from . import UsageError, charts, page, record as book, stats, suites, summary as digest, table
+
+ORDER = ("seed", "larson", "threads", "growth", "apps", "aa", "slowed", "ablate", "hotspots")
+SHOWN_IN_FULL = ("standing", "losses", "ablations", "matrix", "refused", "proof", "hotspots", "moments")
+BEGIN, END = "<!-- bench: made by hakmem bench --publish -->", "<!-- bench: end -->"
+INTRODUCTION = """# Benchmarks
+
+Made by `hakmem bench --publish` from the records in [bench/results](../bench/results), which have every sample, the
+machine and the versions. How it is measured: [bench/hakbench](../bench/hakbench/__init__.py). `hakmem bench --from
+RECORD --html PAGE` shows any of them with all charts. Your machine will differ: `make bench` measures it.
+"""
+
+
+def markdown(section):
+    """A section as a table; empty cells keep their row readable."""
+    if not section.lines:
+        return f"{section.title}: {section.note}\n" if section.note else ""
+    rule = ["---" if i < section.left else "---:" for i in range(len(section.head))]
+    lines = ["| " + " | ".join(word.replace("|", "\\|") for word in line) + " |"
+             for line in (section.head, rule, *section.lines)]
+    note = f"\n\n{section.note}" if section.note not in ("", table.NONE) else ""
+    return f"{section.title}\n\n" + "\n".join(lines) + note + "\n"
+
+
+def folded(section):
+    text = markdown(section)
+    title, _, rest = text.partition("\n")
+    return f"<details><summary>{title}</summary>\n{rest}\n</details>\n" if section.lines else text
+
+
+def chart(record, summary, suite):
+    """The ratio plot of one suite as a file of its own."""
+    colour, baseline = page.palette(record), record["options"]["baseline"]
+    names = [name for name in colour if name != baseline]
+    rows = [row for row in digest.measured(summary) if row["suite"] == suite]
+    plot = charts.ratio_plot(rows, baseline, names, colour, with_legend=True)
+    style = re.sub(r"\s+", " ", page.STYLE)
+    return plot.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace(
+        ">", f"><style>{style}</style><rect width=\"100%\" height=\"100%\" class=\"ground\"/>", 1) + "\n"
+
+
+def chapter(name, record, summary, has_charts):
+    verdicts = suites.judge(record["options"]["judge"], record, summary)
+    parts = [f"## {name}\n", f"{table.machine_text(record)}.\n"]
+    if verdicts:
+        parts.append("```\n" + "\n".join(suites.report(verdicts)) + "\n```\n")
+    if has_charts:
+        parts += [f"![ratios of {suite}](charts/{name}-{suite}.svg)\n" for suite in suites_of(summary)]
+    for section in table.sections(record, summary):
+        if section.key != "wins":
+            parts.append(markdown(section) if section.key in SHOWN_IN_FULL else folded(section))
+    return "\n".join(filter(None, parts))
+
+
+def suites_of(summary):
+    return list(dict.fromkeys(row["suite"] for row in digest.measured(summary)))
+
+
+def readme_block(records):
+    """How hakmem stands, suite by suite, and the machine; nothing that is not in a record."""
+    lines = ["| suite | against | faster | no difference | slower |", "|---|---|---:|---:|---:|"]
+    for name, (record, summary) in records.items():
+        if record["options"]["judge"]:
+            continue
+        for peer, found in digest.standings(summary).items():
+            lines.append(f"| {name} | {peer} | " + " | ".join(
+                str(len(found[v])) for v in (stats.FASTER, stats.SAME, stats.SLOWER)) + " |")
+    charts_of = [f"![ratios of {name}](doc/charts/{name}-{name}.svg)" for name in ("seed",) if name in records]
+    first = next((r for r, _ in records.values()), None)
+    return "\n".join([BEGIN, "Rows in which hakmem is faster or slower than each of the others; every loss is named in",
+                      "[doc/BENCHMARKS.md](doc/BENCHMARKS.md).", "", *lines, "", *charts_of, "",
+                      f"{table.machine_text(first)}." if first else "No record yet: `make bench` measures.", END])
+
+
+def outputs(root):
+    """{path: text} of everything that is made."""
+    paths = glob.glob(os.path.join(root, "bench", "results", "*.json"))
+    names = sorted((os.path.basename(p).removesuffix(".json") for p in paths),
+                   key=lambda n: (ORDER.index(n) if n in ORDER else len(ORDER), n))
+    records = {}
+    for name in names:
+        record = book.read(os.path.join(root, "bench", "results", f"{name}.json"))
+        records[name] = record, digest.summarize(record)
+    made, chapters = {}, [INTRODUCTION]
+    for name, (record, summary) in records.items():
+        has_charts = record["options"]["judge"] is None
+        chapters.append(chapter(name, record, summary, has_charts))
+        for suite in suites_of(summary) if has_charts else ():
+            made[f"doc/charts/{name}-{suite}.svg"] = chart(record, summary, suite)
+    made["doc/BENCHMARKS.md"] = "\n".join(chapters)
+    with open(os.path.join(root, "README.md"), encoding="utf-8") as file:
+        readme = file.read()
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise UsageError(f"README.md has no block between '{BEGIN}' and '{END}'")
+    made["README.md"] = before + readme_block(records) + after
+    return made
+
+
+def publish(root, check):
+    """Writes what differs, or only names it; the exit status."""
+    stale = []
+    for path, text in outputs(root).items():
+        full = os.path.join(root, path)
+        try:
+            with open(full, encoding="utf-8") as file:
+                same = file.read() == text
+        except FileNotFoundError:
+            same = False
+        if same:
+            continue
+        stale.append(path)
+        if not check:
+            os.makedirs(os.path.dirname(full), exist_ok=True)
+            with open(full, "w", encoding="utf-8") as file:
+                file.write(text)
+    for path in stale:
+        print(f"{'out of date' if check else 'written'}: {path}")
+    return 1 if check and stale else 0

@@ -1,0 +1,61 @@
+#!/bin/bash
+# test/bench/engine_statistics.sh
+# Purpose.     The statistics find what is there and nothing else: on samples made from a fixed seed, and with records
+#              that must be judged "reached" and "not reached".
+set -eu
+cd "$SOURCE_DIR/bench"
+exec python3 -B - <<'PY'
+import random
+import statistics
+
+from hakbench import counters, stats, suites
+
+# The exact interval is what resampling comes to.
+order = random.Random(1)
+for count in (11, 25):
+    values = [order.gauss(0, 1) for _ in range(count)]
+    medians = sorted(statistics.median(order.choices(values, k=count)) for _ in range(40000))
+    low, high = stats.interval(values)
+    ordered = sorted(values)
+    for exact, resampled in ((low, medians[1000]), (high, medians[38999])):
+        assert abs(ordered.index(exact) - ordered.index(resampled)) <= 1, (exact, resampled)
+assert stats.interval([3.0] * 10) == (3.0, 3.0)
+values = list(range(1, 31))
+low, high = stats.interval(values)
+all_low, all_high = stats.interval(values, 0.05 / 100)
+assert 1 < all_low < low < 15.5 < high < all_high < 30
+
+# One in twenty intervals may miss; differences for a whole table of equals hardly ever. A shift of 8 % is found.
+def ratios(shift):
+    return [shift * order.gauss(1, 0.03) / order.gauss(1, 0.03) for _ in range(30)]
+
+missed = sum(not low <= 1 <= high for low, high in (stats.interval(ratios(1.0)) for _ in range(400)))
+assert missed <= 0.08 * 400, missed
+tables = sum(stats.compare(ratios(1.0), 20)["verdict"] != stats.SAME for _ in range(400))
+assert tables <= 0.02 * 400, tables
+assert all(stats.compare(ratios(1.08), 20)["verdict"] == stats.SLOWER for _ in range(50))
+assert all(stats.compare(ratios(0.92), 20)["verdict"] == stats.FASTER for _ in range(50))
+
+# The pairs are those of the same round, whatever is missing.
+assert stats.paired({0: 2.0, 1: 6.0, 3: 1.0}, {0: 1.0, 1: 2.0, 2: 9.0}) == [2.0, 3.0]
+
+# Both judges can say no.
+def verdicts(differing, of, verdict):
+    table = {f"row {i}": {"verdict": verdict if i < differing else stats.SAME} for i in range(of)}
+    return suites.judge_aa(table)[0][1], suites.judge_slowed(table)[0][1]
+
+assert verdicts(0, 20, stats.SLOWER) == (True, False)
+assert verdicts(1, 20, stats.SLOWER) == (True, False)
+assert verdicts(2, 20, stats.FASTER) == (False, False)
+assert verdicts(20, 20, stats.SLOWER) == (False, True)
+assert verdicts(19, 20, stats.SLOWER) == (False, False)
+assert suites.judge_slowed({"row": None}) == [("the slowed copy is found slower in 0 of 1 rows; not in row", False)]
+
+# The kernel's counters, with an event that every kernel has: page faults of a child, from its exec on.
+faults = {"faults": (1, 2)}
+if counters.offered(faults)[0]:
+    found, out = counters.count_run(["sh", "-c", "echo $PPID"], {"PATH": "/bin:/usr/bin"}, {0}, faults)
+    assert out.strip().isdigit() and found["faults"] > 10, found
+assert counters.offered({"nonsense": (77, 0)}) == ({}, {"nonsense": "No such file or directory"})
+print("statistics as they should be")
+PY
