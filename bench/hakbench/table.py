@@ -210,8 +210,8 @@ def report(record, summary):
         if section.key != "wins" and section.text():
             text += ["", *section.text()]
     if summary["comparisons"]:
-        text += ["", f"A difference is reported if it holds for all {summary['comparisons']} comparisons together at "
-                 "95 %."]
+        text += ["", f"A difference is reported if 1 is outside its 95 % interval, and a sign test corrected for all "
+                 f"{summary['comparisons']} comparisons agrees."]
     if record["interrupted"]:
         text += ["Interrupted: some rows have fewer runs, or none."]
     return "\n".join(text)
