@@ -155,8 +155,8 @@ def standing_sections(summary):
 
 def ablation_section(record, summary):
     lines = suites.ablation_lines(summary) if record["options"]["judge"] == "ablate" else []
-    return Section("ablations", "Ablations: what each change costs in time, median over the rows", [
-        "name", "change", "expected by the seed", "measured", "rows that differ", "most"], lines, left=3)
+    return Section("ablations", "Ablations: what each change costs, median over the rows", [
+        "name", "change", "expected by the seed", "time", "instructions", "rows that differ", "most"], lines, left=3)
 
 
 def hotspot_section(record):
