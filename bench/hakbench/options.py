@@ -6,7 +6,7 @@ import sys
 
 from . import UsageError, suites
 
-REPEATS_LEAST, REPEATS_SHORT, REPEATS_LONG = 10, 30, 10
+REPEATS_LEAST, REPEATS_SHORT, REPEATS_LONG = 10, 30, 15
 EPILOG = """Without a word, every built-in workload but the real programs (suite apps) is run. Words may be suites,
 workloads, WORKLOAD/SIZE, WORKLOAD@THREADS. Exit status: 0 every row was measured and proved (and what the suite judges
 is reached), 1 not so, 2 bad usage."""

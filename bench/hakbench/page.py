@@ -39,8 +39,9 @@ METHOD = """Every run is a process of its own, started by <code>hakmem verify --
 process of it and refuses the run if the allocator named did not serve every call. The work of a row is fixed and the
 same for all. In each round every row comes once, in random order, and the allocators of a row run right after each
 other, in random order. A ratio is the median of the ratios of each round. Intervals are the bootstrap's percentile
-intervals of the median at 95 %, in their exact form. A difference is reported only if it holds for all {comparisons}
-comparisons of this page together at 95 % (Bonferroni); otherwise it says no difference, and its dot is hollow. Latency
+intervals of the median at 95 %, in their exact form. A difference is reported only if 1 lies outside the
+interval and a sign test agrees, corrected for all {comparisons} comparisons of this page (Benjamini and Hochberg, 5 %);
+otherwise it says no difference, and its dot is hollow. Latency
 is measured in a pass of its own, because reading the clock around each call costs more than the call. Memory over time
 is sampled in one run per allocator. No sample is left out: <code>--csv</code> and <code>--record</code> have them
 all."""

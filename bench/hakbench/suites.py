@@ -76,14 +76,25 @@ def ablation_lines(summary):
         ratios = {row["title"]: cell["ratio"] for row in measured(summary)
                   if (cell := row["allocators"].get(name)) and cell["ratio"]}
         if not ratios:
-            lines.append([name, what, expected, "not measured", "", ""])
+            lines.append([name, what, expected, "not measured", "", "", ""])
             continue
         middle = statistics.median(ratio["median"] for ratio in ratios.values())
         worst = max(ratios, key=lambda title: ratios[title]["median"])
         differ = sum(ratio["verdict"] != stats.SAME for ratio in ratios.values())
-        lines.append([name, what, expected, f"{middle - 1:+.1%}", f"{differ} of {len(ratios)}",
+        lines.append([name, what, expected, f"{middle - 1:+.1%}", instructions_of(summary, name),
+                      f"{differ} of {len(ratios)}",
                       f"{ratios[worst]['median'] - 1:+.1%} {worst}"])
     return lines
+
+
+def instructions_of(summary, name):
+    """By how much a change moves the instructions, median over the rows in which they were counted."""
+    changes = []
+    for row in measured(summary):
+        mine, whole = ((row["allocators"].get(n) or {}).get("counters") or {} for n in (name, SUBJECT))
+        if mine.get("instructions") and whole.get("instructions"):
+            changes.append(mine["instructions"] / whole["instructions"])
+    return f"{statistics.median(changes) - 1:+.1%}" if changes else "not counted"
 
 
 def judge(name, record, summary):

@@ -40,15 +40,15 @@ def cell_of(cell, unit):
     return found
 
 
-def ratio(cells, mine, other, comparisons):
+def ratio(cells, mine, other):
     """Of two allocators, or None where they share no round."""
     if mine not in cells or other not in cells:
         return None
     ratios = stats.paired(by_round(cells[mine]), by_round(cells[other]))
-    return stats.compare(ratios, comparisons) if ratios else None
+    return stats.compare(ratios) if ratios else None
 
 
-def row_of(record, row, comparisons):
+def row_of(record, row):
     cells = {n: c for n, c in row["cells"].items() if c["ns"] and not book.is_refused(record, row["id"], n)}
     baseline = record["options"]["baseline"]
     found = {key: row[key] for key in ("id", "title", "suite", "workload", "size", "threads", "unit", "operations",
@@ -57,15 +57,18 @@ def row_of(record, row, comparisons):
                            if a["name"] in cells}
     found["refused"] = {r["allocator"]: r["why"] for r in record["refused"] if r["row"] == row["id"]}
     for name, cell in found["allocators"].items():
-        cell["ratio"] = ratio(cells, name, baseline, comparisons) if name != baseline else None
+        cell["ratio"] = ratio(cells, name, baseline) if name != baseline else None
     found["duels"] = {name: duel for name in found["allocators"] if name != SUBJECT
-                      if (duel := ratio(cells, SUBJECT, name, comparisons))}
+                      if (duel := ratio(cells, SUBJECT, name))}
     return found
 
 
 def summarize(record):
-    comparisons = len(record["rows"]) * max(1, len(record["allocators"]) - 1)
-    return {"comparisons": comparisons, "rows": [row_of(record, row, comparisons) for row in record["rows"]]}
+    rows = [row_of(record, row) for row in record["rows"]]
+    ratios = [cell["ratio"] for row in rows for cell in row["allocators"].values() if cell["ratio"]]
+    stats.settle(ratios)
+    stats.settle([duel for row in rows for duel in row["duels"].values()])
+    return {"comparisons": len(ratios), "rows": rows}
 
 
 def measured(summary):

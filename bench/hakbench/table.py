@@ -155,8 +155,8 @@ def standing_sections(summary):
 
 def ablation_section(record, summary):
     lines = suites.ablation_lines(summary) if record["options"]["judge"] == "ablate" else []
-    return Section("ablations", "Ablations: what each change costs in time, median over the rows", [
-        "name", "change", "expected by the seed", "measured", "rows that differ", "most"], lines, left=3)
+    return Section("ablations", "Ablations: what each change costs, median over the rows", [
+        "name", "change", "expected by the seed", "time", "instructions", "rows that differ", "most"], lines, left=3)
 
 
 def hotspot_section(record):
@@ -210,8 +210,8 @@ def report(record, summary):
         if section.key != "wins" and section.text():
             text += ["", *section.text()]
     if summary["comparisons"]:
-        text += ["", f"A difference is reported if it holds for all {summary['comparisons']} comparisons together at "
-                 "95 %."]
+        text += ["", f"A difference is reported if 1 is outside its 95 % interval, and a sign test corrected for all "
+                 f"{summary['comparisons']} comparisons agrees."]
     if record["interrupted"]:
         text += ["Interrupted: some rows have fewer runs, or none."]
     return "\n".join(text)
