@@ -16,6 +16,11 @@
 
 #define PROGRAM "run.py"
 
+/* The build says where the source tree has it. */
+#ifndef HAK_BENCH_DIR
+#define HAK_BENCH_DIR "/usr/share/hakmem/bench"
+#endif
+
 /* The folder of this command; NULL after a message. */
 static char *own_folder(char **command) {
     *command = realpath("/proc/self/exe", NULL);
@@ -45,7 +50,8 @@ static bool set_variable(const char *name, const char *value) {
 
 static bool tell_paths(const char *folder, const char *command) {
     char *library = preload_find(NULL);
-    char *micro = first_readable(need_format("%s/bench/micro", folder), need_format("%s/../libexec/hakmem/micro", folder));
+    char *micro =
+        first_readable(need_format("%s/bench/micro", folder), need_format("%s/../libexec/hakmem/micro", folder));
     bool told = library != NULL && set_variable("HAKMEM_BENCH_COMMAND", command) &&
                 set_variable("HAKMEM_BENCH_LIBRARY", library);
     if (micro != NULL)
@@ -59,12 +65,13 @@ int verb_bench(int count, char **arguments) {
     char *command = NULL, *folder = own_folder(&command);
     if (folder == NULL)
         return EXIT_USAGE;
-    char *program = first_readable(need_format("%s/../share/hakmem/bench/" PROGRAM, folder),
-                                   need_format("%s/bench/" PROGRAM, HAK_SOURCE_DIR));
+    char *program =
+        first_readable(need_format("%s/../share/hakmem/bench/" PROGRAM, folder), need_copy(HAK_BENCH_DIR "/" PROGRAM));
     if (program == NULL) {
-        say("bench: there is no " PROGRAM " in %s/../share/hakmem/bench or %s/bench: install hakmem completely "
+        say("bench: there is no " PROGRAM " in %s/../share/hakmem/bench or " HAK_BENCH_DIR
+            ": install hakmem completely "
             "('make install')",
-            folder, HAK_SOURCE_DIR);
+            folder);
     } else if (tell_paths(folder, command)) {
         char **words = need((size_t)(count + 2) * sizeof *words);
         char python[] = "python3";

@@ -18,18 +18,12 @@
 static const struct {
     const char *symbol, *kind;
 } marks[] = {
-    {"hak_view", "hakmem"},
-    {"mi_malloc", "mimalloc"},
-    {"tc_malloc", "tcmalloc"},
-    {"MallocExtension_Internal_GetStats", "tcmalloc"},
-    {"scalable_malloc", "tbbmalloc"},
-    {"__TBB_malloc_proxy", "tbbmalloc"},
-    {"rpmalloc", "rpmalloc"},
-    {"__malloc_end_pointer", "snmalloc"},
-    {"sn_malloc", "snmalloc"},
-    {"mallocx", "jemalloc"},
-    {"je_mallocx", "jemalloc"},
-    {"__libc_start_main", "libc"},
+    {"hak_view", "hakmem"},           {"mi_malloc", "mimalloc"},
+    {"tc_malloc", "tcmalloc"},        {"MallocExtension_Internal_GetStats", "tcmalloc"},
+    {"scalable_malloc", "tbbmalloc"}, {"__TBB_malloc_proxy", "tbbmalloc"},
+    {"rpmalloc", "rpmalloc"},         {"__malloc_end_pointer", "snmalloc"},
+    {"sn_malloc", "snmalloc"},        {"mallocx", "jemalloc"},
+    {"je_mallocx", "jemalloc"},       {"__libc_start_main", "libc"},
 };
 
 const char *identity_kind(struct target *target, const struct object *object) {

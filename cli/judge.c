@@ -20,11 +20,12 @@ static bool is_runtime(const struct object *object) {
     return object->role == ROLE_LIBC || object->role == ROLE_CXX || object->role == ROLE_LOADER;
 }
 
-/* Symbols that may stay with the C or C++ runtime if the server does not define them: there they hand out nothing, or do
- * so through malloc. */
+/* Symbols that may stay with the C or C++ runtime if the server does not define them: there they hand out nothing, or
+ * do so through malloc. */
 static bool may_stay(const struct proof *proof, unsigned symbol, const struct object *runtime) {
-    static const char *const harmless[] = {"reallocarray", "malloc_trim",  "mallopt",         "mallinfo", "mallinfo2",
-                                           "malloc_stats", "malloc_info", "__libc_mallinfo", "__libc_mallopt"};
+    static const char *const harmless[] = {"reallocarray", "malloc_trim",     "mallopt",
+                                           "mallinfo",     "mallinfo2",       "malloc_stats",
+                                           "malloc_info",  "__libc_mallinfo", "__libc_mallopt"};
     for (size_t i = 0; i < proof->objects.count; i++)
         if (proof->server[i] && proof->objects.item[i].defines[symbol] != 0)
             return false;

@@ -32,12 +32,12 @@ struct object {
     struct {
         uintptr_t address;
         uint64_t size;
-    } notes[4]; // 0 for none
+    } notes[4];                         // 0 for none
     uintptr_t defines[SYMBOL_COUNT];    // address of its own definition, 0 if it has none
     bool protected_one[SYMBOL_COUNT];   // defined so that its own calls cannot be diverted
     uintptr_t entry_stub[SYMBOL_COUNT]; // not defined, but its PLT entry is the function's address for everybody
-    const char *kind; // of one that defines malloc, once it was identified (identity.h); else NULL
-    char *build_id;   // the same; NULL too if it has none
+    const char *kind;                   // of one that defines malloc, once it was identified (identity.h); else NULL
+    char *build_id;                     // the same; NULL too if it has none
 };
 
 struct object_list {

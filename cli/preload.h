@@ -11,8 +11,8 @@
  * from there, in the system's library folders. NULL after a message if there is none that can be preloaded. */
 char *preload_find(const char *chosen);
 
-/* The absolute path of another allocator's library. NULL after a message if it cannot be preloaded, or defines no malloc
- * and free. */
+/* The absolute path of another allocator's library. NULL after a message if it cannot be preloaded, or defines no
+ * malloc and free. */
 char *preload_find_allocator(const char *path);
 
 /* Puts it in front of what LD_PRELOAD names already. */

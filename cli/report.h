@@ -11,12 +11,12 @@
 #include <stdio.h>
 
 struct report {
-    char *const *command;    // NULL if a running process was looked at
-    int status;              // the command's wait status
+    char *const *command; // NULL if a running process was looked at
+    int status;           // the command's wait status
     const struct wanted *wanted;
     const struct usage *usage; // NULL: not asked for
-    struct image **image;    // the memory images to report, by age
-    struct verdict *verdict; // of each
+    struct image **image;      // the memory images to report, by age
+    struct verdict *verdict;   // of each
     size_t count;
     const struct object *server; // the first one that was found; NULL for none
     bool counted;                // hakmem's counts are known of some process

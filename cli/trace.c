@@ -1,8 +1,6 @@
 /* trace.c
  * Purpose.     See trace.h. The events of ptrace, one function each.
- * Design.      A new thread's first stop and its parent's report of it come in either order; a thread that comes first
- *              waits, stopped, for the report, which tells whether it shares memory.
- *              When a whole process exits, the kernel kills its other threads, and not all of those report their exit.
+ * Design.      When a whole process exits, the kernel kills its other threads, and not all of those report their exit.
  *              So the first thread that reports such an exit is held until the others are gone: through it the memory
  *              is seen in its final state.
  */
@@ -11,7 +9,6 @@
 #include "arch.h"
 
 #include <errno.h>
-#include <linux/kcmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,50 +25,15 @@
 /* How often a first thread is looked for that died unreported: while another is held, the kernel is silent on it. */
 #define POLL_NANOSECONDS 2000000
 
-static void resume(pid_t tid, int signal) {
+void trace_resume(pid_t tid, int signal) {
     ptrace(PTRACE_CONT, tid, NULL, (void *)(intptr_t)signal);
-}
-
-static struct image *add_image(struct trace *trace, pid_t pid, pid_t parent) {
-    struct image *image = need(sizeof *image);
-    image->pid = pid;
-    image->parent = parent;
-    trace->image = need_room(trace->image, trace->image_count, &trace->image_room, sizeof *trace->image);
-    trace->image[trace->image_count++] = image;
-    return image;
-}
-
-static struct process *new_process(pid_t pid, pid_t parent, struct image *image) {
-    struct process *process = need(sizeof *process);
-    process->pid = pid;
-    process->parent = parent;
-    process->image = image;
-    return process;
-}
-
-/* Time spent here is no cost of the command's. */
-static void looked_since(const struct trace *trace, uint64_t start_ns) {
-    if (trace->usage != NULL)
-        trace->usage->looked_ns += usage_now() - start_ns;
 }
 
 static struct proof *look(const struct trace *trace, pid_t tid) {
     uint64_t start_ns = usage_now();
     struct proof *proof = inspect_process(tid, trace->wanted);
-    looked_since(trace, start_ns);
+    usage_looked(trace->usage, start_ns);
     return proof;
-}
-
-/* A forked process starts with its parent's counters: what they show before its first instruction is not its own. */
-static struct image *add_forked_image(struct trace *trace, const struct process *parent, pid_t pid) {
-    struct image *image = add_image(trace, pid, parent->pid);
-    image->forked = true;
-    image->hidden = parent->image->hidden;
-    uint64_t start_ns = usage_now();
-    image_identify(image, pid);
-    image->before = inspect_counts(pid);
-    looked_since(trace, start_ns);
-    return image;
 }
 
 static void keep_proof(struct image *image, struct proof *proof) {
@@ -79,82 +41,6 @@ static void keep_proof(struct image *image, struct proof *proof) {
     image->proof = proof;
     if (proof != NULL)
         counts_subtract(&proof->counts, &image->before);
-}
-
-/* `one` may be 0, for no process. */
-static bool shares_memory(pid_t one, pid_t other, bool if_unknown) {
-    if (one == 0)
-        return false;
-    long order = syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0);
-    return order < 0 ? if_unknown : order == 0;
-}
-
-static bool is_thread_of(pid_t tid, pid_t pid) {
-    return syscall(SYS_tgkill, pid, tid, 0) == 0;
-}
-
-/* Puts a task whose parent is known into its process. True if it waited for that, stopped. */
-static bool settle(struct trace *trace, const struct process *parent, pid_t parent_tid, pid_t tid, bool vfork) {
-    struct task *waiting = task_find(&trace->tasks, tid);
-    if (waiting != NULL && waiting->process != NULL)
-        return false;
-    long group = is_thread_of(tid, parent->pid) ? parent->pid : proc_status_number(tid, "Tgid:");
-    if (waiting != NULL) {
-        task_remove(&trace->tasks, waiting);
-        trace->waiting--;
-    }
-    struct task *leader = group > 0 ? task_find(&trace->tasks, (pid_t)group) : NULL;
-    struct process *process = NULL;
-    if (leader != NULL && leader->process != NULL)
-        process = leader->process;
-    else if (shares_memory(parent_tid, tid, vfork))
-        process = new_process(tid, parent->pid, parent->image);
-    else
-        process = new_process(tid, parent->pid, add_forked_image(trace, parent, tid));
-    task_add(&trace->tasks, tid, process);
-    return waiting != NULL;
-}
-
-/* Places a waiting task without its parent's report, by what the kernel says of it. */
-static void settle_alone(struct trace *trace, pid_t tid) {
-    struct task *parent = task_find(&trace->tasks, (pid_t)proc_status_number(tid, "PPid:"));
-    if (parent == NULL || parent->process == NULL)
-        parent = task_find(&trace->tasks, trace->command);
-    struct image none = {.hidden = false};
-    struct process nobody = {.pid = 0, .image = &none};
-    if (parent != NULL && parent->process != NULL)
-        settle(trace, parent->process, parent->tid, tid, false);
-    else
-        settle(trace, &nobody, 0, tid, false);
-}
-
-static void release_waiting(void *context, struct task *task) {
-    pid_t tid = task->tid;
-    if (task->process != NULL)
-        return;
-    settle_alone(context, tid);
-    resume(tid, 0);
-}
-
-/* When a thread goes, reports of it may be lost: those that wait for one wait no longer. */
-static void settle_all(struct trace *trace) {
-    if (trace->waiting != 0)
-        tasks_each(&trace->tasks, release_waiting, trace);
-}
-
-/* The report of a birth. If its thread was killed meanwhile, the number that comes with it is another event's; and the
- * child may have been settled before, and be gone by now. */
-static void on_child(struct trace *trace, struct task *parent, int event) {
-    unsigned long message = 0;
-    if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &message) != 0)
-        return;
-    pid_t tid = (pid_t)message;
-    /* A thread of the process is ours, whatever the number stands for; and it is dear to ask /proc for each of many. */
-    bool thread = event == PTRACE_EVENT_CLONE && is_thread_of(tid, parent->process->pid);
-    if (!thread && proc_status_number(tid, "TracerPid:") != getpid())
-        return;
-    if (settle(trace, parent->process, parent->tid, tid, event == PTRACE_EVENT_VFORK))
-        resume(tid, 0);
 }
 
 static void forget_exec(struct process *process) {
@@ -179,7 +65,7 @@ static void on_filtered(struct trace *trace, const struct task *task) {
     if (ptrace(PTRACE_GETEVENTMSG, task->tid, NULL, &call) == 0 && call == FILTER_EXEC)
         on_exec_call(trace, task);
     else
-        resume(task->tid, 0);
+        trace_resume(task->tid, 0);
 }
 
 struct others {
@@ -209,7 +95,7 @@ static void on_exec(struct trace *trace, struct task *task) {
     if (!trace->started && trace->usage != NULL)
         usage_begin(trace->usage, process->pid);
     trace->started = true;
-    struct image *image = add_image(trace, process->pid, process->parent);
+    struct image *image = trace_add_image(trace, process->pid, process->parent);
     image_identify(image, process->pid);
     process->image = image;
     process->live = image->live = 1;
@@ -252,7 +138,7 @@ static void on_last(struct trace *trace, struct process *process, pid_t reported
         return;
     process->held = 0;
     trace->held--;
-    resume(held, 0);
+    trace_resume(held, 0);
 }
 
 /* The resident memory of all processes. That of a process whose first thread has ended shows through the others. */
@@ -278,7 +164,7 @@ static void note_leave(struct trace *trace) {
 /* A thread is about to exit. */
 static void on_leaving(struct trace *trace, struct task *task) {
     struct process *process = task->process;
-    settle_all(trace);
+    birth_settle_all(trace);
     if (process->live == 1 && trace->usage != NULL)
         note_leave(trace);
     task_leave(task);
@@ -291,7 +177,7 @@ static void on_leaving(struct trace *trace, struct task *task) {
         process->image->beheaded = proc_status_number(task->tid, "Threads:") > 1;
     if (process->live == 0)
         on_last(trace, process, task->tid);
-    resume(task->tid, 0);
+    trace_resume(task->tid, 0);
 }
 
 /* A thread is gone that may not have reported its exit. */
@@ -341,7 +227,7 @@ static void on_end(struct trace *trace, pid_t tid, int status) {
         trace->waiting--;
     }
     task_remove(&trace->tasks, task);
-    settle_all(trace);
+    birth_settle_all(trace);
 }
 
 static bool is_stop_signal(int signal) {
@@ -358,25 +244,25 @@ static void on_stop(struct trace *trace, pid_t tid, int status) {
             return;
     }
     if (task->process == NULL) {
-        settle_alone(trace, tid);
+        birth_settle(trace, tid);
         task = task_find(&trace->tasks, tid);
     }
     switch (event) {
     case 0:
         if (signal == (SIGTRAP | 0x80))
             forget_exec(task->process);
-        resume(tid, signal == (SIGTRAP | 0x80) ? 0 : signal);
+        trace_resume(tid, signal == (SIGTRAP | 0x80) ? 0 : signal);
         return;
     case PTRACE_EVENT_STOP:
         if (is_stop_signal(signal))
             ptrace(PTRACE_LISTEN, tid, NULL, NULL);
         else
-            resume(tid, 0);
+            trace_resume(tid, 0);
         return;
     case PTRACE_EVENT_FORK:
     case PTRACE_EVENT_VFORK:
     case PTRACE_EVENT_CLONE:
-        on_child(trace, task, event);
+        birth_report(trace, task, event);
         break;
     case PTRACE_EVENT_SECCOMP:
         on_filtered(trace, task);
@@ -390,7 +276,7 @@ static void on_stop(struct trace *trace, pid_t tid, int status) {
     default:
         break;
     }
-    resume(tid, 0);
+    trace_resume(tid, 0);
 }
 
 static void send_signal(void *context, struct task *task) {
@@ -474,9 +360,9 @@ bool trace_run(struct trace *trace, const char *path, char *const arguments[], b
     trace->command = launch_traced(&launch);
     if (trace->command < 0)
         return false;
-    struct image *own = add_image(trace, trace->command, getpid());
+    struct image *own = trace_add_image(trace, trace->command, getpid());
     own->hidden = true;
-    task_add(&trace->tasks, trace->command, new_process(trace->command, getpid(), own));
+    task_add(&trace->tasks, trace->command, process_new(trace->command, getpid(), own));
     for (;;) {
         int status = 0;
         if (trace->usage != NULL && usage_wait(trace->usage) == 0)

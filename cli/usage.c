@@ -52,6 +52,11 @@ void usage_begin(struct usage *usage, pid_t pid) {
     usage->due_ns = usage->start_ns + usage->interval_ns;
 }
 
+void usage_looked(struct usage *usage, uint64_t start_ns) {
+    if (usage != NULL)
+        usage->looked_ns += usage_now() - start_ns;
+}
+
 void usage_leave(struct usage *usage) {
     usage->end_ns = usage_now();
     usage->proof_ns = usage->looked_ns;
@@ -146,7 +151,9 @@ void usage_print_json(const struct usage *usage, struct json *json) {
 }
 
 void usage_print_text(const struct usage *usage, FILE *out) {
-    fprintf(out, "  cost     %.3f s, user %.3f s, system %.3f s, peak RSS %" PRIu64 " KiB, page faults %" PRIu64 "+%" PRIu64 "\n",
+    fprintf(out,
+            "  cost     %.3f s, user %.3f s, system %.3f s, peak RSS %" PRIu64 " KiB, page faults %" PRIu64 "+%" PRIu64
+            "\n",
             (double)(usage->end_ns - usage->start_ns) / NS_PER_SECOND, (double)usage->user_ns / NS_PER_SECOND,
             (double)usage->system_ns / NS_PER_SECOND, usage->peak_kib, usage->minor_faults, usage->major_faults);
 }

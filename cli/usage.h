@@ -42,6 +42,9 @@ uint64_t usage_now(void);
 /* Process `pid` becomes the command. */
 void usage_begin(struct usage *usage, pid_t pid);
 
+/* Time since `start_ns` was spent looking at a process, and is no cost of the command's. `usage` may be NULL. */
+void usage_looked(struct usage *usage, uint64_t start_ns);
+
 /* A process is about to end: the last one that says so ends the measurement. */
 void usage_leave(struct usage *usage);
 

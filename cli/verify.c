@@ -20,18 +20,12 @@
 #include <unistd.h>
 
 static const struct option options[] = {
-    {"json", no_argument, NULL, 'j'},
-    {"no-preload", no_argument, NULL, 'n'},
-    {"lib", required_argument, NULL, 'l'},
-    {"allocator", required_argument, NULL, 'a'},
-    {"set", required_argument, NULL, 's'},
-    {"output", required_argument, NULL, 'o'},
-    {"pid", required_argument, NULL, 'p'},
-    {"usage", no_argument, NULL, 'u'},
-    {"leave-threads", no_argument, NULL, 't'},
-    {"sample-ms", required_argument, NULL, 'm'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
+    {"json", no_argument, NULL, 'j'},          {"no-preload", no_argument, NULL, 'n'},
+    {"lib", required_argument, NULL, 'l'},     {"allocator", required_argument, NULL, 'a'},
+    {"set", required_argument, NULL, 's'},     {"output", required_argument, NULL, 'o'},
+    {"pid", required_argument, NULL, 'p'},     {"usage", no_argument, NULL, 'u'},
+    {"leave-threads", no_argument, NULL, 't'}, {"sample-ms", required_argument, NULL, 'm'},
+    {"help", no_argument, NULL, 'h'},          {0},
 };
 
 #define SAMPLE_MS 10u
@@ -143,8 +137,7 @@ static int prove(const struct request *request, const struct program *program, c
     trace.leave_threads = request->leave_threads;
     int status = EXIT_USAGE;
     if (trace_run(&trace, program->path, arguments, request->json && request->output == NULL)) {
-        struct report report = {
-            .command = arguments, .status = trace.status, .wanted = wanted, .usage = trace.usage};
+        struct report report = {.command = arguments, .status = trace.status, .wanted = wanted, .usage = trace.usage};
         report_make(&report, trace.image, trace.image_count);
         status = print_report(request, &report);
     }
@@ -204,8 +197,8 @@ static int verify(struct request *request, char **arguments) {
 static bool is_consistent(const struct request *request, bool has_command) {
     const char *problem = NULL;
     bool chosen = request->no_preload || request->chosen != NULL;
-    if (request->pid != NULL && (has_command || chosen || request->allocator != NULL || request->usage ||
-                                 request->leave_threads))
+    if (request->pid != NULL &&
+        (has_command || chosen || request->allocator != NULL || request->usage || request->leave_threads))
         problem = "--pid takes no command, --no-preload, --lib, --allocator, --usage or --leave-threads";
     else if (request->allocator != NULL && chosen)
         problem = "--allocator excludes --no-preload and --lib";

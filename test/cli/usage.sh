@@ -38,6 +38,20 @@ refused '--pid takes no command' verify --pid 1 -- touch "$work/ran"
 refused '--pid takes no command' verify --pid 1 --no-preload
 refused 'cannot write .*/no/such' verify --lib "$TEST_SO" --output "$work/no/such" -- touch "$work/ran"
 refused 'missing after --pid' verify --pid
+refused 'missing after --allocator' verify --allocator
+refused '--allocator excludes' verify --allocator libc --lib "$TEST_SO" -- touch "$work/ran"
+refused '--allocator excludes' verify --allocator libc --no-preload -- touch "$work/ran"
+refused 'cannot run .*/missing: No such file' verify --allocator libc -- "$work/missing"
+refused 'no command to run' verify --allocator libc
+for with in '--allocator libc' --usage --leave-threads; do
+    # shellcheck disable=SC2086
+    refused '--pid takes no command' verify $with --pid 1
+done
+refused '--sample-ms says how often --usage samples' verify --sample-ms 5 -- touch "$work/ran"
+for wrong in '' x -1 5x 60001 99999999999999999999; do
+    refused "--sample-ms takes a number of milliseconds up to 60000, not '$wrong'" \
+        verify --usage --sample-ms "$wrong" -- touch "$work/ran"
+done
 
 printf '#!/bin/sh\n' >"$work/plain"
 refused 'not executable' verify --lib "$TEST_SO" -- "$work/plain"
