@@ -97,8 +97,11 @@ def outputs(root):
         for suite in suites_of(summary) if has_charts else ():
             made[f"doc/charts/{name}-{suite}.svg"] = chart(record, summary, suite)
     made["doc/BENCHMARKS.md"] = "\n".join(chapters)
-    with open(os.path.join(root, "README.md"), encoding="utf-8") as file:
-        readme = file.read()
+    try:
+        with open(os.path.join(root, "README.md"), encoding="utf-8") as file:
+            readme = file.read()
+    except OSError as error:
+        raise UsageError(f"--publish needs the source tree: {root}/README.md: {error.strerror}") from error
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

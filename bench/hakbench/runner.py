@@ -6,6 +6,8 @@ Design.      Every timed run is started by `hakmem verify --allocator`, which lo
              malloc and free are bound to, which is all the proof there is under valgrind. What could tune an allocator
              or slip another one in is taken out of the environment; a variable of random length is put in, because
              where the stack begins changes the speed of a program, and every allocator should meet every place.
+             The threads of micro, which starts no process, are left alone: being looked at makes the start of one cost
+             three times as much. Of whole programs every thread is followed, since any may start a process.
 Invariants.  No sample without proof.
 Not here.    Order and number of runs (measure.py).
 """
@@ -75,7 +77,7 @@ class Runner:
     def run(self, row, allocator, work, latency=False):
         """The sample of one proved run."""
         words = [self.hakmem, "verify", "--allocator", allocator.path or "libc", "--usage", "--json", "--output",
-                 self.report, "--", *row.command(work, latency)]
+                 self.report, *(["--leave-threads"] if row.unit != "run" else []), "--", *row.command(work, latency)]
         if os.path.exists(self.report):
             os.unlink(self.report)
         status, out, err = self.start(row, allocator, words)
