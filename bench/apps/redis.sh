@@ -18,6 +18,7 @@ prepare() {
         for (i = 1; i <= 20000; i += 3)
             printf "DEL key:%d\n", i
     }' >commands
+    ldd /usr/bin/redis-server | awk '$1 == "libc.so.6" || $1 == "libstdc++.so.6" { print $3 }' >libc_own
 }
 
 cli() { redis-cli -s redis.sock "$@"; }
@@ -36,7 +37,7 @@ await_server() {
 run() {
     local own server
     if [ -z "${LD_PRELOAD:-}" ]; then
-        own=$(ldd /usr/bin/redis-server | awk '$1 == "libc.so.6" || $1 == "libstdc++.so.6" { print $3 }')
+        own=$(<libc_own)
         export LD_PRELOAD=${own//$'\n'/:}
     fi
     rm -f redis.sock

@@ -15,7 +15,7 @@ from .summary import SUBJECT, measured
 
 AA_SHARE = 0.05       # of the rows may differ
 LEVEL = 1.03          # what still counts as equally fast
-MIXED_TARGET = 0.85   # of the best of the four
+MIXED_SLOTS, MIXED_TARGET = 8192, 0.85  # of the best of the four
 THE_FOUR = ("libc", "mimalloc", "jemalloc", "tcmalloc")
 
 # name, (library of bench/variant or None, settings), what is changed, what the seed expected of the optimisation
@@ -127,9 +127,10 @@ def judge_seed(summary):
     verdicts = []
     for row in measured(summary):
         duels = {peer: duel for peer, duel in row["duels"].items() if peer in THE_FOUR}
-        if row["suite"] != "seed" or len(duels) < len(THE_FOUR):
+        mixed = row["workload"] == "mixed"
+        if row["suite"] != "seed" or len(duels) < len(THE_FOUR) or mixed and row["size"] != MIXED_SLOTS:
             continue
-        limit = MIXED_TARGET if row["workload"] == "mixed" else LEVEL
+        limit = MIXED_TARGET if mixed else LEVEL
         peer = max(duels, key=lambda name: duels[name]["median"])
         ratio = duels[peer]
         verdicts.append((f"{row['title']}: {ratio['median']:.3f} [{ratio['low']:.3f}, {ratio['high']:.3f}] of {peer}, "
