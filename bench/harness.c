@@ -186,7 +186,7 @@ static void list_workloads(void) {
     printf("]\n");
 }
 
-static int usage(const char *format, ...) {
+__attribute__((format(printf, 1, 2))) static int usage(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     fprintf(stderr, "micro: ");
