@@ -113,11 +113,20 @@ static void fork_and_wait(struct owned *owned, unsigned depth) {
     }
 }
 
+/* No fork before all threads run: one that is being born is in the allocator of its sanitizer, whose locks a child would
+ * inherit held. */
+static void await_births(void) {
+    atomic_fetch_add_explicit(&running, 1, memory_order_relaxed);
+    while (atomic_load_explicit(&running, memory_order_relaxed) < THREAD_COUNT + 1) {
+        sched_yield();
+    }
+}
+
 static void *keep_busy(void *argument) {
     uint64_t random = (uint64_t)(uintptr_t)argument;
     bool forks = random % THREAD_COUNT == 0;
     struct owned owned = {.random = random};
-    atomic_fetch_add_explicit(&running, 1, memory_order_relaxed);
+    await_births();
     for (unsigned round = 0; !atomic_load_explicit(&stop, memory_order_relaxed); round++) {
         size_t size = shadow_pick_size(&random) % ((size_t)1 << 20);
         struct block block = shadow_malloc(&shadow_hakmem, size, shadow_random(&random));
@@ -147,10 +156,7 @@ int main(void) {
             shadow_fail(FAULT_TEST, "no thread");
         }
     }
-    /* A thread that is being born is in the allocator of its sanitizer, which does not outlive a fork. */
-    while (atomic_load_explicit(&running, memory_order_relaxed) < THREAD_COUNT) {
-        sched_yield();
-    }
+    await_births();
     for (uint64_t i = 0; i < forks; i++) {
         own(&owned);
         fork_and_wait(&owned, i % 4 == 0 ? 2 : 0);
