@@ -148,8 +148,9 @@ struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *th
 static void for_each_lock(void (*visit)(struct lock *lock, void *context), void *context) {
     visit(&list.lock, context);
     for (uint32_t id = 1; id <= list.heap_count; id++) {
-        if (hak_heaps[id] != NULL)
-            visit(&hak_heaps[id]->lock, context);
+        struct heap *heap = load_acquire(&hak_heaps[id]);
+        if (heap != NULL)
+            visit(&heap->lock, context);
     }
     visit(hak_arena_lock(), context);
     visit(hak_meta_lock(), context);

@@ -113,8 +113,8 @@ static void fork_and_wait(struct owned *owned, unsigned depth) {
     }
 }
 
-/* No fork before all threads run: one that is being born is in the allocator of its sanitizer, whose locks a child would
- * inherit held. */
+/* No fork before all threads run: one that is being born is in the allocator of its sanitizer, whose locks a child
+ * would inherit held. */
 static void await_births(void) {
     atomic_fetch_add_explicit(&running, 1, memory_order_relaxed);
     while (atomic_load_explicit(&running, memory_order_relaxed) < THREAD_COUNT + 1) {
