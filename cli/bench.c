@@ -68,10 +68,7 @@ int verb_bench(int count, char **arguments) {
     char *program =
         first_readable(need_format("%s/../share/hakmem/bench/" PROGRAM, folder), need_copy(HAK_BENCH_DIR "/" PROGRAM));
     if (program == NULL) {
-        say("bench: there is no " PROGRAM " in %s/../share/hakmem/bench or " HAK_BENCH_DIR
-            ": install hakmem completely "
-            "('make install')",
-            folder);
+        say("bench: no " PROGRAM " in %s/../share/hakmem/bench or " HAK_BENCH_DIR ": run 'make install'", folder);
     } else if (tell_paths(folder, command)) {
         char **words = need((size_t)(count + 2) * sizeof *words);
         char python[] = "python3";

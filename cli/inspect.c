@@ -35,7 +35,7 @@ static bool environment_preloads(pid_t tid, const char *library) {
 }
 
 static char *why_absent(const struct target *target, const struct object_list *objects, const struct wanted *wanted) {
-    const char *library = wanted->library;
+    const char *library = wanted->preload;
     const struct object *program = program_of(objects);
     if (program != NULL && program->narrow)
         return need_copy("32-bit program");
@@ -74,7 +74,7 @@ static void find_server(const struct target *target, struct proof *proof, const 
         const struct object *object = &proof->objects.item[i];
         proof->server[i] = wanted->kind == WANT_HAKMEM ? proof->hakmem[i]
                            : wanted->kind == WANT_LIBC ? object->role == ROLE_LIBC
-                                                       : strcmp(object->path, wanted->library) == 0;
+                                                       : strcmp(object->path, wanted->preload) == 0;
         proof->loaded |= proof->server[i];
     }
     if (!proof->loaded)

@@ -122,7 +122,7 @@ void report_print_json(const struct report *report, FILE *out) {
     json_open(&json, NULL, '{');
     json_text(&json, "hakmem", VERSION_TEXT(HAK_VERSION_MAJOR, HAK_VERSION_MINOR, HAK_VERSION_PATCH));
     json_bool(&json, "proved", report->proved);
-    json_text(&json, "library", report->wanted->library);
+    json_text(&json, "library", report->wanted->preload);
     print_server(&json, report);
     if (report->command != NULL)
         print_command(&json, report);

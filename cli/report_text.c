@@ -184,7 +184,7 @@ static void print_sentences(const struct report *report, const char *kind, bool 
 
 static void print_head(const struct report *report, FILE *out) {
     fprintf(out, "hakmem verify\n  library  %s\n",
-            report->wanted->library != NULL ? report->wanted->library : "none preloaded");
+            report->wanted->preload != NULL ? report->wanted->preload : "none preloaded");
     if (report->server != NULL && report->server->kind != NULL)
         fprintf(out, "  served by %s (%s, build id %s)\n", report->server->path, report->server->kind,
                 report->server->build_id != NULL ? report->server->build_id : "unknown");

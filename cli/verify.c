@@ -173,7 +173,7 @@ static int verify_command(const struct request *request, char **arguments) {
     } else if (!bare) {
         library = preload_find(request->chosen);
     }
-    wanted.library = library;
+    wanted.preload = library;
     if (bare || (library != NULL && preload_set(library)))
         status = prove(request, &program, arguments, &wanted);
     free(library);

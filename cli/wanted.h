@@ -11,7 +11,7 @@ enum wanted_kind { WANT_HAKMEM, WANT_LIBC, WANT_LIBRARY };
 
 struct wanted {
     enum wanted_kind kind;
-    const char *library; // what is preloaded; NULL for nothing
+    const char *preload; // path of what is preloaded; NULL for nothing
     const char *name;    // in sentences
 };
 
