@@ -80,3 +80,11 @@ void hak_error_bad_size(enum hak_entry entry, const void *p, size_t size, size_t
     format_text(&f, " bytes");
     end_line(&f, NULL);
 }
+
+void hak_error_bad_block(const void *p) {
+    char line[256];
+    struct format f = format_into(line, sizeof line);
+    begin_line(&f, HAK_ENTRY_FREE, p, ERROR_NO_SIZE);
+    format_text(&f, "block already free, or not the start of one (noticed later)");
+    end_line(&f, NULL);
+}

@@ -19,6 +19,10 @@ SLOW void hak_error_bad_pointer(enum hak_entry entry, const void *p, size_t size
 /* The block at `p` has `bytes`, which is not what a request of `size` gets. */
 SLOW void hak_error_bad_size(enum hak_entry entry, const void *p, size_t size, size_t bytes);
 
+/* `p` was given to free, and is no block of its slab or was free already: seen when the thread's cache gives its blocks
+ * back. For hak_heap_on_bad_block. */
+SLOW void hak_error_bad_block(const void *p);
+
 /* The name of the call as programs write it. */
 const char *hak_entry_name(enum hak_entry entry);
 

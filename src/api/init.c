@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "api/background.h"
+#include "api/error.h"
 #include "api/options.h"
 #include "base/options.h"
 #include "segment/arena.h"
@@ -101,6 +102,7 @@ static void start(void) {
         hak_arena_init();
         hak_superslab_init();
         hak_thread_init();
+        hak_heap_on_bad_block = hak_error_bad_block;
         init.has_key = pthread_key_create(&init.key, thread_ends) == 0;
         store_release(&init.ready, true);
         mine = true;
@@ -111,12 +113,21 @@ static void start(void) {
         register_fork_handlers();
 }
 
+/* Slow paths that a thread has taken without a record. */
+HAK_TLS uint8_t visits;
+
+/* The process's first thread has a record at once; another one earns it. Most threads of large pools hardly allocate,
+ * and short-lived ones would pay more for a record than for a few blocks straight from a heap. */
+static bool deserves_record(void) {
+    if (load_acquire(&init.ready))
+        return ++visits > HAK_VISITS_MAX;
+    start();
+    return !thread_is_alive(hak_thread_self);
+}
+
 SLOW static struct thread *begin_thread(void) {
     int saved = errno;
-    if (!load_acquire(&init.ready))
-        start();
-    /* What start has registered may have allocated, and so begun this thread. */
-    if (!thread_is_alive(hak_thread_self) && hak_thread_begin() && init.has_key)
+    if (deserves_record() && hak_thread_begin() && init.has_key)
         (void)pthread_setspecific(init.key, &init);
     errno = saved;
     return thread_is_alive(hak_thread_self) ? hak_thread_self : NULL;

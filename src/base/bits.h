@@ -50,6 +50,12 @@ FAST uint64_t bits_run_starts(uint64_t set, unsigned count) {
     return set;
 }
 
+/* Length of the run of ones from bit `start` on. */
+FAST unsigned bits_run_length(uint64_t set, unsigned start) {
+    uint64_t zeros = ~(set >> start);
+    return zeros == 0 ? 64 : bits_lowest(zeros);
+}
+
 /* Length of the longest run of ones. */
 FAST unsigned bits_longest_run(uint64_t set) {
     unsigned length = 0;

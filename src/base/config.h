@@ -77,8 +77,13 @@
 #define HAK_HEAPS_MAX 1023
 #define HAK_HEAPS_MIN 8
 
-/* Thread cache, per class: bytes it may grow to (a default), blocks it starts with, mallocs between chores. */
+/* Slow paths of a thread before it gets a record and caches of its own. */
+#define HAK_VISITS_MAX 16
+
+/* Thread cache, per class: bytes it may grow to (a default), and blocks: more would no longer be in the processor's
+ * caches when they are given back; bytes it starts with, mallocs between chores. */
 #define HAK_CACHE_BYTES 65536
+#define HAK_CACHE_BLOCKS 512
 #define HAK_CACHE_START_BYTES 1024
 #define HAK_CHORES_INTERVAL 512
 

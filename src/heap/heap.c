@@ -7,6 +7,8 @@
 #include "heap/slab.h"
 #include "segment/meta.h"
 
+void (*hak_heap_on_bad_block)(const void *p);
+
 struct heap *hak_heap_new(uint32_t id) {
     struct heap *heap = hak_meta_alloc(sizeof *heap);
     if (heap == NULL)
@@ -20,37 +22,65 @@ struct heap *hak_heap_new(uint32_t id) {
 
 /* The lock is held in all of the following. */
 
-static void put_block(struct heap *heap, struct block *block) {
-    struct slab *slab = hak_slab_of(block);
-    hak_assert(slab->kind == RUN_SLAB && slab->entry >> ENTRY_HEAP_SHIFT == heap->id);
-    if (!slab_has_room(slab))
-        list_push_front(&heap->with_room[slab_class(slab)], &slab->link);
-    hak_slab_put(slab, block);
-    if (slab->used == 0) {
-        list_remove(&slab->link);
-        hak_superslab_give(slab, hak_slab_touched(slab));
+/* Takes one block back and says in which slab, NULL if that has become empty and is gone. `near` is the answer for the
+ * block before: blocks that were made together are often freed together. */
+static struct slab *put_block(struct heap *heap, struct slab *near, const void *block) {
+    struct slab *slab = near != NULL && slab_covers(near, block) ? near : hak_slab_of(block);
+    bool listed = slab_has_room(slab);
+    if (unlikely(slab->entry >> ENTRY_HEAP_SHIFT != heap->id) || unlikely(!slab_put(slab, block))) {
+        heap->bad_block = block;
+        return near;
     }
+    if (!listed)
+        list_push_front(&heap->with_room[slab_class(slab)], &slab->link);
+    if (!slab_is_empty(slab))
+        return slab;
+    list_remove(&slab->link);
+    hak_superslab_give(slab, hak_slab_touched(slab));
+    return NULL;
 }
 
-static void put_chain(struct heap *heap, struct block *chain) {
-    while (chain != NULL) {
-        struct block *next = chain->next;
-        put_block(heap, chain);
-        chain = next;
+/* The first `count` blocks of a chain; what is left of it. */
+static struct block *put_first(struct heap *heap, struct block *chain, unsigned count) {
+    struct slab *slab = NULL;
+    while (count-- > 0) {
+        struct block *block = chain;
+        chain = block->next;
+        slab = put_block(heap, slab, block);
     }
+    return chain;
+}
+
+static void put_all(struct heap *heap, struct block *const *blocks, unsigned count) {
+    struct slab *slab = NULL;
+    for (unsigned i = 0; i < count; i++)
+        slab = put_block(heap, slab, blocks[i]);
 }
 
 static void drain_pending(struct heap *heap) {
-    if (load_relaxed(&heap->pending) != NULL)
-        put_chain(heap, exchange_acquire(&heap->pending, NULL));
+    if (load_relaxed(&heap->pending) == NULL)
+        return;
+    struct slab *slab = NULL;
+    for (struct block *next, *block = exchange_acquire(&heap->pending, NULL); block != NULL; block = next) {
+        next = block->next;
+        slab = put_block(heap, slab, block);
+    }
+}
+
+static void release(struct heap *heap) {
+    const void *bad = heap->bad_block;
+    heap->bad_block = NULL;
+    lock_release(&heap->lock);
+    if (unlikely(bad != NULL))
+        hak_heap_on_bad_block(bad);
 }
 
 /* Whoever lets go of the lock looks once more for what was pushed while it was held. */
 static void unlock(struct heap *heap) {
-    lock_release(&heap->lock);
+    release(heap);
     while (load_seq_cst(&heap->pending) != NULL && lock_try(&heap->lock)) {
         drain_pending(heap);
-        lock_release(&heap->lock);
+        release(heap);
     }
 }
 
@@ -87,23 +117,26 @@ unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, st
     return got;
 }
 
-void hak_heap_return(struct heap *heap, struct block *chain) {
+struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned count) {
     lock_acquire(&heap->lock);
-    put_chain(heap, chain);
+    struct block *rest = put_first(heap, chain, count);
     drain_pending(heap);
     unlock(heap);
+    return rest;
 }
 
-void hak_heap_return_remote(struct heap *heap, struct block *chain, struct block *last) {
+void hak_heap_return_remote(struct heap *heap, struct block *const *blocks, unsigned count) {
     if (lock_try(&heap->lock)) {
-        put_chain(heap, chain);
+        put_all(heap, blocks, count);
         unlock(heap);
         return;
     }
+    for (unsigned i = 1; i < count; i++)
+        blocks[i - 1]->next = blocks[i];
     struct block *top = load_relaxed(&heap->pending);
     do
-        last->next = top;
-    while (!cas_seq_cst(&heap->pending, &top, chain));
+        blocks[count - 1]->next = top;
+    while (!cas_seq_cst(&heap->pending, &top, blocks[0]));
     /* The holder may have looked just before. */
     if (lock_try(&heap->lock)) {
         drain_pending(heap);

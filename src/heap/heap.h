@@ -30,7 +30,11 @@ struct heap {
     uint32_t threads;                       /* that use this heap (lock of the thread list) */
     struct link with_room[HAK_CLASS_COUNT]; /* slabs that can give a block */
     struct block *pending;                  /* atomic: pushed seq_cst by anyone, taken whole by the lock's holder */
+    const void *bad_block;                  /* came back under the lock and was no block, or free already */
 };
+
+/* Told of such a block when the lock is free again; set before the first heap is made. */
+extern void (*hak_heap_on_bad_block)(const void *p);
 
 /* A heap from metadata memory, or NULL. */
 struct heap *hak_heap_new(uint32_t id);
@@ -38,11 +42,12 @@ struct heap *hak_heap_new(uint32_t id);
 /* Takes 1..want blocks of a class as a NULL-terminated chain and says how many; 0 if memory is out. */
 unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) NODISCARD;
 
-/* Returns a chain of blocks of this heap, of any classes; waits for the lock. */
-void hak_heap_return(struct heap *heap, struct block *chain);
+/* Returns the first `count` blocks of a chain of this heap, of any classes, and says what is left of it; waits for the
+ * lock. */
+struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned count) NODISCARD;
 
-/* The same without waiting: `last` is the chain's last block. */
-void hak_heap_return_remote(struct heap *heap, struct block *chain, struct block *last);
+/* Returns 1 or more blocks of this heap, of any classes, without waiting. */
+void hak_heap_return_remote(struct heap *heap, struct block *const *blocks, unsigned count);
 
 /* Empties the pending stack, waiting for the lock. */
 void hak_heap_collect(struct heap *heap);

@@ -51,9 +51,13 @@ static void set_reach(struct superslab *first, unsigned units, size_t bytes, uin
 static void clear_dirty(char *base, size_t bytes, const uint64_t *dirty) {
     for (unsigned i = 0; i < units_for(bytes); i++) {
         uint64_t left = dirty[i] & granules_of_unit(bytes, i);
-        for (; left != 0; left &= left - 1) {
-            size_t offset = i * HAK_SUPERSLAB_SIZE + bits_lowest(left) * HAK_GRANULE_SIZE;
-            memset(base + offset, 0, bytes - offset < HAK_GRANULE_SIZE ? bytes - offset : HAK_GRANULE_SIZE);
+        while (left != 0) {
+            unsigned from = bits_lowest(left);
+            unsigned count = bits_run_length(left, from);
+            size_t offset = i * HAK_SUPERSLAB_SIZE + from * HAK_GRANULE_SIZE;
+            size_t length = count * HAK_GRANULE_SIZE;
+            hak_large_clear(base + offset, length < bytes - offset ? length : bytes - offset);
+            left &= ~bits_range(from, count);
         }
     }
 }

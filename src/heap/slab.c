@@ -5,73 +5,69 @@
 
 #include "heap/heap.h"
 
+static unsigned words_of(const struct slab *slab) {
+    return (slab->capacity + 63u) / 64;
+}
+
 bool hak_slab_is_valid(const struct slab *slab) {
-    return slab->used + slab->free_count == slab->carved && slab->carved <= slab->capacity &&
-           (slab->free_list == NULL) == (slab->free_count == 0);
+    unsigned count = 0, below = 0;
+    for (unsigned i = 0; i < words_of(slab); i++) {
+        unsigned first = i * 64, bits = (unsigned)__builtin_popcountll(slab->free_blocks[i]);
+        count += bits;
+        below += i < slab->lowest_word ? bits : 0;
+        unsigned unreached = first + 64 <= slab->reached ? 0 : slab->reached <= first ? 64 : first + 64 - slab->reached;
+        unsigned unused = first + 64 <= slab->capacity ? 0 : first + 64 - slab->capacity;
+        uint64_t fresh = unreached > unused ? bits_range(64 - unreached, unreached - unused) : 0;
+        if ((slab->free_blocks[i] & fresh) != fresh)
+            return false;
+    }
+    return count == slab->free_count && count <= slab->capacity && below == 0;
 }
 
 void hak_slab_init(struct slab *slab) {
-    slab->free_list = NULL;
-    slab->free_count = 0;
-    slab->used = 0;
-    slab->carved = 0;
-    slab->capacity = hak_size_class[slab_class(slab)].capacity;
+    const struct size_class *size_class = &hak_size_class[slab_class(slab)];
+    slab->capacity = size_class->capacity;
+    slab->reciprocal = (((uint64_t)1 << SLAB_RECIPROCAL_SHIFT) + size_class->size - 1) / size_class->size;
+    slab->free_count = slab->capacity;
+    slab->reached = 0;
+    slab->lowest_word = 0;
+    slab->free_blocks = slab->capacity <= 64 ? &slab->own_bits : hak_superslab_bits(slab);
+    for (unsigned i = 0; i < words_of(slab); i++)
+        slab->free_blocks[i] = ~(uint64_t)0;
+    if (slab->capacity % 64 != 0)
+        slab->free_blocks[slab->capacity / 64] = bits_range(0, slab->capacity % 64);
     list_init(&slab->link);
-}
-
-/* A list that fits is taken whole, and only walked if it has to be joined to another. */
-static unsigned take_free(struct slab *slab, unsigned want, struct block **chain) {
-    struct block *first = slab->free_list;
-    unsigned count = slab->free_count;
-    if (count > want || *chain != NULL) {
-        struct block *last = first;
-        if (count > want)
-            count = want;
-        for (unsigned i = 1; i < count; i++)
-            last = last->next;
-        slab->free_list = last->next;
-        last->next = *chain;
-    } else {
-        slab->free_list = NULL;
-    }
-    *chain = first;
-    slab->free_count -= (uint16_t)count;
-    return count;
-}
-
-static unsigned carve(struct slab *slab, unsigned want, struct block **chain) {
-    size_t size = size_class_bytes(slab_class(slab));
-    unsigned left = slab->capacity - slab->carved;
-    unsigned count = want < left ? want : left;
-    char *at = (char *)slab->base + slab->carved * size;
-    struct block *first = (struct block *)(void *)at;
-    for (unsigned i = 1; i < count; i++, at += size)
-        ((struct block *)(void *)at)->next = (struct block *)(void *)(at + size);
-    ((struct block *)(void *)at)->next = *chain;
-    *chain = first;
-    slab->carved += (uint16_t)count;
-    return count;
 }
 
 unsigned hak_slab_take(struct slab *slab, unsigned want, struct block **chain) {
     hak_assert_slow(hak_slab_is_valid(slab) && slab_has_room(slab) && want > 0);
-    unsigned count = slab->free_count != 0 ? take_free(slab, want, chain) : carve(slab, want, chain);
-    slab->used += (uint16_t)count;
+    size_t size = size_class_bytes(slab_class(slab));
+    unsigned count = want < slab->free_count ? want : slab->free_count;
+    unsigned word = slab->lowest_word, index = 0;
+    struct block *rest = *chain;
+    uint64_t bits = slab->free_blocks[word];
+    for (unsigned i = 0; i < count; i++) {
+        while (bits == 0) {
+            slab->free_blocks[word] = 0;
+            bits = slab->free_blocks[++word];
+        }
+        index = word * 64 + bits_lowest(bits);
+        bits &= bits - 1;
+        struct block *block = (struct block *)(slab->base + index * size);
+        *chain = block;
+        chain = &block->next;
+    }
+    *chain = rest;
+    slab->free_blocks[word] = bits;
+    slab->lowest_word = (uint8_t)word;
+    slab->free_count -= (uint16_t)count;
+    if (index >= slab->reached)
+        slab->reached = (uint16_t)(index + 1);
     hak_assert_slow(hak_slab_is_valid(slab));
     return count;
 }
 
-void hak_slab_put(struct slab *slab, struct block *block) {
-    hak_assert(slab->used > 0);
-    hak_assert_slow(((uintptr_t)block - slab->base) % size_class_bytes(slab_class(slab)) == 0);
-    block->next = slab->free_list;
-    slab->free_list = block;
-    slab->free_count++;
-    slab->used--;
-    hak_assert_slow(hak_slab_is_valid(slab));
-}
-
 unsigned hak_slab_touched(const struct slab *slab) {
-    size_t bytes = slab->carved * size_class_bytes(slab_class(slab));
+    size_t bytes = slab->reached * size_class_bytes(slab_class(slab));
     return (unsigned)((bytes + HAK_GRANULE_SIZE - 1) >> HAK_GRANULE_SHIFT);
 }

@@ -1,10 +1,12 @@
 /* heap/slab.h
  * Purpose.     One slab: equal blocks in a run of granules.
- * Design.      Returned blocks are linked through their first word; the rest is carved in address order when first
- *              needed, so that memory nobody asked for stays untouched. The descriptor (struct slab) is out of line.
- *              Rejected: bitmap per slab and per-slab atomic list (doc/DESIGN.md).
- * Invariants.  used + free_count == carved <= capacity                                         [hak_slab_is_valid]
- *              `used` counts blocks in thread caches and outboxes too.
+ * Design.      Which blocks are free is a bit set beside the descriptor, away from user data. So giving a block back
+ *              touches nothing but bits, whoever holds its cache line; and blocks are handed out in address order, the
+ *              lowest first, whatever order they came back in: what is made together lies together, and the top of a
+ *              slab stays untouched as long as there is room below.
+ *              Rejected: a list through the free blocks (doc/decisions/008).
+ * Invariants.  free_count == bits set in free_blocks; all of [reached, capacity) are set          [hak_slab_is_valid]
+ *              Blocks in thread caches and outboxes are not free.
  * Concurrency. Every function needs the owning heap's lock.
  * Not here.    Which slab is next (heap.c). Where slabs come from (segment/superslab.h).
  */
@@ -17,6 +19,10 @@
 #include "segment/page_map.h"
 #include "segment/superslab.h"
 
+/* Division by multiplication: for offsets in a slab the quotient is exact, and the fraction is below the reciprocal iff
+ * nothing is left over. (D. Lemire, O. Kaser, N. Kurz, "Faster remainder by direct computation", 2019.) */
+#define SLAB_RECIPROCAL_SHIFT 44
+
 struct block;
 
 static inline unsigned slab_class(const struct slab *slab) {
@@ -28,7 +34,16 @@ static inline uint32_t slab_entry(uint32_t heap_id, unsigned size_class) {
 }
 
 static inline bool slab_has_room(const struct slab *slab) {
-    return slab->free_count != 0 || slab->carved != slab->capacity;
+    return slab->free_count != 0;
+}
+
+static inline bool slab_is_empty(const struct slab *slab) {
+    return slab->free_count == slab->capacity;
+}
+
+/* True if the address lies in the slab's run. */
+static inline bool slab_covers(const struct slab *slab, const void *p) {
+    return (uintptr_t)p - slab->base < slab->granules * HAK_GRANULE_SIZE;
 }
 
 bool hak_slab_is_valid(const struct slab *slab);
@@ -36,11 +51,25 @@ bool hak_slab_is_valid(const struct slab *slab);
 /* Makes a fresh run a slab without blocks out. */
 void hak_slab_init(struct slab *slab);
 
-/* Takes 1..want blocks, all from the free list or all carved, and puts them in front of *chain. The slab has room. */
+/* Takes 1..want blocks, the lowest ones, and puts them in front of *chain in address order. The slab has room. */
 unsigned hak_slab_take(struct slab *slab, unsigned want, struct block **chain);
 
-/* Takes one block back. */
-void hak_slab_put(struct slab *slab, struct block *block);
+/* Takes one block back. False, with nothing changed, if that is no block or a free one. */
+FAST bool slab_put(struct slab *slab, const void *block) {
+    uint64_t quotient = ((uintptr_t)block - slab->base) * slab->reciprocal;
+    unsigned index = (unsigned)(quotient >> SLAB_RECIPROCAL_SHIFT);
+    uint64_t fraction = quotient % ((uint64_t)1 << SLAB_RECIPROCAL_SHIFT);
+    uint64_t *word = &slab->free_blocks[index / 64];
+    uint64_t bit = (uint64_t)1 << index % 64;
+    if (unlikely((*word & bit) != 0) || unlikely(fraction >= slab->reciprocal))
+        return false;
+    *word |= bit;
+    slab->free_count++;
+    if (index / 64 < slab->lowest_word)
+        slab->lowest_word = (uint8_t)(index / 64);
+    hak_assert_slow(hak_slab_is_valid(slab));
+    return true;
+}
 
 /* Granules from the first that may hold data. */
 unsigned hak_slab_touched(const struct slab *slab);

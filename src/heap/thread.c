@@ -32,7 +32,7 @@ HAK_TLS_DEFINE bool hak_thread_ended;
 
 static int32_t capacity_for(unsigned size_class, size_t bytes) {
     size_t blocks = bytes / size_class_bytes(size_class);
-    return blocks < 4 ? 4 : blocks > 4096 ? 4096 : (int32_t)blocks;
+    return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : (int32_t)blocks;
 }
 
 static void cache_reset(struct thread *thread) {
@@ -123,26 +123,22 @@ void *hak_thread_take(struct thread *thread, unsigned size_class) {
     return block;
 }
 
-/* Cuts the slot's list behind its `keep` most recent blocks and returns the rest to the heap. */
+/* Returns all blocks of a slot's list but `keep` to the heap: the most recent ones, which have been touched last. The
+ * list is empty meanwhile: a fork at any moment must not return a block twice. */
 static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
-    int32_t length = flow->capacity - owner_load(&slot->room);
-    if (length <= keep)
+    int32_t count = flow->capacity - owner_load(&slot->room) - keep;
+    if (count <= 0)
         return;
     struct block *chain = owner_load(&slot->head);
-    if (keep == 0) {
-        owner_store(&slot->head, NULL);
-    } else {
-        struct block *last = chain;
-        for (int32_t i = 1; i < keep; i++)
-            last = last->next;
-        chain = last->next;
-        last->next = NULL;
-    }
-    owner_add(&slot->room, length - keep);
-    owner_add(&flow->returned, (uint64_t)(length - keep));
-    hak_heap_return(thread->heap, chain);
+    owner_store(&slot->head, NULL);
+    fork_fence();
+    chain = hak_heap_return(thread->heap, chain, (unsigned)count);
+    owner_add(&slot->room, count);
+    owner_add(&flow->returned, (uint64_t)count);
+    /* A block that was freed twice makes a ring of the list. */
+    owner_store(&slot->head, (void *)(keep == 0 ? NULL : chain));
 }
 
 void hak_thread_put(struct thread *thread, unsigned size_class, void *block) {
@@ -177,11 +173,10 @@ void *hak_thread_take_direct(unsigned size_class) {
 }
 
 void hak_thread_put_direct(uint32_t entry, void *block) {
-    struct block *chain = block;
-    chain->next = NULL;
+    struct block *blocks[] = {block};
     hak_tally_add(&hak_view.finished.cached_frees, 1);
     hak_tally_add(&hak_view.finished_class[(entry & ENTRY_SLOT_MASK) / SLOT_BYTES].frees, 1);
-    hak_heap_return_remote(hak_heaps[entry >> ENTRY_HEAP_SHIFT], chain, chain);
+    hak_heap_return_remote(hak_heaps[entry >> ENTRY_HEAP_SHIFT], blocks, 1);
 }
 
 /* Empties the caches of a record that no thread is using, or of the caller's. */

@@ -1,9 +1,9 @@
 /* heap/thread.h
  * Purpose.     A thread's allocator state: birth, its caches' dealings with the heap, end.
- * Design.      Thread-local storage is one pointer (and two words that only slow paths read). Before a thread's first
- *              slow path and after its end it leads to a read-only record without blocks, whose tag matches nothing,
- *              so the fast paths need no test for either.
- *              After the end, calls go straight to a heap, one block at a time.
+ * Design.      Thread-local storage is one pointer (and a few words that only slow paths read). Before a thread has
+ *              earned its record and after its end it leads to a read-only record without blocks, whose tag matches
+ *              nothing, so the fast paths need no test for either.
+ *              Without a record, calls go straight to a heap, one block at a time.
  *              Records are never unmapped: tools read them (hakmem_stats.h), and a new thread reuses the finished ones.
  * Concurrency. A record belongs to its thread; the list of records, finished sums and heap choice to the lock of the
  *              thread list.

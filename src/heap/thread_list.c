@@ -109,10 +109,11 @@ void hak_thread_list_remove(struct thread *thread) {
 }
 
 struct heap *hak_thread_list_any_heap(void) {
-    struct heap *heap = load_acquire(&hak_heaps[1]);
+    uint32_t id = 1 + hak_lock_self() % list.heap_count;
+    struct heap *heap = load_acquire(&hak_heaps[id]);
     if (heap == NULL) {
         lock_acquire(&list.lock);
-        heap = heap_with_id(1);
+        heap = heap_with_id(id);
         lock_release(&list.lock);
     }
     return heap;

@@ -7,7 +7,7 @@
 #include "os/os.h"
 #include "segment/view.h"
 
-#define META_CHUNK_BYTES ((size_t)1 << 20)
+#define META_CHUNK_BYTES ((size_t)4 << 20)
 
 static struct {
     struct lock lock;

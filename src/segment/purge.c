@@ -24,8 +24,7 @@ static struct superslab *oldest(void) {
 
 /* The bit run of ones in `set` that holds the bit `at`. */
 static uint64_t run_around(uint64_t set, unsigned at) {
-    uint64_t above = ~(set >> at);
-    unsigned up = above == 0 ? 64 : bits_lowest(above);
+    unsigned up = bits_run_length(set, at);
     uint64_t below = ~(set << (63 - at));
     unsigned down = below == 0 ? 64 : 63 - bits_log2(below);
     return bits_range(at + 1 - down, up + down - 1);

@@ -9,6 +9,9 @@
 #include "segment/purge.h"
 #include "segment/view.h"
 
+/* Behind the descriptors of a superslab stand so many bits for each of its granules: one for each block that fits. */
+#define GRANULE_BITS (HAK_GRANULE_SIZE / HAK_ALIGNMENT)
+
 /* Superslabs with room by their longest free run; bit i of `present` is set iff by_run[i] is not empty. A whole
  * superslab (64) never waits here: it goes back to the arena. */
 static struct {
@@ -49,7 +52,7 @@ static struct superslab *superslab_new(enum pool pool) {
     if (superslab == NULL)
         return NULL;
     if (superslab->slabs == NULL) {
-        struct slab *slabs = hak_meta_alloc(HAK_GRANULES * sizeof *slabs);
+        struct slab *slabs = hak_meta_alloc(HAK_GRANULES * (sizeof *slabs + GRANULE_BITS / 8));
         if (slabs == NULL) {
             hak_arena_give(superslab, 1);
             return NULL;
@@ -155,6 +158,11 @@ void hak_superslab_give(struct slab *run, unsigned touched) {
     hak_superslab_give_locked(hak_superslab_of((void *)run->base), run, touched);
     lock_release(hak_arena_lock());
     hak_purge_excess();
+}
+
+uint64_t *hak_superslab_bits(const struct slab *run) {
+    const struct slab *slabs = run - run->first;
+    return (uint64_t *)(uintptr_t)(slabs + HAK_GRANULES) + run->first * (GRANULE_BITS / 64);
 }
 
 struct slab *hak_slab_of(const void *p) {

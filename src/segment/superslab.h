@@ -3,7 +3,7 @@
  * Design.      A superslab's free granules are one 64-bit word; superslabs with room are listed by their longest free
  *              run, so that taking and giving are O(1). Slabs and Large blocks come from different pools: a slab lives
  *              long and would cut the space of Large blocks to pieces. Dirty granules are handed out before clean ones.
- * Invariants.  slab: used + free_count == carved <= capacity                                     [hak_slab_is_valid]
+ * Invariants.  slab: free_count == bits set in free_blocks; all of [reached, capacity) are set  [hak_slab_is_valid]
  *              superslab: longest == bits_longest_run(free), in the list of that length iff != 0
  * Concurrency. Functions take the arena lock. A run's descriptor belongs to whoever took it: `kind`, `granules`,
  *              `first`, `base` are const until the run is given back; the rest is the user's own.
@@ -28,23 +28,25 @@ enum run_kind {
     RUN_LARGE,
 };
 
-struct block;
-
 /* Descriptor of the run that starts at one granule; one cache line, away from user data. */
 struct slab {
-    struct block *free_list; /* heap lock: returned blocks */
-    struct link link;        /* heap lock: the heap's list of its class, iff the slab has room */
-    uintptr_t base;          /* address of the granule */
-    size_t large_bytes;      /* RUN_LARGE: usable bytes (arena lock) */
-    uint32_t entry;          /* RUN_SLAB: what the page map holds for it */
-    uint16_t free_count;     /* heap lock: length of free_list */
-    uint16_t used;           /* heap lock: blocks handed out, those in thread caches and outboxes included */
-    uint16_t carved;         /* heap lock: blocks [carved, capacity) were never handed out */
-    uint16_t capacity;       /* of the class */
-    uint8_t kind;            /* enum run_kind */
-    uint8_t granules;        /* of the run */
-    uint8_t first;           /* index of the run's first granule */
-    bool stale;              /* some of the run held data already when it was taken */
+    uint64_t *free_blocks; /* heap lock: a bit per block, set iff it is free */
+    struct link link;      /* heap lock: the heap's list of its class, iff the slab has room */
+    uintptr_t base;        /* address of the granule */
+    union {
+        size_t large_bytes; /* RUN_LARGE: usable bytes (arena lock) */
+        uint64_t own_bits;  /* RUN_SLAB: where free_blocks points to, if 64 bits are enough */
+    };
+    uint64_t reciprocal; /* of the block size: 2^SLAB_RECIPROCAL_SHIFT / size, rounded up */
+    uint32_t entry;      /* RUN_SLAB: what the page map holds for it */
+    uint16_t capacity;   /* of the class */
+    uint16_t free_count; /* heap lock: bits set in free_blocks */
+    uint16_t reached;    /* heap lock: blocks [reached, capacity) were never handed out */
+    uint8_t lowest_word; /* heap lock: no bit is set in the words of free_blocks below this one */
+    uint8_t kind;        /* enum run_kind */
+    uint8_t granules;    /* of the run */
+    uint8_t first;       /* index of the run's first granule */
+    bool stale;          /* some of the run held data already when it was taken */
 };
 _Static_assert(sizeof(struct slab) <= HAK_CACHE_LINE, "a descriptor is one cache line");
 
@@ -54,6 +56,9 @@ void hak_superslab_init(void);
  * known to be zero. NULL if memory is out. */
 struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind kind, uint32_t entry,
                                 bool *zero) NODISCARD;
+
+/* Room for a bit for each 16 bytes of the run's first granule, contents left to the caller. */
+uint64_t *hak_superslab_bits(const struct slab *run);
 
 /* Gives the run back; its user has written to its first `touched` granules at most. */
 void hak_superslab_give(struct slab *run, unsigned touched);

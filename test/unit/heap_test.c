@@ -26,11 +26,18 @@ static unsigned chain_length(const struct block *chain) {
     return length;
 }
 
-static struct block *chain_last(struct block *chain) {
-    while (chain->next != NULL) {
-        chain = chain->next;
+static void give_back(struct heap *heap, struct block *chain) {
+    assert_null(hak_heap_return(heap, chain, chain_length(chain)));
+}
+
+/* The same without waiting. */
+static void give_back_remote(struct heap *heap, struct block *chain) {
+    struct block *blocks[HAK_BATCH_MAX];
+    unsigned count = 0;
+    for (; chain != NULL; chain = chain->next) {
+        blocks[count++] = chain;
     }
-    return chain;
+    hak_heap_return_remote(heap, blocks, count);
 }
 
 /* Every heap has all its blocks, so nothing is in use. */
@@ -57,7 +64,7 @@ static void takes_and_returns_of_every_class(void **state) {
             assert_int_equal(page_map_flat_get(block), slab_entry(1, c));
             assert_int_equal(slab_class(hak_slab_of(block)), c);
         }
-        hak_heap_return(heaps[1], chain);
+        give_back(heaps[1], chain);
         check_all_is_back();
     }
 }
@@ -75,10 +82,10 @@ static void a_slab_is_listed_iff_it_has_room(void **state) {
     assert_ptr_equal(hak_slab_of(last), hak_slab_of(chain));
     assert_true(list_is_empty(&heaps[2]->with_room[c]));
     chain->next = NULL;
-    hak_heap_return(heaps[2], chain);
+    give_back(heaps[2], chain);
     assert_ptr_equal(heaps[2]->with_room[c].next, &hak_slab_of(last)->link);
-    hak_heap_return(heaps[2], rest);
-    hak_heap_return(heaps[2], last);
+    give_back(heaps[2], rest);
+    give_back(heaps[2], last);
     check_all_is_back();
 }
 
@@ -91,8 +98,8 @@ static void blocks_wait_while_the_lock_is_taken(void **state) {
     assert_int_equal(hak_heap_take(heaps[1], c, 8, &first), 8);
     assert_int_equal(hak_heap_take(heaps[1], c, 5, &second), 5);
     lock_acquire(&heaps[1]->lock);
-    hak_heap_return_remote(heaps[1], first, chain_last(first));
-    hak_heap_return_remote(heaps[1], second, chain_last(second));
+    give_back_remote(heaps[1], first);
+    give_back_remote(heaps[1], second);
     assert_int_equal(chain_length(heaps[1]->pending), 13);
     lock_release(&heaps[1]->lock);
     hak_heap_collect(heaps[1]);
@@ -100,9 +107,9 @@ static void blocks_wait_while_the_lock_is_taken(void **state) {
     assert_int_equal(hak_heap_take(heaps[1], c, 8, &first), 8);
     assert_int_equal(hak_heap_take(heaps[1], c, 8, &second), 8);
     lock_acquire(&heaps[1]->lock);
-    hak_heap_return_remote(heaps[1], first, chain_last(first));
+    give_back_remote(heaps[1], first);
     lock_release(&heaps[1]->lock);
-    hak_heap_return(heaps[1], second);
+    give_back(heaps[1], second);
     check_all_is_back();
 }
 
@@ -118,7 +125,7 @@ static void without_memory_there_are_no_blocks(void **state) {
     assert_null(chain);
     check_all_is_back();
     assert_true(hak_heap_take(heaps[1], 7, 30, &chain) > 0);
-    hak_heap_return(heaps[1], chain);
+    give_back(heaps[1], chain);
 }
 
 static void tiny_slabs_may_come_from_the_space_of_large_blocks(void **state) {
@@ -131,8 +138,8 @@ static void tiny_slabs_may_come_from_the_space_of_large_blocks(void **state) {
     assert_int_equal(hak_superslab_of(tiny)->pool, POOL_LARGE);
     assert_int_equal(hak_superslab_of(mid)->pool, POOL_SLABS);
     hak_options.tiny_use_superslab = 1;
-    hak_heap_return(heaps[1], tiny);
-    hak_heap_return(heaps[1], mid);
+    give_back(heaps[1], tiny);
+    give_back(heaps[1], mid);
     check_all_is_back();
 }
 
@@ -161,7 +168,7 @@ static void an_outbox_sends_each_block_home(void **state) {
     }
     hak_outbox_flush(&outbox, heaps);
     for (unsigned i = 1; i <= HEAPS; i++) {
-        hak_heap_return(heaps[i], chain[i]);
+        give_back(heaps[i], chain[i]);
     }
     assert_int_equal(count, HEAPS * HAK_OUTBOX_BLOCKS);
     check_all_is_back();
@@ -169,6 +176,39 @@ static void an_outbox_sends_each_block_home(void **state) {
         assert_false(outbox_add(&outbox, NULL, 1, 20000));
     }
     assert_true(outbox_add(&outbox, NULL, 1, 20000));
+}
+
+static const void *bad_block;
+
+static void note_bad_block(const void *p) {
+    assert_null(bad_block);
+    bad_block = p;
+}
+
+static void expect_bad(const void *p) {
+    assert_ptr_equal(bad_block, p);
+    bad_block = NULL;
+}
+
+/* A block that comes back twice, in the middle of others, to the wrong heap or after its slab is gone is told of, and
+ * the others are taken. */
+static void bad_blocks_are_told_of(void **state) {
+    struct block *chain;
+    (void)state;
+    assert_int_equal(hak_heap_take(heaps[1], 4, 3, &chain), 3);
+    struct block *a = chain, *b = a->next, *c = b->next;
+    struct block *twice[] = {a, b, a};
+    hak_heap_return_remote(heaps[1], twice, 3);
+    expect_bad(a);
+    struct block *inside[] = {(struct block *)(void *)((char *)c + 16)};
+    hak_heap_return_remote(heaps[1], inside, 1);
+    expect_bad(inside[0]);
+    hak_heap_return_remote(heaps[2], &c, 1);
+    expect_bad(c);
+    struct block *last[] = {c, c};
+    hak_heap_return_remote(heaps[1], last, 2);
+    expect_bad(c);
+    check_all_is_back();
 }
 
 static void *work(void *argument) {
@@ -205,8 +245,7 @@ static void *work(void *argument) {
         }
     }
     for (unsigned i = 0; i < count; i++) {
-        held[i]->next = NULL;
-        hak_heap_return_remote(heaps[page_map_flat_get(held[i]) >> ENTRY_HEAP_SHIFT], held[i], held[i]);
+        hak_heap_return_remote(heaps[page_map_flat_get(held[i]) >> ENTRY_HEAP_SHIFT], &held[i], 1);
     }
     hak_outbox_flush(&outbox, heaps);
     return NULL;
@@ -229,6 +268,7 @@ static int start(void **state) {
     hak_page_map_init();
     hak_arena_init();
     hak_superslab_init();
+    hak_heap_on_bad_block = note_bad_block;
     for (uint32_t i = 1; i <= HEAPS; i++) {
         heaps[i] = hak_heap_new(i);
         if (heaps[i] == NULL || heaps[i]->id != i) {
@@ -246,6 +286,7 @@ int main(void) {
         cmocka_unit_test(without_memory_there_are_no_blocks),
         cmocka_unit_test(tiny_slabs_may_come_from_the_space_of_large_blocks),
         cmocka_unit_test(an_outbox_sends_each_block_home),
+        cmocka_unit_test(bad_blocks_are_told_of),
         cmocka_unit_test(under_contention_counts_add_up),
     };
     return cmocka_run_group_tests(tests, start, NULL);

@@ -77,7 +77,7 @@ static void touch(void *p) {
 
 static void chunks_stand_between_inaccessible_pages(void **state) {
     static struct child child;
-    size_t bytes = (size_t)2 << 20; /* more than a chunk: gets one of its own */
+    size_t bytes = (size_t)6 << 20; /* more than a chunk: gets one of its own */
     char *start = hak_meta_alloc(bytes);
     (void)state;
     assert_non_null(start);
@@ -95,11 +95,11 @@ static void what_cannot_be_had_is_not_counted(void **state) {
         uint64_t before = hak_view.metadata_bytes;
         uint64_t released = fake_os_calls(FAKE_OS_RELEASE);
         fake_os_fail(sets[i], 1, UINT64_MAX);
-        assert_null(hak_meta_alloc((size_t)3 << 20));
+        assert_null(hak_meta_alloc((size_t)9 << 20));
         fake_os_succeed();
         assert_int_equal(hak_view.metadata_bytes, before);
         assert_int_equal(fake_os_calls(FAKE_OS_RELEASE) - released, i);
-        assert_non_null(hak_meta_alloc((size_t)3 << 20));
+        assert_non_null(hak_meta_alloc((size_t)9 << 20));
     }
     assert_null(hak_meta_alloc(SIZE_MAX / 2 + 4096));
     assert_false(lock_is_mine(hak_meta_lock()));

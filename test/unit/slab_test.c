@@ -1,6 +1,6 @@
 /* slab_test.c
- * Purpose.     One slab of every class: blocks are disjoint, carved in address order and only when needed, returned
- *              ones come first, and the counts always add up.
+ * Purpose.     One slab of every class: blocks are disjoint, the lowest free ones come first, memory above them stays
+ *              untouched, the counts always add up, and what is no block or free already is told apart.
  */
 #include "support/unit.h"
 
@@ -25,6 +25,10 @@ static struct slab *new_slab(unsigned c) {
     return slab;
 }
 
+static void put(struct slab *slab, const void *block) {
+    assert_true(slab_put(slab, block));
+}
+
 /* Takes until the slab is full, `want` at a time; every block once, in the slab, at a multiple of the size. */
 static unsigned take_all(struct slab *slab, unsigned want, struct block **blocks) {
     size_t size = size_class_bytes(slab_class(slab));
@@ -41,7 +45,7 @@ static unsigned take_all(struct slab *slab, unsigned want, struct block **blocks
             chain = chain->next;
         }
         assert_null(chain);
-        assert_int_equal(slab->used, count);
+        assert_int_equal(slab->free_count, slab->capacity - count);
         assert_true(hak_slab_is_valid(slab));
     }
     return count;
@@ -68,95 +72,111 @@ static void every_class_gives_all_its_blocks(void **state) {
         for (unsigned round = 0; round < 4; round++) {
             assert_int_equal(take_all(slab, wants[round], blocks), capacity);
             check_each_once(slab, blocks, capacity);
-            assert_int_equal(slab->carved, capacity);
+            assert_int_equal(slab->reached, capacity);
             assert_int_equal(hak_slab_touched(slab), slab->granules);
             for (unsigned i = 0; i < capacity; i++) {
-                hak_slab_put(slab, blocks[(i * 7919 + round) % capacity]); /* 7919 is prime: each once */
+                put(slab, blocks[(i * 7919 + round) % capacity]); /* 7919 is prime: each once */
             }
             assert_int_equal(slab->free_count, capacity);
-            assert_int_equal(slab->used, 0);
+            assert_true(slab_is_empty(slab));
         }
         hak_superslab_give(slab, hak_slab_touched(slab));
     }
 }
 
-static void memory_is_carved_as_it_is_needed(void **state) {
+static void memory_is_reached_as_it_is_needed(void **state) {
     (void)state;
     (void)hak_purge_all();
     struct slab *slab = new_slab(size_class_of(1024));
     struct block *chain = NULL;
     assert_int_equal(hak_slab_take(slab, 5, &chain), 5);
-    assert_int_equal(slab->carved, 5);
+    assert_int_equal(slab->reached, 5);
     assert_int_equal(hak_slab_touched(slab), 1);
     for (unsigned i = 0; i < 5; i++, chain = chain->next) {
         assert_int_equal((uintptr_t)chain, slab->base + i * 1024);
     }
     assert_true(unit_is_zero((char *)slab->base + 5 * 1024, HAK_GRANULE_SIZE - 5 * 1024));
     for (unsigned i = 0; i < 5; i++) {
-        hak_slab_put(slab, (struct block *)(slab->base + i * 1024));
+        put(slab, (void *)(slab->base + i * 1024));
     }
     hak_superslab_give(slab, hak_slab_touched(slab));
 }
 
-static void what_was_carved_may_hold_data(void **state) {
+static void what_was_reached_may_hold_data(void **state) {
     (void)state;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         struct slab *slab = new_slab(c);
         struct block *chain = NULL;
-        for (unsigned carved = 1; carved <= slab->capacity; carved++) {
+        for (unsigned reached = 1; reached <= slab->capacity; reached++) {
             assert_int_equal(hak_slab_take(slab, 1, &chain), 1);
-            size_t bytes = carved * size_class_bytes(c);
+            size_t bytes = reached * size_class_bytes(c);
             assert_int_equal(hak_slab_touched(slab), (bytes + HAK_GRANULE_SIZE - 1) / HAK_GRANULE_SIZE);
         }
         while (chain != NULL) {
             struct block *next = chain->next;
-            hak_slab_put(slab, chain);
+            put(slab, chain);
             chain = next;
         }
         hak_superslab_give(slab, hak_slab_touched(slab));
     }
 }
 
-static void returned_blocks_go_first_and_chains_are_joined(void **state) {
-    struct slab *slab = new_slab(size_class_of(48));
-    struct block *taken = NULL;
-    struct block *chain = NULL;
+/* The lowest go first, in order of their addresses, and in front of the chain that is there. */
+static void the_lowest_blocks_go_first(void **state) {
+    static struct block *blocks[4096];
+    static const unsigned free_ones[] = {700, 3, 64, 63, 1364, 65, 128};
+    static const unsigned in_order[] = {3, 63, 64, 65, 128, 700, 1364};
+    enum { COUNT = sizeof in_order / sizeof in_order[0] };
     struct block mine = {NULL};
     (void)state;
-    assert_int_equal(hak_slab_take(slab, 10, &taken), 10);
-    struct block *a = taken;
-    struct block *b = taken->next;
-    struct block *rest = b->next;
-    hak_slab_put(slab, a);
-    hak_slab_put(slab, b);
-    chain = &mine;
-    assert_int_equal(hak_slab_take(slab, 8, &chain), 2);
-    assert_ptr_equal(chain, b);
-    assert_ptr_equal(chain->next, a);
-    assert_ptr_equal(a->next, &mine);
-    assert_int_equal(slab->carved, 10);
-    chain = &mine;
-    assert_int_equal(hak_slab_take(slab, 8, &chain), 8);
-    assert_int_equal(slab->carved, 18);
-    struct block *last = chain;
-    for (unsigned i = 1; i < 8; i++) {
-        last = last->next;
+    struct slab *slab = new_slab(size_class_of(48));
+    unsigned capacity = take_all(slab, 4096, blocks);
+    for (unsigned i = 0; i < COUNT; i++) {
+        put(slab, blocks[free_ones[i]]);
     }
-    assert_ptr_equal(last->next, &mine);
-    for (unsigned i = 0; i < 8; i++) {
-        struct block *next = chain->next;
-        hak_slab_put(slab, chain);
-        chain = next;
+    struct block *chain = &mine;
+    assert_int_equal(hak_slab_take(slab, 4, &chain), 4);
+    for (unsigned i = 0; i < 4; i++, chain = chain->next) {
+        assert_ptr_equal(chain, blocks[in_order[i]]);
     }
-    for (unsigned i = 0; i < 8; i++) {
-        struct block *next = rest->next;
-        hak_slab_put(slab, rest);
-        rest = next;
+    assert_ptr_equal(chain, &mine);
+    put(slab, blocks[3]);
+    assert_int_equal(hak_slab_take(slab, 1, &chain), 1);
+    assert_ptr_equal(chain, blocks[3]);
+    assert_int_equal(hak_slab_take(slab, 9, &chain), COUNT - 4);
+    for (unsigned i = 4; i < COUNT; i++, chain = chain->next) {
+        assert_ptr_equal(chain, blocks[in_order[i]]);
     }
-    hak_slab_put(slab, a);
-    hak_slab_put(slab, b);
-    assert_int_equal(slab->used, 0);
+    assert_ptr_equal(chain, blocks[3]);
+    assert_false(slab_has_room(slab));
+    for (unsigned i = 0; i < capacity; i++) {
+        put(slab, blocks[i]);
+    }
     hak_superslab_give(slab, hak_slab_touched(slab));
+}
+
+/* Every address of the slab is either a block that is out, or refused. */
+static void what_is_no_block_is_refused(void **state) {
+    static struct block *blocks[4096];
+    (void)state;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        struct slab *slab = new_slab(c);
+        size_t size = size_class_bytes(c);
+        unsigned capacity = take_all(slab, 4096, blocks);
+        put(slab, blocks[capacity / 2]);
+        for (size_t offset = 0; offset < capacity * size; offset += HAK_ALIGNMENT) {
+            bool expected = offset % size == 0 && offset / size != capacity / 2;
+            if (!expected) {
+                assert_false(slab_put(slab, (void *)(slab->base + offset)));
+                assert_int_equal(slab->free_count, 1);
+            }
+        }
+        for (unsigned i = 0; i < capacity; i++) {
+            assert_int_equal(slab_put(slab, blocks[i]), i != capacity / 2);
+        }
+        assert_true(slab_is_empty(slab) && hak_slab_is_valid(slab));
+        hak_superslab_give(slab, hak_slab_touched(slab));
+    }
 }
 
 static void random_use_keeps_the_books(void **state) {
@@ -180,14 +200,14 @@ static void random_use_keeps_the_books(void **state) {
             } else if (count > 0) {
                 unsigned at = unit_below(&random, count);
                 assert_true(unit_holds(out[at], size, size, 64, (uintptr_t)out[at]));
-                hak_slab_put(slab, out[at]);
+                put(slab, out[at]);
                 out[at] = out[--count];
             }
-            assert_int_equal(slab->used, count);
+            assert_int_equal(slab->free_count, slab->capacity - count);
             assert_true(hak_slab_is_valid(slab));
         }
         while (count > 0) {
-            hak_slab_put(slab, out[--count]);
+            put(slab, out[--count]);
         }
         hak_superslab_give(slab, hak_slab_touched(slab));
     }
@@ -203,11 +223,9 @@ static int start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_class_gives_all_its_blocks),
-        cmocka_unit_test(memory_is_carved_as_it_is_needed),
-        cmocka_unit_test(what_was_carved_may_hold_data),
-        cmocka_unit_test(returned_blocks_go_first_and_chains_are_joined),
-        cmocka_unit_test(random_use_keeps_the_books),
+        cmocka_unit_test(every_class_gives_all_its_blocks), cmocka_unit_test(memory_is_reached_as_it_is_needed),
+        cmocka_unit_test(what_was_reached_may_hold_data),   cmocka_unit_test(the_lowest_blocks_go_first),
+        cmocka_unit_test(what_is_no_block_is_refused),      cmocka_unit_test(random_use_keeps_the_books),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "api/init.h"
 #include "base/options.h"
 #include "base/size_class.h"
 #include "hakmem.h"
@@ -32,7 +33,7 @@ static unsigned length_of(const struct hak_slot *slot) {
 
 static size_t most_blocks(unsigned c, size_t bytes) {
     size_t blocks = bytes / size_class_bytes(c);
-    return blocks < 4 ? 4 : blocks > 4096 ? 4096 : blocks;
+    return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : blocks;
 }
 
 /* The invariants of thread_cache.h, and the limits of what a thread may keep. */
@@ -134,9 +135,19 @@ static void a_flush_keeps_nothing(void **state) {
     assert_int_equal(hak_view.active_bytes, 0);
 }
 
+/* A thread has a record after some visits. */
+static void earn_record(void) {
+    EXPECT(!thread_is_alive(hak_thread_self) && !hak_thread_ended);
+    unsigned visits = 1;
+    for (; hak_api_thread() == NULL; visits++) {
+        EXPECT(visits <= HAK_VISITS_MAX);
+    }
+    EXPECT(visits == HAK_VISITS_MAX + 1);
+}
+
 static void *free_all(void *unused) {
     (void)unused;
-    EXPECT(!thread_is_alive(hak_thread_self) && !hak_thread_ended);
+    earn_record();
     for (unsigned i = 0; i < 1000; i++) {
         hak_free(many[i]);
         check_caches(hak_thread_self);
@@ -168,6 +179,7 @@ static pthread_barrier_t barrier;
 static struct thread *seen[THREADS_MAX];
 
 static void *be_seen(void *slot) {
+    earn_record();
     void *block = hak_malloc(24);
     EXPECT(block != NULL);
     *(struct thread **)slot = hak_thread_self;
@@ -218,6 +230,7 @@ static void threads_share_heaps_evenly_and_records_are_reused(void **state) {
 
 static void *end_and_go_on(void *unused) {
     (void)unused;
+    earn_record();
     void *before = hak_malloc(50);
     EXPECT(before != NULL && thread_is_alive(hak_thread_self));
     hak_thread_end();
@@ -236,6 +249,28 @@ static void *end_and_go_on(void *unused) {
     hak_free(large);
     EXPECT(!thread_is_alive(hak_thread_self));
     return NULL;
+}
+
+static void *visit(void *unused) {
+    (void)unused;
+    for (unsigned i = 0; i < HAK_VISITS_MAX / 2; i++) {
+        char *block = hak_malloc(i * 100 + 1);
+        EXPECT(block != NULL && hak_usable_size(block) > i * 100);
+        memset(block, 1, i * 100 + 1);
+        hak_free(block);
+    }
+    EXPECT(!thread_is_alive(hak_thread_self));
+    return NULL;
+}
+
+static void a_thread_that_hardly_allocates_leaves_nothing(void **state) {
+    pthread_t thread;
+    (void)state;
+    const struct hak_thread_view *newest = hak_view.threads;
+    assert_int_equal(pthread_create(&thread, NULL, visit, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(hak_view.active_bytes, 0);
+    assert_ptr_equal(hak_view.threads, newest);
 }
 
 static void after_its_end_a_thread_is_served_directly(void **state) {
@@ -278,6 +313,7 @@ int main(void) {
         THREAD_TEST(a_flush_keeps_nothing),
         THREAD_TEST(blocks_of_others_go_home),
         THREAD_TEST(threads_share_heaps_evenly_and_records_are_reused),
+        THREAD_TEST(a_thread_that_hardly_allocates_leaves_nothing),
         THREAD_TEST(after_its_end_a_thread_is_served_directly),
         THREAD_TEST(nobody_stays_empty),
     };
