@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "os/os.h"
 #include "segment/arena.h"
 #include "segment/direct.h"
 #include "segment/page_map.h"
@@ -48,6 +49,10 @@ static void set_reach(struct superslab *first, unsigned units, size_t bytes, uin
     }
 }
 
+/* Tables of so many bytes are seldom filled: their pages are exchanged for the kernel's zero pages instead of being
+ * cleared, and what stays untouched then costs nothing. Smaller ones are cleared faster than their pages come back. */
+#define CLEAR_BY_PURGE_BYTES ((size_t)8 << 20)
+
 static void clear_dirty(char *base, size_t bytes, const uint64_t *dirty) {
     for (unsigned i = 0; i < units_for(bytes); i++) {
         uint64_t left = dirty[i] & granules_of_unit(bytes, i);
@@ -56,7 +61,9 @@ static void clear_dirty(char *base, size_t bytes, const uint64_t *dirty) {
             unsigned count = bits_run_length(left, from);
             size_t offset = i * HAK_SUPERSLAB_SIZE + from * HAK_GRANULE_SIZE;
             size_t length = count * HAK_GRANULE_SIZE;
-            hak_large_clear(base + offset, length < bytes - offset ? length : bytes - offset);
+            length = length < bytes - offset ? length : bytes - offset;
+            if (bytes < CLEAR_BY_PURGE_BYTES || hak_os_purge(base + offset, length) != 0)
+                memset(base + offset, 0, length);
             left &= ~bits_range(from, count);
         }
     }

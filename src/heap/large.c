@@ -12,18 +12,9 @@
 #include "segment/purge.h"
 #include "segment/superslab.h"
 
-/* From so many bytes on, pages are exchanged for the kernel's zero pages instead of being cleared: a table of that size
- * is seldom filled, and what stays untouched then costs nothing. */
-#define CLEAR_BY_PURGE_BYTES ((size_t)1 << 20)
-
 size_t hak_large_good_size(size_t bytes) {
     size_t page = hak_os_page_size();
     return bytes > PTRDIFF_MAX ? bytes : round_up(bytes, page);
-}
-
-void hak_large_clear(void *start, size_t bytes) {
-    if (bytes < CLEAR_BY_PURGE_BYTES || hak_os_purge(start, bytes) != 0)
-        memset(start, 0, bytes);
 }
 
 static unsigned granules_for(size_t bytes) {
@@ -40,9 +31,7 @@ void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) {
     if (run == NULL)
         return NULL;
     run->large_bytes = bytes;
-    if (zeroed && !zero)
-        hak_large_clear((void *)run->base, bytes);
-    return (void *)run->base;
+    return zeroed && !zero ? memset((void *)run->base, 0, bytes) : (void *)run->base;
 }
 
 /* The rest needs the arena lock. */

@@ -35,9 +35,6 @@ size_t hak_large_good_size(size_t bytes);
 /* `bytes` from 1 to PTRDIFF_MAX at a multiple of `alignment`, a power of two. All zero if `zeroed`. NULL: no memory. */
 void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) NODISCARD;
 
-/* Makes whole pages zero. */
-void hak_large_clear(void *start, size_t bytes);
-
 /* Describes `p` (any pointer value) without changing anything. */
 enum large_answer hak_large_find(const void *p, struct large_info *info);
 
