@@ -111,7 +111,7 @@ struct hak_view {
     uint32_t entry_count;   /* HAK_ENTRY_COUNT */
     uint32_t page_map_flat; /* 1 if one array covers the address space, 0 if look-ups walk a tree */
     struct hak_thread_view *threads;
-    struct hak_tally finished; /* of threads that ended, and of calls before a thread's first or after its last */
+    struct hak_tally finished; /* of threads that ended, and of calls of threads without a record */
     struct hak_class_sum finished_class[HAK_CLASS_COUNT];
     uint32_t class_size[HAK_CLASS_COUNT];
     uint32_t reserved;

@@ -87,8 +87,9 @@
 #define HAK_CACHE_START_BYTES 1024
 #define HAK_CHORES_INTERVAL 512
 
-/* Blocks moved between a cache and its heap at once, and blocks and bytes on their way to other heaps. */
-#define HAK_BATCH_MAX 256
+/* Blocks moved from a heap to a cache at once, and blocks and bytes on their way to other heaps. A full cache gives
+ * back half: if a batch were as much, a program that uses more in turns would flush and refill for ever. */
+#define HAK_BATCH_MAX 128
 #define HAK_OUTBOX_BLOCKS 128
 #define HAK_OUTBOX_BYTES 65536
 
@@ -96,6 +97,7 @@
 
 _Static_assert(HAK_CLASS_COUNT == 1 + HAK_TINY_CLASSES + HAK_MID_CLASSES, "classes");
 _Static_assert(HAK_TINY_CLASSES *HAK_ALIGNMENT == HAK_TINY_MAX, "a Tiny class is its size / 16");
+_Static_assert(HAK_BATCH_MAX <= HAK_CACHE_BLOCKS / 4, "a batch is less than what a full cache gives back");
 _Static_assert(HAK_GRANULES == 64, "a superslab's granules fit one 64-bit word");
 _Static_assert(HAK_MID_MAX * 8 <= HAK_LARGE_MAX, "a Mid slab is a fraction of a superslab");
 _Static_assert(HAK_ARENA_MIN_BYTES % HAK_SUPERSLAB_SIZE == 0, "arenas are whole superslabs");

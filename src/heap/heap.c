@@ -3,6 +3,8 @@
  */
 #include "heap/heap.h"
 
+#include <limits.h>
+
 #include "base/options.h"
 #include "heap/slab.h"
 #include "segment/meta.h"
@@ -40,10 +42,10 @@ static struct slab *put_block(struct heap *heap, struct slab *near, const void *
     return NULL;
 }
 
-/* The first `count` blocks of a chain; what is left of it. */
-static struct block *put_first(struct heap *heap, struct block *chain, unsigned count) {
+/* Takes back the first blocks of a chain, `most` if it has so many, and says what is left of it. */
+static struct block *put_chain(struct heap *heap, struct block *chain, unsigned most) {
     struct slab *slab = NULL;
-    while (count-- > 0) {
+    for (; chain != NULL && most > 0; most--) {
         struct block *block = chain;
         chain = block->next;
         slab = put_block(heap, slab, block);
@@ -58,13 +60,8 @@ static void put_all(struct heap *heap, struct block *const *blocks, unsigned cou
 }
 
 static void drain_pending(struct heap *heap) {
-    if (load_relaxed(&heap->pending) == NULL)
-        return;
-    struct slab *slab = NULL;
-    for (struct block *next, *block = exchange_acquire(&heap->pending, NULL); block != NULL; block = next) {
-        next = block->next;
-        slab = put_block(heap, slab, block);
-    }
+    if (load_relaxed(&heap->pending) != NULL)
+        (void)put_chain(heap, exchange_acquire(&heap->pending, NULL), UINT_MAX);
 }
 
 static void release(struct heap *heap) {
@@ -119,7 +116,7 @@ unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, st
 
 struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned count) {
     lock_acquire(&heap->lock);
-    struct block *rest = put_first(heap, chain, count);
+    struct block *rest = put_chain(heap, chain, count);
     drain_pending(heap);
     unlock(heap);
     return rest;

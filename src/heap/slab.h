@@ -59,9 +59,11 @@ FAST bool slab_put(struct slab *slab, const void *block) {
     uint64_t quotient = ((uintptr_t)block - slab->base) * slab->reciprocal;
     unsigned index = (unsigned)(quotient >> SLAB_RECIPROCAL_SHIFT);
     uint64_t fraction = quotient % ((uint64_t)1 << SLAB_RECIPROCAL_SHIFT);
+    if (unlikely(index >= slab->capacity) || unlikely(fraction >= slab->reciprocal))
+        return false;
     uint64_t *word = &slab->free_blocks[index / 64];
     uint64_t bit = (uint64_t)1 << index % 64;
-    if (unlikely((*word & bit) != 0) || unlikely(fraction >= slab->reciprocal))
+    if (unlikely((*word & bit) != 0))
         return false;
     *word |= bit;
     slab->free_count++;

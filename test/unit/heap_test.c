@@ -32,9 +32,10 @@ static void give_back(struct heap *heap, struct block *chain) {
 
 /* The same without waiting. */
 static void give_back_remote(struct heap *heap, struct block *chain) {
-    struct block *blocks[HAK_BATCH_MAX];
+    struct block *blocks[8];
     unsigned count = 0;
     for (; chain != NULL; chain = chain->next) {
+        assert_true(count < 8);
         blocks[count++] = chain;
     }
     hak_heap_return_remote(heap, blocks, count);
