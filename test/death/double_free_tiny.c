@@ -4,8 +4,6 @@
  */
 #include "../support/death.h"
 
-#include <malloc.h>
-
 int main(void) {
     void *block = death_pointer(death_block(100));
     free(block);
