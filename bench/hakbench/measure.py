@@ -22,6 +22,7 @@ SAMPLE_NS = 2e6
 LONG_NS = 5e8  # a run that is worth fewer repeats
 LATENCY_REPEATS = 5
 LATENCY_OPERATIONS = 200_000
+LATENCY_NS = 1e9  # fewer operations where the baseline needs longer for these
 
 
 class Measurement:
@@ -29,6 +30,7 @@ class Measurement:
         self.record, self.rows, self.allocators, self.runner = record, rows, allocators, runner
         self.order, self.progress = random.Random(seed), Progress()
         self.long = {row: row.unit == "run" for row in rows}
+        self.pair_ns = {}  # of the baseline, by calibration
 
     def refuse(self, row, allocators, why):
         for allocator in allocators:
@@ -64,6 +66,7 @@ class Measurement:
             row.work *= factor
             line.update(work=row.work, operations=sample["work"] * factor)
             self.long[row] = sample["wall_ns"] > LONG_NS
+            self.pair_ns[row] = sample["ns"]
             break
 
     def one(self, row, allocator, key, what, step):
@@ -106,7 +109,9 @@ class Measurement:
                 self.progress.skip((row.id, "time"), repeats - at - 1)
 
     def latency_round(self, row, at, repeats):
-        work = max(row.work, LATENCY_OPERATIONS) if row.unit == "pair" else row.work
+        work = row.work
+        if row.unit == "pair" and row in self.pair_ns:
+            work = max(work, min(LATENCY_OPERATIONS, round(LATENCY_NS / self.pair_ns[row])))
         for allocator in self.order.sample(present := self.present(row), len(present)):
             sample = self.one(row, allocator, (row.id, "latency"), f"latency of {row.title}  {allocator.name}",
                               lambda: self.runner.run(row, allocator, work, latency=True))
