@@ -24,6 +24,7 @@ KNOWN = {
 }
 MARKS = {name: mark for name, (_, _, mark) in KNOWN.items()} | {"hakmem": "hak_view", "libc": "__libc_start_main"}
 NAMES = ("libc", *KNOWN, "hakmem")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def library_path(file):
@@ -77,7 +78,9 @@ class Allocator:
         self.version = package_version(path) or (f"{kind}, not of a package" if kind else "not of a package")
 
     def describe(self):
-        return {"name": self.name, "path": self.path, "settings": self.settings, "version": self.version,
+        """For the record, in which what is built here has the name that it has in every clone."""
+        path = self.path and self.path.removeprefix(ROOT + os.sep)
+        return {"name": self.name, "path": path, "settings": self.settings, "version": self.version,
                 "build_id": self.build_id}
 
 

@@ -67,10 +67,12 @@ def ratio_plot(rows, baseline, names, colour, with_legend=False):
         parts.append(text(left - 10, y + height / 2 + 2, row["title"], "end", "row"))
         parts.append(line(left, y + height - 1, right, y + height - 1, "rule"))
         for lane, name in enumerate(names):
-            ratio = row["allocators"].get(name, {}).get("ratio")
+            cell = row["allocators"].get(name, {})
+            ratio = cell.get("ratio")
             at = y + LANE * (lane + 0.5) + 3
             if not ratio:
-                why = "refused" if name in row["refused"] else "not measured"
+                why = ("refused" if name in row["refused"] else f"no {baseline} to compare with" if cell
+                       else "not measured")
                 parts.append(text(x_of(1) + 5, at + 3, f"{name}: {why}", css="small"))
                 continue
             hollow = " hollow" if ratio["verdict"] == "no difference" else ""

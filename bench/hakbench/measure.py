@@ -25,12 +25,17 @@ LATENCY_OPERATIONS = 200_000
 LATENCY_NS = 1e9  # fewer operations where the baseline needs longer for these
 
 
+def latency_work(work, pair_ns):
+    """Pairs of a latency run: enough for the far percentiles if that is no burden, and the timed run's in any case."""
+    return max(work, min(LATENCY_OPERATIONS, round(LATENCY_NS / pair_ns)))
+
+
 class Measurement:
     def __init__(self, record, rows, allocators, runner, seed):
         self.record, self.rows, self.allocators, self.runner = record, rows, allocators, runner
         self.order, self.progress = random.Random(seed), Progress()
         self.long = {row: row.unit == "run" for row in rows}
-        self.pair_ns = {}  # of the baseline, by calibration
+        self.latency_work = {}  # by calibration
 
     def refuse(self, row, allocators, why):
         for allocator in allocators:
@@ -66,7 +71,7 @@ class Measurement:
             row.work *= factor
             line.update(work=row.work, operations=sample["work"] * factor)
             self.long[row] = sample["wall_ns"] > LONG_NS
-            self.pair_ns[row] = sample["ns"]
+            self.latency_work[row] = latency_work(row.work, sample["ns"]) if row.unit == "pair" else row.work
             break
 
     def one(self, row, allocator, key, what, step):
@@ -109,12 +114,9 @@ class Measurement:
                 self.progress.skip((row.id, "time"), repeats - at - 1)
 
     def latency_round(self, row, at, repeats):
-        work = row.work
-        if row.unit == "pair" and row in self.pair_ns:
-            work = max(work, min(LATENCY_OPERATIONS, round(LATENCY_NS / self.pair_ns[row])))
         for allocator in self.order.sample(present := self.present(row), len(present)):
             sample = self.one(row, allocator, (row.id, "latency"), f"latency of {row.title}  {allocator.name}",
-                              lambda: self.runner.run(row, allocator, work, latency=True))
+                              lambda: self.runner.run(row, allocator, self.latency_work[row], latency=True))
             if sample and "latency_ns" in sample:
                 book.cell(self.record, row.id, allocator.name)["latency"].append(
                     {"round": at, "curve": sample.get("latency_curve", []), **sample["latency_ns"]})

@@ -8,7 +8,7 @@ exec python3 -B - <<'PY'
 import random
 import statistics
 
-from hakbench import counters, stats, suites
+from hakbench import allocators, charts, counters, measure, stats, suites
 
 # The exact interval is what resampling comes to.
 order = random.Random(1)
@@ -54,6 +54,22 @@ assert verdicts(2, 20, stats.FASTER) == (False, False)
 assert verdicts(20, 20, stats.SLOWER) == (False, True)
 assert verdicts(19, 20, stats.SLOWER) == (False, False)
 assert suites.judge_slowed({"row": None}) == [("the slowed copy is found slower in 0 of 1 rows; not in row", False)]
+
+# A latency run does what the far percentiles need, less where that takes long, never less than the timed run.
+assert [measure.latency_work(*given) for given in ((1000, 5.0), (1000, 1e5), (8, 5e6), (400, 5e6), (400_000, 5.0))] \
+    == [200_000, 10_000, 200, 400, 400_000]
+
+# A record says of what is built here where every clone has it, and of the rest where it lies.
+assert [allocators.Allocator("a", path).describe()["path"]
+        for path in (allocators.ROOT + "/build/a.so", "/opt/a.so", None)] == ["build/a.so", "/opt/a.so", None]
+
+# A chart tells who was refused, who was not measured, and who was and has nothing to be compared with.
+drawn = charts.ratio_plot(
+    [{"title": "whole", "refused": {}, "allocators": {"a": {"ratio": stats.compare([1.0] * 10)}}},
+     {"title": "part", "refused": {"b": "why"}, "allocators": {"a": {"ratio": None}}}],
+    "libc", ["a", "b", "c"], dict.fromkeys("abc", "s1"))
+for words in ("a: no libc to compare with", "b: refused", "c: not measured"):
+    assert words in drawn, words
 
 # The kernel's counters, with an event that every kernel has: page faults of a child, from its exec on.
 faults = {"faults": (1, 2)}
