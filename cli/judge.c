@@ -20,9 +20,26 @@ static bool is_runtime(const struct object *object) {
     return object->role == ROLE_LIBC || object->role == ROLE_CXX || object->role == ROLE_LOADER;
 }
 
+/* True if the symbol is a reallocarray on top of realloc, as libbsd's is: the object defines nothing else that moves
+ * blocks, and its realloc is another's, the binding to which is judged like everybody's. */
+static bool calls_realloc(const struct proof *proof, size_t object, unsigned symbol) {
+    if (strcmp(symbol_name(symbol), "reallocarray") != 0)
+        return false;
+    for (unsigned i = 0; i < SYMBOL_COUNT; i++)
+        if (i != symbol && moves_blocks(i) && proof->objects.item[object].defines[i] != 0)
+            return false;
+    for (size_t i = 0; i < proof->bindings.count; i++) {
+        const struct binding *binding = &proof->bindings.item[i];
+        if (binding->from == object && strcmp(symbol_name(binding->symbol), "realloc") == 0 &&
+            binding->state != BINDING_ABSENT)
+            return true;
+    }
+    return false;
+}
+
 /* Symbols that may stay with the C or C++ runtime if the server does not define them: there they hand out nothing, or
  * do so through malloc. */
-static bool may_stay(const struct proof *proof, unsigned symbol, const struct object *runtime) {
+static bool may_stay_with_runtime(const struct proof *proof, unsigned symbol, const struct object *runtime) {
     static const char *const harmless[] = {"reallocarray", "malloc_trim",     "mallopt",
                                            "mallinfo",     "mallinfo2",       "malloc_stats",
                                            "malloc_info",  "__libc_mallinfo", "__libc_mallopt"};
@@ -35,6 +52,11 @@ static bool may_stay(const struct proof *proof, unsigned symbol, const struct ob
         if (strcmp(symbol_name(symbol), harmless[i]) == 0)
             return runtime->role == ROLE_LIBC;
     return false;
+}
+
+static bool may_stay(const struct proof *proof, unsigned symbol, size_t object) {
+    return calls_realloc(proof, object, symbol) ||
+           may_stay_with_runtime(proof, symbol, &proof->objects.item[object]);
 }
 
 /* Lists as sentences have them: "malloc, free". */
@@ -60,7 +82,7 @@ static char *symbols_between(const struct proof *proof, size_t from, size_t to, 
         const struct binding *binding = &proof->bindings.item[i];
         if (binding->from == from && binding->to == to && binding->state == BINDING_BOUND)
             bound[binding->symbol] =
-                to == BINDING_NOWHERE || !may_stay(proof, binding->symbol, &proof->objects.item[to]);
+                to == BINDING_NOWHERE || !may_stay(proof, binding->symbol, to);
     }
     for (unsigned i = 0; i < SYMBOL_COUNT; i++)
         if (bound[i] && is_operator(i) == operators)
@@ -120,7 +142,7 @@ static void judge_definitions(const struct proof *proof, size_t index, struct ve
     char *functions = NULL, *operators = NULL;
     bool closed = object->symbolic;
     for (unsigned i = 0; i < SYMBOL_COUNT; i++) {
-        if (object->defines[i] == 0)
+        if (object->defines[i] == 0 || calls_realloc(proof, index, i))
             continue;
         closed |= object->protected_one[i];
         if (is_operator(i))
@@ -166,7 +188,8 @@ static void judge_heap(const struct proof *proof, struct verdict *verdict) {
 static bool hands_out_blocks(const struct proof *proof, size_t object) {
     for (size_t i = 0; i < proof->bindings.count; i++) {
         const struct binding *binding = &proof->bindings.item[i];
-        if (binding->to == object && binding->state == BINDING_BOUND && moves_blocks(binding->symbol))
+        if (binding->to == object && binding->state == BINDING_BOUND && moves_blocks(binding->symbol) &&
+            !calls_realloc(proof, object, binding->symbol))
             return true;
     }
     return false;

@@ -5,7 +5,8 @@
  *              object brings an allocator that its own calls go to, libc's own heap was never used (unless libc is to
  *              serve), and no pointer came to free that hakmem had not handed out.
  *              What another allocator than hakmem does not define may stay with libc if it allocates nothing there,
- *              or through the server's malloc.
+ *              or through the server's malloc. A reallocarray may stay with whoever has it on top of another's
+ *              realloc (libbsd): what that realloc is bound to is judged.
  *              Rejected: a loaded allocator library that nothing is bound to (a program linked with jemalloc, run on
  *              hakmem) as a culprit; it is a note. So is an operator new that a program has because the C++ runtime is
  *              linked into it: it calls malloc.

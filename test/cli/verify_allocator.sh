@@ -176,3 +176,40 @@ compile aligned <<'C'
 int main(void) { return aligned_alloc(64, 64) == NULL; }
 C
 culprit 'aligned has aligned_alloc bound to libc\.so\.6' "$work/other.so" "$work/aligned"
+
+# reallocarray on top of realloc, as libbsd has it, is no allocator, whoever serves; with a realloc of its own it is one.
+compile arrays.so -shared -fPIC <<'C'
+#include <stdlib.h>
+void *reallocarray(void *p, size_t n, size_t size) { return realloc(p, n * size); }
+C
+allocator owns.so <<'C'
+#include <stddef.h>
+void *realloc(void *p, size_t size);
+void *reallocarray(void *p, size_t n, size_t size) { return realloc(p, n * size); }
+C
+compile hides.so -shared -fPIC <<'C'
+#include <stdlib.h>
+static char space[1 << 20];
+static size_t used;
+void *reallocarray(void *p, size_t n, size_t size) { (void)p; return space + (used += n * size); }
+void *another(void) { return malloc(1); }
+C
+for library in arrays owns hides; do
+    compile "$library" "$work/$library.so" <<'C'
+#include <stdlib.h>
+int main(void) { return reallocarray(NULL, 10, 10) == NULL; }
+C
+done
+prove libc "$work/arrays"
+prove "$work/other.so" "$work/arrays"
+expect 1 "$TEST_CLI" verify --allocator "$work/other.so" -- env -u LD_PRELOAD "$work/arrays"
+out_has 'other\.so is not loaded: .*; libc\.so\.6 serves it'
+compile array -rdynamic <<'C'
+#include <stdlib.h>
+void *reallocarray(void *p, size_t n, size_t size) { return realloc(p, n * size); }
+int main(void) { return reallocarray(NULL, 10, 10) == NULL; }
+C
+prove "$work/other.so" "$work/array"
+culprit 'owns\.so serves .*reallocarray of owns' libc "$work/owns"
+culprit 'hides\.so serves reallocarray of hides' libc "$work/hides"
+culprit 'hides\.so serves reallocarray of hides' "$work/other.so" "$work/hides"
