@@ -55,8 +55,7 @@ static bool may_stay_with_runtime(const struct proof *proof, unsigned symbol, co
 }
 
 static bool may_stay(const struct proof *proof, unsigned symbol, size_t object) {
-    return calls_realloc(proof, object, symbol) ||
-           may_stay_with_runtime(proof, symbol, &proof->objects.item[object]);
+    return calls_realloc(proof, object, symbol) || may_stay_with_runtime(proof, symbol, &proof->objects.item[object]);
 }
 
 /* Lists as sentences have them: "malloc, free". */
@@ -81,8 +80,7 @@ static char *symbols_between(const struct proof *proof, size_t from, size_t to, 
     for (size_t i = 0; i < proof->bindings.count; i++) {
         const struct binding *binding = &proof->bindings.item[i];
         if (binding->from == from && binding->to == to && binding->state == BINDING_BOUND)
-            bound[binding->symbol] =
-                to == BINDING_NOWHERE || !may_stay(proof, binding->symbol, to);
+            bound[binding->symbol] = to == BINDING_NOWHERE || !may_stay(proof, binding->symbol, to);
     }
     for (unsigned i = 0; i < SYMBOL_COUNT; i++)
         if (bound[i] && is_operator(i) == operators)

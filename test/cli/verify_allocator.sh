@@ -177,7 +177,8 @@ int main(void) { return aligned_alloc(64, 64) == NULL; }
 C
 culprit 'aligned has aligned_alloc bound to libc\.so\.6' "$work/other.so" "$work/aligned"
 
-# reallocarray on top of realloc, as libbsd has it, is no allocator, whoever serves; with a realloc of its own it is one.
+# reallocarray on top of realloc, as libbsd has it, is no allocator, whoever serves. With a realloc of its own it is
+# one.
 compile arrays.so -shared -fPIC <<'C'
 #include <stdlib.h>
 void *reallocarray(void *p, size_t n, size_t size) { return realloc(p, n * size); }
