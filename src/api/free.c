@@ -10,8 +10,7 @@
 #include "api/request.h"
 #include "segment/superslab.h"
 
-/* Without a flat map the entry is found in the slab's descriptor. */
-SLOW static uint32_t entry_by_superslab(const void *p) {
+uint32_t hak_entry_by_superslab(const void *p) {
     struct superslab *superslab = hak_superslab_of(p);
     struct slab *slabs = superslab == NULL ? NULL : load_acquire(&superslab->slabs);
     if (slabs == NULL || load_relaxed(&superslab->state) != UNIT_GRANULES)
@@ -19,11 +18,7 @@ SLOW static uint32_t entry_by_superslab(const void *p) {
     return load_relaxed(&hak_slab_in(slabs, p)->entry);
 }
 
-uint32_t hak_entry_of(const void *p) {
-    return likely(hak_page_map.address_mask != 0) ? page_map_flat_get(p) : entry_by_superslab(p);
-}
-
-static void free_in_slab(void *p, uint32_t entry) {
+FAST void free_in_slab(void *p, uint32_t entry) {
     struct thread *thread = hak_api_thread();
     if (unlikely(thread == NULL))
         hak_thread_put_direct(entry, p);
@@ -33,7 +28,7 @@ static void free_in_slab(void *p, uint32_t entry) {
         hak_thread_put_remote(thread, entry, p);
 }
 
-static void tally_freed(enum hak_entry entry) {
+FAST void tally_freed(enum hak_entry entry) {
     if (entry != HAK_ENTRY_FREE)
         hak_tally_add(&hak_thread_tally()->served[entry], 1);
     if (entry == HAK_ENTRY_REALLOC || entry == HAK_ENTRY_REALLOCARRAY)
@@ -56,18 +51,22 @@ static void free_large(void *p, size_t expected, size_t size, enum hak_entry ent
     tally_freed(entry);
 }
 
-HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
-    if (p == NULL) {
+/* No block of a slab. */
+__attribute__((noinline)) static void free_unmapped(void *p, enum hak_entry entry, hak_callsite_t site) {
+    if (p == NULL)
         hak_tally_add(&hak_thread_tally()->null_frees, 1);
-        return;
-    }
-    uint32_t owner = hak_entry_of(p);
-    if (unlikely(owner == 0)) {
+    else
         free_large(p, 0, ERROR_NO_SIZE, entry, site);
+}
+
+HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
+    uint32_t owner = entry_of(p);
+    if (unlikely(owner == 0)) {
+        free_unmapped(p, entry, site);
         return;
     }
-    free_in_slab(p, owner);
     tally_freed(entry);
+    free_in_slab(p, owner);
 }
 
 void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry entry) {
@@ -76,7 +75,7 @@ void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry 
         return;
     }
     unsigned size_class = alignment <= HAK_ALIGNMENT ? request_class(size) : request_class_aligned(alignment, size);
-    uint32_t owner = hak_entry_of(p);
+    uint32_t owner = entry_of(p);
     if (owner == 0) {
         size_t expected = size_class != 0 ? size_class_bytes(size_class) : hak_large_good_size(size);
         free_large(p, expected, size, entry, NULL);
@@ -111,7 +110,7 @@ void hak_free_aligned_sized(void *p, size_t alignment, size_t size) {
 }
 
 size_t hak_usable_size(const void *p) {
-    uint32_t owner = hak_entry_of(p);
+    uint32_t owner = entry_of(p);
     if (owner != 0)
         return size_class_bytes(entry_class(owner));
     struct large_info info;

@@ -23,6 +23,17 @@ static void count(uint64_t *counter) {
     hak_tally_add(counter, 1);
 }
 
+static void count_move(void) {
+    struct hak_tally *tally = hak_thread_tally();
+    if (likely(tally != &hak_view.finished)) {
+        owner_add(&tally->resize_allocs, 1);
+        owner_add(&tally->resize_frees, 1);
+    } else {
+        count(&tally->resize_allocs);
+        count(&tally->resize_frees);
+    }
+}
+
 /* A new block with the first `keep` bytes of the old one, which is freed. */
 static void *move_block(void *p, size_t keep, size_t size) {
     void *block = hak_alloc_entry(size, HAK_ENTRY_MALLOC);
@@ -30,12 +41,13 @@ static void *move_block(void *p, size_t keep, size_t size) {
         return keep == size ? p : NULL;
     memcpy(block, p, keep);
     hak_free_entry(p, HAK_ENTRY_FREE);
-    count(&hak_thread_tally()->resize_allocs);
-    count(&hak_thread_tally()->resize_frees);
+    count_move();
     return block;
 }
 
 static void *resize_large(void *p, size_t size, enum hak_entry entry) {
+    if (size > HAK_MID_MAX && hak_large_fits(p, size))
+        return p;
     struct large_info info = {.base = NULL};
     enum large_answer answer = hak_large_find(p, &info);
     if (unlikely(answer != LARGE_FOUND)) {
@@ -53,7 +65,7 @@ static void *resize_large(void *p, size_t size, enum hak_entry entry) {
 static void *resize(void *p, size_t size, enum hak_entry entry) {
     if (unlikely(size > PTRDIFF_MAX))
         return resize_failed();
-    uint32_t owner = hak_entry_of(p);
+    uint32_t owner = entry_of(p);
     if (owner == 0)
         return resize_large(p, size, entry);
     unsigned have = entry_class(owner);

@@ -23,8 +23,13 @@ static inline unsigned request_class_aligned(size_t alignment, size_t size) {
     return hak_size_class_aligned(size <= HAK_TINY_MAX && !hak_options.wrap_tiny ? HAK_TINY_MAX + 1 : size, alignment);
 }
 
+/* Without a flat map the entry is found in the slab's descriptor. */
+SLOW uint32_t hak_entry_by_superslab(const void *p);
+
 /* The entry of the slab block at `p`, or 0; any pointer value. */
-uint32_t hak_entry_of(const void *p);
+FAST uint32_t entry_of(const void *p) {
+    return likely(hak_page_map.address_mask != 0) ? page_map_flat_get(p) : hak_entry_by_superslab(p);
+}
 
 FAST unsigned entry_class(uint32_t entry) {
     return (entry & ENTRY_SLOT_MASK) / SLOT_BYTES;

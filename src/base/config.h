@@ -63,12 +63,12 @@
  * mapping per 64 MiB is what we allow ourselves. */
 #define HAK_DIRECT_MIN ((uintptr_t)64 << 20)
 
-/* Above so many bytes in use, new superslabs ask for huge pages. */
+/* Tiny slabs' space beyond its first so many bytes asks for huge pages. */
 #define HAK_HUGE_PAGE_HEAP_BYTES ((uint64_t)32 << 20)
 
 /* Free pages held back from the kernel until their time is up: at most this many bytes, or a quarter of what is in
  * use, or what proved to be wanted back. */
-#define HAK_RETAINED_MIN_BYTES ((uint64_t)16 << 20)
+#define HAK_RETAINED_MIN_BYTES ((uint64_t)32 << 20)
 
 /* Size classes: 1..64 in steps of 16 B, then eight per doubling. Numbered so that a Tiny class is its size / 16. */
 #define HAK_TINY_CLASSES 64
@@ -82,7 +82,7 @@
 
 /* Thread cache, per class: bytes it may grow to (a default), and blocks: more would no longer be in the processor's
  * caches when they are given back; bytes it starts with, mallocs between chores. */
-#define HAK_CACHE_BYTES 65536
+#define HAK_CACHE_BYTES 262144
 #define HAK_CACHE_BLOCKS 512
 #define HAK_CACHE_START_BYTES 1024
 #define HAK_CHORES_INTERVAL 512

@@ -24,39 +24,46 @@ struct heap *hak_heap_new(uint32_t id) {
 
 /* The lock is held in all of the following. */
 
-/* Takes one block back and says in which slab, NULL if that has become empty and is gone. `near` is the answer for the
- * block before: blocks that were made together are often freed together. */
-static struct slab *put_block(struct heap *heap, struct slab *near, const void *block) {
-    struct slab *slab = near != NULL && slab_covers(near, block) ? near : hak_slab_of(block);
+/* The slab of a block; `*slabs`, the descriptors of the superslab that the block before lay in, or NULL, become those
+ * of its own: blocks that are freed together mostly lie in one. */
+FAST struct slab *slab_of(const void *block, struct slab **slabs) {
+    if (*slabs == NULL || (uintptr_t)block - (*slabs)->base >= HAK_SUPERSLAB_SIZE)
+        *slabs = hak_slabs_of(block);
+    return hak_slab_in(*slabs, block);
+}
+
+/* Takes one block back. */
+FAST void put_block(struct heap *heap, const void *block, struct slab **slabs) {
+    struct slab *slab = slab_of(block, slabs);
     bool listed = slab_has_room(slab);
     if (unlikely(slab->entry >> ENTRY_HEAP_SHIFT != heap->id) || unlikely(!slab_put(slab, block))) {
         heap->bad_block = block;
-        return near;
+        return;
     }
     if (!listed)
         list_push_front(&heap->with_room[slab_class(slab)], &slab->link);
     if (!slab_is_empty(slab))
-        return slab;
+        return;
     list_remove(&slab->link);
     hak_superslab_give(slab, hak_slab_touched(slab));
-    return NULL;
+    *slabs = NULL;
 }
 
 /* Takes back the first blocks of a chain, `most` if it has so many, and says what is left of it. */
 static struct block *put_chain(struct heap *heap, struct block *chain, unsigned most) {
-    struct slab *slab = NULL;
+    struct slab *slabs = NULL;
     for (; chain != NULL && most > 0; most--) {
         struct block *block = chain;
         chain = block->next;
-        slab = put_block(heap, slab, block);
+        put_block(heap, block, &slabs);
     }
     return chain;
 }
 
 static void put_all(struct heap *heap, struct block *const *blocks, unsigned count) {
-    struct slab *slab = NULL;
+    struct slab *slabs = NULL;
     for (unsigned i = 0; i < count; i++)
-        slab = put_block(heap, slab, blocks[i]);
+        put_block(heap, blocks[i], &slabs);
 }
 
 static void drain_pending(struct heap *heap) {
@@ -86,7 +93,7 @@ static struct slab *slab_with_room(struct heap *heap, unsigned size_class) {
     if (!list_is_empty(list))
         return container_of(list->next, struct slab, link);
     bool zero;
-    enum pool pool = size_class <= HAK_TINY_CLASSES && !hak_options.tiny_use_superslab ? POOL_LARGE : POOL_SLABS;
+    enum pool pool = size_class > HAK_TINY_CLASSES ? POOL_MID : hak_options.tiny_use_superslab ? POOL_TINY : POOL_LARGE;
     struct slab *slab = hak_superslab_take(pool, hak_size_class[size_class].granules, RUN_SLAB,
                                            slab_entry(heap->id, size_class), &zero);
     if (slab == NULL)

@@ -34,6 +34,21 @@ void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) {
     return zeroed && !zero ? memset((void *)run->base, 0, bytes) : (void *)run->base;
 }
 
+bool hak_large_fits(const void *p, size_t bytes) {
+    struct superslab *superslab = hak_superslab_of(p);
+    if (superslab == NULL)
+        return false;
+    bytes = hak_large_good_size(bytes);
+    enum unit_state state = (enum unit_state)load_relaxed(&superslab->state);
+    if (state == UNIT_GRANULES) {
+        struct slab *run = hak_slab_in(load_acquire(&superslab->slabs), p);
+        return load_relaxed(&run->kind) == RUN_LARGE && run->base == (uintptr_t)p &&
+               load_relaxed(&run->large_bytes) == bytes;
+    }
+    return (state == UNIT_HUGE || state == UNIT_DIRECT) && superslab->base == (uintptr_t)p &&
+           load_relaxed(&superslab->huge_bytes) == bytes;
+}
+
 /* The rest needs the arena lock. */
 
 static enum large_answer find_in_granules(struct superslab *superslab, const void *p, struct large_info *info) {

@@ -41,11 +41,6 @@ static inline bool slab_is_empty(const struct slab *slab) {
     return slab->free_count == slab->capacity;
 }
 
-/* True if the address lies in the slab's run. */
-static inline bool slab_covers(const struct slab *slab, const void *p) {
-    return (uintptr_t)p - slab->base < slab->granules * HAK_GRANULE_SIZE;
-}
-
 bool hak_slab_is_valid(const struct slab *slab);
 
 /* Makes a fresh run a slab without blocks out. */

@@ -9,7 +9,6 @@
 #include "heap/thread_list.h"
 #include "os/os.h"
 #include "segment/purge.h"
-#include "segment/view.h"
 
 /* A thread's caches may grow to this much in all. */
 #define THREAD_CACHE_BYTES ((size_t)4 << 20)
@@ -195,17 +194,6 @@ void hak_thread_end(void) {
     hak_thread_empty(thread);
     hak_thread_list_remove(thread);
     hak_purge_tick();
-}
-
-struct hak_tally *hak_thread_tally(void) {
-    return thread_is_alive(hak_thread_self) ? &hak_thread_self->view.tally : &hak_view.finished;
-}
-
-void hak_tally_add(uint64_t *counter, uint64_t n) {
-    if (thread_is_alive(hak_thread_self))
-        owner_add(counter, n);
-    else
-        fetch_add_relaxed(counter, n);
 }
 
 struct hak_class_sum hak_thread_class_sum(const struct hak_thread_view *view, unsigned size_class) {

@@ -17,6 +17,7 @@
 
 #include "heap/outbox.h"
 #include "heap/thread_cache.h"
+#include "segment/view.h"
 
 struct thread {
     struct hak_thread_view view; /* first: malloc indexes it */
@@ -75,9 +76,17 @@ void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block);
 void *hak_thread_take_direct(unsigned size_class) NODISCARD;
 void hak_thread_put_direct(uint32_t entry, void *block);
 
-/* The tally that the calling thread may add to with `tally_add`. */
-struct hak_tally *hak_thread_tally(void);
-void hak_tally_add(uint64_t *counter, uint64_t n);
+/* The tally that the calling thread may add to with `hak_tally_add`. */
+FAST struct hak_tally *hak_thread_tally(void) {
+    return likely(thread_is_alive(hak_thread_self)) ? &hak_thread_self->view.tally : &hak_view.finished;
+}
+
+FAST void hak_tally_add(uint64_t *counter, uint64_t n) {
+    if (likely(thread_is_alive(hak_thread_self)))
+        owner_add(counter, n);
+    else
+        fetch_add_relaxed(counter, n);
+}
 
 /* Makes room in an address space that the program has limited after the start, by giving up the flat page map. Only a
  * program with a single thread can: no other may be looking at it. True if that was done. */

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "base/atomic.h"
 #include "base/bits.h"
 #include "os/syscall.h"
 
@@ -21,7 +22,13 @@ static int error_of(long result) {
 }
 
 size_t hak_os_page_size(void) {
-    return getauxval(AT_PAGESZ);
+    static size_t page_bytes;
+    size_t bytes = load_relaxed(&page_bytes);
+    if (unlikely(bytes == 0)) {
+        bytes = getauxval(AT_PAGESZ);
+        store_relaxed(&page_bytes, bytes);
+    }
+    return bytes;
 }
 
 void *hak_os_reserve(size_t bytes) {

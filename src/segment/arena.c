@@ -30,6 +30,7 @@ static struct {
         struct link bin[BIN_LONG + 1]; /* free runs of exactly i units; the last: of more */
         uint64_t bins;                 /* bit i is set iff bin[i] is not empty */
         uintptr_t next_bytes;          /* size of the next reservation */
+        uintptr_t committed_bytes;
     } space[ARENA_USES];
 } arena_state = {.lock = {.rank = LOCK_RANK_ARENA}};
 
@@ -196,6 +197,7 @@ bool hak_arena_release_unused(void) {
         owner_add(&hak_view.purged_bytes, retained - hak_view.retained_bytes);
         unregister_units(arena, arena->units);
         owner_add(&hak_view.mapped_bytes, 0 - bytes);
+        arena_state.space[arena->use].committed_bytes -= arena->committed * HAK_SUPERSLAB_SIZE;
         owner_add(&hak_view.committed_bytes, 0 - arena->committed * HAK_SUPERSLAB_SIZE);
         *at = arena->next;
         arena_retire(arena);
@@ -206,9 +208,9 @@ bool hak_arena_release_unused(void) {
 
 /* ---- runs ---- */
 
-static bool wants_huge_pages(const struct arena *arena) {
-    return hak_options.thp == HAK_THP_ALWAYS || (hak_options.thp == HAK_THP_ADAPTIVE && arena->use == ARENA_SLABS &&
-                                                 hak_view.active_bytes >= HAK_HUGE_PAGE_HEAP_BYTES);
+static bool wants_huge_pages(enum arena_use use) {
+    return hak_options.thp == HAK_THP_ALWAYS || (hak_options.thp == HAK_THP_ADAPTIVE && use == ARENA_TINY &&
+                                                 arena_state.space[use].committed_bytes >= HAK_HUGE_PAGE_HEAP_BYTES);
 }
 
 /* Makes units [0, upto) accessible. */
@@ -219,9 +221,10 @@ static bool arena_commit(struct arena *arena, uint32_t upto) {
     uintptr_t bytes = (upto - arena->committed) * HAK_SUPERSLAB_SIZE;
     if (!hak_page_map_prepare(start, bytes) || hak_os_commit((void *)start, bytes) != 0)
         return false;
-    if (wants_huge_pages(arena))
+    if (wants_huge_pages(arena->use))
         (void)hak_os_advise_huge((void *)start, bytes, true);
     arena->committed = upto;
+    arena_state.space[arena->use].committed_bytes += bytes;
     owner_add(&hak_view.committed_bytes, bytes);
     return true;
 }

@@ -5,8 +5,8 @@
  *              wait in a bin per length, so taking and giving are O(1) however large the heap is. Longer and more
  *              strictly aligned runs are mappings of their own ("direct"), which the kernel can grow and move.
  *              A unit's header (struct superslab) lives in metadata memory.
- *              Slabs have arenas of their own: once the heap is large those ask for huge pages, which pays for memory
- *              that is used densely, while a Large block's run would become resident up to its last granule.
+ *              Tiny slabs have arenas of their own: once those are large they ask for huge pages, which pays where
+ *              many blocks share a page. Elsewhere they would make resident, and clear, what is never touched.
  * Invariants.  retained bytes = granules that are free and dirty; active + retained <= committed <= mapped.
  * Concurrency. Everything here needs the arena lock, the lock itself apart.
  * Not here.    Granules inside one superslab (superslab.h); direct mappings (direct.h); when dirty pages go back
@@ -54,7 +54,7 @@ struct superslab {
 };
 
 /* What an arena's units are used for. */
-enum arena_use { ARENA_SLABS, ARENA_BLOCKS, ARENA_USES };
+enum arena_use { ARENA_TINY, ARENA_BLOCKS, ARENA_USES };
 
 /* The longest run that an arena hands out; longer ones are direct. */
 #define ARENA_RUN_MAX 16

@@ -18,6 +18,10 @@ static struct {
     uint64_t excess_ms;   /* when pages were last purged for being too many; 0: never, or long ago */
 } learned;
 
+/* When the oldest unit's delay is over, or sooner: no unit becomes older, and new ones queue behind it. So that a look
+ * at the clock is all that most ticks take. Written under the arena lock, read without. */
+static uint64_t tick_due_ms;
+
 static struct superslab *oldest(void) {
     return list_is_empty(&hak_purge_queue) ? NULL : container_of(hak_purge_queue.next, struct superslab, purge);
 }
@@ -50,15 +54,17 @@ static bool purge_unit(struct superslab *unit) {
 }
 
 void hak_purge_tick(void) {
-    if (load_relaxed(&hak_view.retained_bytes) == 0 || !lock_try(hak_arena_lock()))
+    if (load_relaxed(&hak_view.retained_bytes) == 0)
         return;
-    uint64_t now = hak_os_now_ms();
-    for (unsigned i = 0; i < TICK_UNITS; i++) {
-        struct superslab *unit = oldest();
-        if (unit == NULL || now - unit->dirty_since < (uint64_t)hak_options.purge_delay || !purge_unit(unit))
-            break;
+    uint64_t now = hak_os_now_ms(), delay = (uint64_t)hak_options.purge_delay;
+    if (now < load_relaxed(&tick_due_ms) || !lock_try(hak_arena_lock()))
+        return;
+    struct superslab *unit = oldest();
+    for (unsigned i = 0; i < TICK_UNITS && unit != NULL && now - unit->dirty_since >= delay && purge_unit(unit); i++) {
         owner_add(&learned.wanted_back, -(learned.wanted_back / 8));
+        unit = oldest();
     }
+    store_relaxed(&tick_due_ms, (unit != NULL ? unit->dirty_since : now) + delay);
     lock_release(hak_arena_lock());
 }
 

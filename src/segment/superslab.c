@@ -43,12 +43,12 @@ static void relist(struct superslab *superslab) {
 }
 
 static void count_superslabs(enum pool pool, int change) {
-    owner_add(pool == POOL_SLABS ? &hak_view.slab_superslabs : &hak_view.large_superslabs, (uint64_t)(int64_t)change);
+    owner_add(pool == POOL_LARGE ? &hak_view.large_superslabs : &hak_view.slab_superslabs, (uint64_t)(int64_t)change);
 }
 
 /* A whole superslab from the arena, not listed yet. */
 static struct superslab *superslab_new(enum pool pool) {
-    struct superslab *superslab = hak_arena_take(pool == POOL_SLABS ? ARENA_SLABS : ARENA_BLOCKS, 1);
+    struct superslab *superslab = hak_arena_take(pool == POOL_TINY ? ARENA_TINY : ARENA_BLOCKS, 1);
     if (superslab == NULL)
         return NULL;
     if (superslab->slabs == NULL) {
@@ -165,8 +165,8 @@ uint64_t *hak_superslab_bits(const struct slab *run) {
     return (uint64_t *)(uintptr_t)(slabs + HAK_GRANULES) + run->first * (GRANULE_BITS / 64);
 }
 
-struct slab *hak_slab_of(const void *p) {
-    return hak_slab_in(load_acquire(&hak_superslab_of(p)->slabs), p);
+struct slab *hak_slabs_of(const void *p) {
+    return load_acquire(&hak_superslab_of(p)->slabs);
 }
 
 bool hak_superslab_extend(struct superslab *superslab, struct slab *run, unsigned granules) {

@@ -1,8 +1,9 @@
 /* segment/superslab.h
  * Purpose.     Granules: runs of 1..64 in a superslab, each with a descriptor. Slabs and Large blocks are such runs.
  * Design.      A superslab's free granules are one 64-bit word; superslabs with room are listed by their longest free
- *              run, so that taking and giving are O(1). Slabs and Large blocks come from different pools: a slab lives
- *              long and would cut the space of Large blocks to pieces. Dirty granules are handed out before clean ones.
+ *              run, so that taking and giving are O(1). Each tier has a pool of its own: a slab lives long and would cut
+ *              the space of Large blocks to pieces, and only Tiny ones want huge pages. Dirty granules are handed out
+ *              before clean ones.
  * Invariants.  slab: free_count == bits set in free_blocks; all of [reached, capacity) are set  [hak_slab_is_valid]
  *              superslab: longest == bits_longest_run(free), in the list of that length iff != 0
  * Concurrency. Functions take the arena lock. A run's descriptor belongs to whoever took it: `kind`, `granules`,
@@ -19,7 +20,7 @@
 #include "base/list.h"
 #include "segment/arena.h"
 
-enum pool { POOL_SLABS, POOL_LARGE, POOL_COUNT };
+enum pool { POOL_TINY, POOL_MID, POOL_LARGE, POOL_COUNT };
 
 enum run_kind {
     RUN_NONE, /* free, or not the first granule of a Large block */
@@ -69,8 +70,8 @@ static inline struct slab *hak_slab_in(struct slab *slabs, const void *p) {
     return &slabs[load_relaxed(&slabs[index].kind) == RUN_SLAB_REST ? slabs[index].first : index];
 }
 
-/* The same for `p` in a live block of a slab. */
-struct slab *hak_slab_of(const void *p);
+/* The descriptors of the superslab that `p` lies in. */
+struct slab *hak_slabs_of(const void *p);
 
 /* What a Large run may do in place, all under the arena lock, which the caller holds. */
 bool hak_superslab_extend(struct superslab *superslab, struct slab *run, unsigned granules) NODISCARD;

@@ -253,7 +253,7 @@ static void random_operations_agree_with_the_model(void **state) {
         unsigned units = 1 + unit_below(&model.random, unit_below(&model.random, 4) == 0 ? ARENA_RUN_MAX : 4);
         if (run->units == 0) {
             if (model.units_taken + units <= UNITS_MAX) {
-                enum arena_use use = unit_below(&model.random, 3) == 0 ? ARENA_SLABS : ARENA_BLOCKS;
+                enum arena_use use = unit_below(&model.random, 3) == 0 ? ARENA_TINY : ARENA_BLOCKS;
                 assert_non_null(take((unsigned)(run - model.run), use, units));
             }
         } else if (unit_below(&model.random, 3) == 0 && run->units + units <= ARENA_RUN_MAX) {
@@ -312,7 +312,7 @@ static void extension_stops_at_used_units_and_at_the_end(void **state) {
 static void unused_arenas_go_back(void **state) {
     (void)state;
     struct run *kept = take(0, ARENA_BLOCKS, 1);
-    struct run *other = take(1, ARENA_SLABS, 1);
+    struct run *other = take(1, ARENA_TINY, 1);
     uintptr_t gone = other->first->base;
     uint64_t bytes = units_of_arena(other->first) * HAK_SUPERSLAB_SIZE;
     uint64_t mapped = hak_view.mapped_bytes;
@@ -335,7 +335,7 @@ static void released_arenas_cost_no_metadata(void **state) {
     uint64_t before = 0;
     for (unsigned round = 0; round < 40; round++) {
         model.tracked_count = 0;
-        assert_non_null(take(0, ARENA_SLABS, 3));
+        assert_non_null(take(0, ARENA_TINY, 3));
         give(&model.run[0], 0);
         assert_true(hak_arena_release_unused());
         if (round == 8) {
@@ -362,7 +362,7 @@ static void without_memory_nothing_changes(void **state) {
     for (unsigned i = 0; i < 2; i++) {
         struct run *run = take(0, ARENA_BLOCKS, 3);
         fake_os_fail(sets[i], 1, UINT64_MAX);
-        struct run *second = i == 0 ? take(1, ARENA_SLABS, 1) : take(1, ARENA_BLOCKS, ARENA_RUN_MAX);
+        struct run *second = i == 0 ? take(1, ARENA_TINY, 1) : take(1, ARENA_BLOCKS, ARENA_RUN_MAX);
         bool extended = i == 1 && hak_arena_extend(run->first, 3, 9);
         fake_os_succeed();
         assert_true(fake_os_failures() > 0);
@@ -370,7 +370,7 @@ static void without_memory_nothing_changes(void **state) {
         assert_false(extended);
         check_marks(run);
         check_everything();
-        assert_non_null(take(1, i == 0 ? ARENA_SLABS : ARENA_BLOCKS, ARENA_RUN_MAX));
+        assert_non_null(take(1, i == 0 ? ARENA_TINY : ARENA_BLOCKS, ARENA_RUN_MAX));
         check_everything();
         give_all();
         assert_true(hak_arena_release_unused());
@@ -402,13 +402,13 @@ static void accessible_units_are_found_wherever_they_are(void **state) {
 
 static void an_arena_that_cannot_be_released_stays(void **state) {
     (void)state;
-    assert_non_null(take(0, ARENA_SLABS, 2));
+    assert_non_null(take(0, ARENA_TINY, 2));
     give(&model.run[0], 0);
     fake_os_fail(FAKE_OS_BIT(RELEASE), 1, UINT64_MAX);
     assert_false(hak_arena_release_unused());
     fake_os_succeed();
     check_everything();
-    assert_non_null(take(0, ARENA_SLABS, 2));
+    assert_non_null(take(0, ARENA_TINY, 2));
     check_everything();
 }
 

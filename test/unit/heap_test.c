@@ -63,7 +63,7 @@ static void takes_and_returns_of_every_class(void **state) {
         assert_int_equal(chain_length(chain), got);
         for (struct block *block = chain; block != NULL; block = block->next) {
             assert_int_equal(page_map_flat_get(block), slab_entry(1, c));
-            assert_int_equal(slab_class(hak_slab_of(block)), c);
+            assert_int_equal(slab_class(hak_slab_in(hak_slabs_of(block), block)), c);
         }
         give_back(heaps[1], chain);
         check_all_is_back();
@@ -80,11 +80,11 @@ static void a_slab_is_listed_iff_it_has_room(void **state) {
     assert_false(list_is_empty(&heaps[2]->with_room[c]));
     struct block *last;
     assert_int_equal(hak_heap_take(heaps[2], c, 1, &last), 1);
-    assert_ptr_equal(hak_slab_of(last), hak_slab_of(chain));
+    assert_ptr_equal(hak_slab_in(hak_slabs_of(last), last), hak_slab_in(hak_slabs_of(chain), chain));
     assert_true(list_is_empty(&heaps[2]->with_room[c]));
     chain->next = NULL;
     give_back(heaps[2], chain);
-    assert_ptr_equal(heaps[2]->with_room[c].next, &hak_slab_of(last)->link);
+    assert_ptr_equal(heaps[2]->with_room[c].next, &hak_slab_in(hak_slabs_of(last), last)->link);
     give_back(heaps[2], rest);
     give_back(heaps[2], last);
     check_all_is_back();
@@ -137,7 +137,7 @@ static void tiny_slabs_may_come_from_the_space_of_large_blocks(void **state) {
     assert_true(hak_heap_take(heaps[1], HAK_TINY_CLASSES, 2, &tiny) > 0);
     assert_true(hak_heap_take(heaps[1], HAK_TINY_CLASSES + 1, 2, &mid) > 0);
     assert_int_equal(hak_superslab_of(tiny)->pool, POOL_LARGE);
-    assert_int_equal(hak_superslab_of(mid)->pool, POOL_SLABS);
+    assert_int_equal(hak_superslab_of(mid)->pool, POOL_MID);
     hak_options.tiny_use_superslab = 1;
     give_back(heaps[1], tiny);
     give_back(heaps[1], mid);

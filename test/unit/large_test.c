@@ -40,6 +40,11 @@ static void check_found(const struct large *block) {
     assert_int_equal(find(block->start, &info), LARGE_FOUND);
     assert_ptr_equal(info.base, block->start);
     assert_int_equal(info.bytes, block->bytes);
+    assert_true(hak_large_fits(block->start, block->bytes));
+    assert_true(hak_large_fits(block->start, block->bytes - hak_os_page_size() + 1));
+    assert_false(hak_large_fits(block->start, block->bytes + 1));
+    assert_false(hak_large_fits(block->start, block->bytes - hak_os_page_size()));
+    assert_false(hak_large_fits(block->start + HAK_ALIGNMENT, block->bytes));
     size_t reach = block->bytes < 4 * MIB ? block->bytes : 4 * MIB; /* a mapping is known by its first 4 MiB */
     const size_t offsets[] = {1, 8, 4096, reach / 2, reach - 1};
     for (unsigned i = 0; i < sizeof offsets / sizeof *offsets; i++) {

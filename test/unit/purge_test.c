@@ -69,6 +69,34 @@ static void pages_go_back_when_their_delay_is_over(void **state) {
     hak_superslab_give(kept, 2);
 }
 
+/* A tick that finds nothing due knows when to look again. */
+static void units_go_back_each_in_its_turn(void **state) {
+    (void)state;
+    struct slab *first = take_filled(40);
+    struct slab *second = take_filled(40);
+    uintptr_t first_base = first->base, second_base = second->base;
+    hak_superslab_give(first, 40);
+    set_clock(now_ms + DELAY / 2);
+    hak_superslab_give(second, 40);
+    hak_purge_tick();
+    assert_int_equal(retained_granules(), 80);
+    set_clock(now_ms + DELAY / 2);
+    hak_purge_tick();
+    assert_int_equal(resident_granules((void *)first_base, 40), 0);
+    assert_int_equal(resident_granules((void *)second_base, 40), 40);
+    set_clock(now_ms + DELAY / 2 - 1);
+    hak_purge_tick();
+    assert_int_equal(retained_granules(), 40);
+    set_clock(now_ms + 1);
+    hak_purge_tick();
+    assert_int_equal(retained_granules(), 0);
+    struct slab *third = take_filled(40);
+    hak_superslab_give(third, 40);
+    set_clock(now_ms + DELAY);
+    hak_purge_tick();
+    assert_int_equal(retained_granules(), 0);
+}
+
 static void all_on_request(void **state) {
     (void)state;
     struct slab *runs[8];
@@ -103,13 +131,14 @@ static void without_delay_at_once(void **state) {
 /* Of what is too much the oldest goes. */
 static void what_waits_is_limited(void **state) {
     (void)state;
-    struct slab *runs[16];
+    enum { RUNS = 32 };
+    struct slab *runs[RUNS];
     uintptr_t first = 0;
-    for (unsigned i = 0; i < 16; i++) {
+    for (unsigned i = 0; i < RUNS; i++) {
         runs[i] = take_filled(32);
     }
     first = runs[0]->base;
-    for (unsigned i = 0; i < 16; i++) {
+    for (unsigned i = 0; i < RUNS; i++) {
         hak_superslab_give(runs[i], 32);
         uint64_t limit = hak_view.active_bytes / 4;
         assert_true(hak_view.retained_bytes <= (limit > HAK_RETAINED_MIN_BYTES ? limit : HAK_RETAINED_MIN_BYTES));
@@ -174,6 +203,7 @@ int main(void) {
 #define PURGE_TEST(f) cmocka_unit_test_teardown(f, clean)
     const struct CMUnitTest tests[] = {
         PURGE_TEST(pages_go_back_when_their_delay_is_over),
+        PURGE_TEST(units_go_back_each_in_its_turn),
         PURGE_TEST(all_on_request),
         PURGE_TEST(without_delay_at_once),
         PURGE_TEST(what_waits_is_limited),

@@ -14,7 +14,7 @@ enum { HEAP_ID = 5 };
 static struct slab *new_slab(unsigned c) {
     bool zero;
     struct slab *slab =
-        hak_superslab_take(POOL_SLABS, hak_size_class[c].granules, RUN_SLAB, slab_entry(HEAP_ID, c), &zero);
+        hak_superslab_take(POOL_TINY, hak_size_class[c].granules, RUN_SLAB, slab_entry(HEAP_ID, c), &zero);
     assert_non_null(slab);
     hak_slab_init(slab);
     assert_int_equal(slab_class(slab), c);

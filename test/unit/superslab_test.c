@@ -98,7 +98,7 @@ static void check_books(void) {
         }
         dirty += (uint64_t)__builtin_popcountll(superslab->dirty);
     }
-    assert_int_equal(hak_view.slab_superslabs, superslabs[POOL_SLABS]);
+    assert_int_equal(hak_view.slab_superslabs, superslabs[POOL_TINY] + superslabs[POOL_MID]);
     assert_int_equal(hak_view.large_superslabs, superslabs[POOL_LARGE]);
     assert_int_equal(hak_view.active_bytes, model.granules * HAK_GRANULE_SIZE);
     assert_int_equal(hak_view.large_bytes, model.large_bytes);
@@ -118,7 +118,7 @@ static void check_user(const struct user *user) {
         assert_true(unit_holds(granule, HAK_GRANULE_SIZE, HAK_GRANULE_SIZE, 9000, user->seed + i));
     }
     assert_int_equal(user->run->granules, user->granules);
-    assert_int_equal(user->run->kind, user->pool == POOL_SLABS ? RUN_SLAB : RUN_LARGE);
+    assert_int_equal(user->run->kind, user->pool != POOL_LARGE ? RUN_SLAB : RUN_LARGE);
 }
 
 /* Every pointer into the run leads to it. */
@@ -126,12 +126,13 @@ static void check_lookup(const struct user *user, bool taken) {
     struct superslab *superslab = hak_superslab_of((void *)user->run->base);
     for (unsigned i = 0; i < user->granules; i++) {
         void *p = (char *)user->run->base + i * HAK_GRANULE_SIZE + (i * 977 & (HAK_GRANULE_SIZE - 1));
-        uint32_t entry = taken && user->pool == POOL_SLABS ? user->entry : 0;
+        uint32_t entry = taken && user->pool != POOL_LARGE ? user->entry : 0;
         struct slab *large = taken && user->pool == POOL_LARGE ? user->run : NULL;
         assert_int_equal(page_map_flat_get(p), entry);
         assert_ptr_equal(hak_superslab_find_large(superslab, p), large);
         if (taken) {
-            assert_ptr_equal(hak_slab_of(p), user->pool == POOL_SLABS || i == 0 ? user->run : hak_slab_of(p));
+            assert_ptr_equal(hak_slab_in(hak_slabs_of(p), p),
+                             user->pool != POOL_LARGE || i == 0 ? user->run : hak_slab_in(hak_slabs_of(p), p));
         }
     }
 }
@@ -155,8 +156,8 @@ static void disclaim(struct user *user, struct known *known, unsigned from, unsi
 
 static void take(struct user *user, enum pool pool, unsigned granules) {
     bool zero;
-    uint32_t entry = pool == POOL_SLABS ? (uint32_t)(unit_random(&model.random) | 1) : 0;
-    struct slab *run = hak_superslab_take(pool, granules, pool == POOL_SLABS ? RUN_SLAB : RUN_LARGE, entry, &zero);
+    uint32_t entry = pool != POOL_LARGE ? (uint32_t)(unit_random(&model.random) | 1) : 0;
+    struct slab *run = hak_superslab_take(pool, granules, pool != POOL_LARGE ? RUN_SLAB : RUN_LARGE, entry, &zero);
     assert_non_null(run);
     *user = (struct user){.run = run, .granules = granules, .pool = pool, .entry = entry};
     user->seed = unit_random(&model.random);
@@ -216,8 +217,8 @@ static void one_step(void) {
     struct user *user = &model.user[unit_below(&model.random, SLOTS)];
     unsigned choice = unit_below(&model.random, 8);
     if (user->run == NULL) {
-        enum pool pool = unit_below(&model.random, 2) == 0 ? POOL_SLABS : POOL_LARGE;
-        unsigned granules = 1 + unit_below(&model.random, choice == 0 ? HAK_GRANULES : pool == POOL_SLABS ? 4 : 12);
+        enum pool pool = (enum pool)unit_below(&model.random, POOL_COUNT);
+        unsigned granules = 1 + unit_below(&model.random, choice == 0 ? HAK_GRANULES : pool != POOL_LARGE ? 4 : 12);
         if (model.granules + granules <= GRANULES_MAX) {
             take(user, pool, granules);
         }
