@@ -46,7 +46,7 @@ FAST void put_block(struct heap *heap, const void *block, struct slab **slabs) {
         return;
     list_remove(&slab->link);
     hak_superslab_give(slab, hak_slab_touched(slab));
-    *slabs = NULL;
+    *slabs = NULL; /* that superslab may be gone, its descriptors another's */
 }
 
 /* Takes back the first blocks of a chain, `most` if it has so many, and says what is left of it. */
