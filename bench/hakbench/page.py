@@ -129,7 +129,7 @@ def page(record, summary, verdicts):
     names = list(colour)
     parts = [f"<h1>hakmem bench</h1><p>{html.escape(headline(record, summary))}</p>"
              f'<p class="soft">{html.escape(table.machine_text(record))}</p>', show_verdicts(verdicts)]
-    parts += [show_section(found[key]) for key in ("standing", "losses", "wins", "ablations", "refused")]
+    parts += [show_section(found[key]) for key in ("standing", "losses", "larger", "wins", "ablations", "refused")]
     parts += [ratio_plots(record, rows, colour), show_section(found["time"], folded=True),
               show_section(found["memory"], folded=True),
               show_grid("Memory over time", [charts.rss_plot(row, names, colour) for row in rows],

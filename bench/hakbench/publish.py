@@ -10,7 +10,7 @@ import re
 from . import UsageError, charts, page, record as book, stats, suites, summary as digest, table
 
 ORDER = ("seed", "larson", "threads", "growth", "apps", "aa", "slowed", "ablate", "hotspots")
-SHOWN_IN_FULL = ("standing", "losses", "ablations", "matrix", "refused", "proof", "hotspots", "moments")
+SHOWN_IN_FULL = ("standing", "losses", "larger", "ablations", "matrix", "refused", "proof", "hotspots", "moments")
 BEGIN, END = "<!-- bench: made by hakmem bench --publish -->", "<!-- bench: end -->"
 INTRODUCTION = """# Benchmarks
 
@@ -67,17 +67,20 @@ def suites_of(summary):
 
 def readme_block(records):
     """How hakmem stands, suite by suite, and the machine; nothing that is not in a record."""
-    lines = ["| suite | against | faster | no difference | slower |", "|---|---|---:|---:|---:|"]
+    lines = ["| suite | against | faster | no difference | slower | smaller | larger |",
+             "|---|---|---:|---:|---:|---:|---:|"]
     for name, (record, summary) in records.items():
         if record["options"]["judge"]:
             continue
+        memory = digest.standings(summary, "memory_duels")
         for peer, found in digest.standings(summary).items():
-            lines.append(f"| {name} | {peer} | " + " | ".join(
-                str(len(found[v])) for v in (stats.FASTER, stats.SAME, stats.SLOWER)) + " |")
+            counts = [found[v] for v in (stats.FASTER, stats.SAME, stats.SLOWER)]
+            counts += [memory[peer][v] for v in (stats.FASTER, stats.SLOWER)]
+            lines.append(f"| {name} | {peer} | " + " | ".join(str(len(rows)) for rows in counts) + " |")
     charts_of = [f"![ratios of {name}](doc/charts/{name}-{name}.svg)" for name in ("seed",) if name in records]
     first = next((r for r, _ in records.values()), None)
-    return "\n".join([BEGIN, "Rows in which hakmem is faster or slower than each of the others; every loss is named in",
-                      "[doc/BENCHMARKS.md](doc/BENCHMARKS.md).", "", *lines, "", *charts_of, "",
+    return "\n".join([BEGIN, "Rows in which hakmem is faster or slower than each of the others, and in which its peak of resident",
+                      "memory is smaller or larger; every loss is named in [doc/BENCHMARKS.md](doc/BENCHMARKS.md).", "", *lines, "", *charts_of, "",
                       f"{table.machine_text(first)}." if first else "No record yet: `make bench` measures.", END])
 
 

@@ -1,6 +1,7 @@
 """What a record says, row by row.
 
 Purpose.     Medians with their intervals, ratios to the baseline and of the subject to each other allocator, verdicts.
+             The subject's duels are of time, and of peak resident memory.
 Design.      The subject is hakmem where it was measured: its losses are listed whatever the baseline is. A cell whose
              row was refused to its allocator has no numbers here, only the reason; its samples stay in the record.
 """
@@ -13,8 +14,11 @@ PERCENTILES = ("p50", "p99", "p99.9", "p99.99", "max")
 SUBJECT = "hakmem"
 
 
-def by_round(cell):
-    return dict(zip(cell["round"], cell["ns"]))
+DUELS = {"duels": "ns", "memory_duels": "peak_kib"}
+
+
+def by_round(cell, column):
+    return dict(zip(cell["round"], cell[column]))
 
 
 def latency_of(cell):
@@ -40,11 +44,11 @@ def cell_of(cell, unit):
     return found
 
 
-def ratio(cells, mine, other):
+def ratio(cells, mine, other, column="ns"):
     """Of two allocators, or None where they share no round."""
     if mine not in cells or other not in cells:
         return None
-    ratios = stats.paired(by_round(cells[mine]), by_round(cells[other]))
+    ratios = stats.paired(by_round(cells[mine], column), by_round(cells[other], column))
     return stats.compare(ratios) if ratios else None
 
 
@@ -58,8 +62,9 @@ def row_of(record, row):
     found["refused"] = {r["allocator"]: r["why"] for r in record["refused"] if r["row"] == row["id"]}
     for name, cell in found["allocators"].items():
         cell["ratio"] = ratio(cells, name, baseline) if name != baseline else None
-    found["duels"] = {name: duel for name in found["allocators"] if name != SUBJECT
-                      if (duel := ratio(cells, SUBJECT, name))}
+    for kind, column in DUELS.items():
+        found[kind] = {name: duel for name in found["allocators"] if name != SUBJECT
+                       if (duel := ratio(cells, SUBJECT, name, column))}
     return found
 
 
@@ -67,7 +72,8 @@ def summarize(record):
     rows = [row_of(record, row) for row in record["rows"]]
     ratios = [cell["ratio"] for row in rows for cell in row["allocators"].values() if cell["ratio"]]
     stats.settle(ratios)
-    stats.settle([duel for row in rows for duel in row["duels"].values()])
+    for kind in DUELS:
+        stats.settle([duel for row in rows for duel in row[kind].values()])
     return {"comparisons": len(ratios), "rows": rows}
 
 
@@ -76,11 +82,11 @@ def measured(summary):
     return [row for row in summary["rows"] if row["allocators"]]
 
 
-def standings(summary):
-    """{peer: {verdict: [(row, ratio)]}} of the subject against each."""
+def standings(summary, kind="duels"):
+    """{peer: {verdict: [(row, ratio)]}} of the subject against each; `kind` is one of DUELS."""
     found = {}
     for row in summary["rows"]:
-        for peer, duel in row["duels"].items():
+        for peer, duel in row[kind].items():
             found.setdefault(peer, {v: [] for v in (stats.FASTER, stats.SAME, stats.SLOWER)})
             found[peer][duel["verdict"]].append((row, duel))
     return found

@@ -142,10 +142,15 @@ def matrix_section(record, rows):
 
 def standing_sections(summary):
     """How hakmem stands, then every row that it loses, then every row that it wins."""
-    found = standings(summary)
-    lines = [[peer, *(str(len(by_verdict[v])) for v in SIGNS)] for peer, by_verdict in found.items()]
+    found, memory = standings(summary), standings(summary, "memory_duels")
+    lines = [[peer, *(str(len(by_verdict[v])) for v in SIGNS), str(len(memory[peer][stats.FASTER])),
+              str(len(memory[peer][stats.SLOWER]))] for peer, by_verdict in found.items()]
     yield Section("standing", f"{SUBJECT} against each of the others: rows in which it is",
-                  ["", *SIGNS.values()], lines, left=1)
+                  ["", *SIGNS.values(), "smaller", "LARGER"], lines, left=1)
+    lines = [[row["title"], peer, spread(duel)] for peer, by_verdict in memory.items()
+             for row, duel in by_verdict[stats.SLOWER]]
+    yield Section("larger", f"Memory losses: {SUBJECT}'s peak of resident memory is higher than that of",
+                  ["row", "allocator", "ratio [95 %]"], lines, note=NONE if found else "")
     for verdict, word in ((stats.SLOWER, "Losses"), (stats.FASTER, "Wins")):
         lines = [[row["title"], peer, spread(duel)] for peer, by_verdict in found.items()
                  for row, duel in by_verdict[verdict]]

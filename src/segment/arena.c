@@ -286,6 +286,9 @@ struct superslab *hak_arena_take(enum arena_use use, unsigned units) {
         first = take_binned(space, units);
     if (first == NULL && hak_arena_release_unused() && arena_grow(use, units))
         first = take_binned(space, units);
+    /* What another use has reserved is better than nothing: it goes back there. */
+    for (unsigned other = 0; other < ARENA_USES && first == NULL; other++)
+        first = take_binned(&arena_state.space[other], units);
     if (first == NULL)
         first = take_committed(units);
     if (first != NULL)

@@ -1,9 +1,9 @@
 /* segment/superslab.h
  * Purpose.     Granules: runs of 1..64 in a superslab, each with a descriptor. Slabs and Large blocks are such runs.
  * Design.      A superslab's free granules are one 64-bit word; superslabs with room are listed by their longest free
- *              run, so that taking and giving are O(1). Each tier has a pool of its own: a slab lives long and would cut
- *              the space of Large blocks to pieces, and only Tiny ones want huge pages. Dirty granules are handed out
- *              before clean ones.
+ *              run, so that taking and giving are O(1). Each tier has a pool of its own: a slab lives long and would
+ *              cut the space of Large blocks to pieces, and only Tiny ones want huge pages. Dirty granules are handed
+ *              out before clean ones.
  * Invariants.  slab: free_count == bits set in free_blocks; all of [reached, capacity) are set  [hak_slab_is_valid]
  *              superslab: longest == bits_longest_run(free), in the list of that length iff != 0
  * Concurrency. Functions take the arena lock. A run's descriptor belongs to whoever took it: `kind`, `granules`,

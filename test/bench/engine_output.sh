@@ -34,6 +34,8 @@ for row, told in zip(record["rows"], record["summary"]["rows"]):
     ratio = told["allocators"]["hakmem"]["ratio"]
     assert ratio["median"] == statistics.median(h / l for h, l in pairs)
     assert ratio["low"] <= ratio["median"] <= ratio["high"]
+    peaks = zip(row["cells"]["hakmem"]["peak_kib"], row["cells"]["libc"]["peak_kib"])
+    assert told["memory_duels"]["libc"]["median"] == statistics.median(h / l for h, l in peaks)
 assert all(a["build_id"] for a in record["allocators"])
 for fact in ("cpu", "governor", "thp", "kernel", "pinned"):
     assert record["machine"][fact], fact

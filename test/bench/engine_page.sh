@@ -42,7 +42,7 @@ read -r dots lines headings rows <<<"$(look "$work/page.html")"
 [ "$lines" -ge 4 ] || fail "$lines curves: at least the latency of two allocators in two rows"
 [ "$headings" -ge 10 ] || fail "only $headings headings"
 [ "$rows" -gt 100 ] || fail "the picture is blank"
-for words in 'hakmem against each of the others' 'Losses: hakmem is slower than' 'Method' 'Machine' \
+for words in 'hakmem against each of the others' 'Losses: hakmem is slower than' 'Memory losses' 'Method' 'Machine' \
     'Who was measured' 'baseline'; do
     grep -qF "$words" "$work/dom" || fail "the page does not say: $words"
 done

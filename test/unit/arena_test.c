@@ -360,7 +360,7 @@ static void without_memory_nothing_changes(void **state) {
     static const unsigned sets[] = {FAKE_OS_BIT(RESERVE_ALIGNED), FAKE_OS_BIT(COMMIT)};
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
-        struct run *run = take(0, ARENA_BLOCKS, 3);
+        struct run *run = i == 1 ? take(0, ARENA_BLOCKS, 3) : NULL;
         fake_os_fail(sets[i], 1, UINT64_MAX);
         struct run *second = i == 0 ? take(1, ARENA_TINY, 1) : take(1, ARENA_BLOCKS, ARENA_RUN_MAX);
         bool extended = i == 1 && hak_arena_extend(run->first, 3, 9);
@@ -368,7 +368,9 @@ static void without_memory_nothing_changes(void **state) {
         assert_true(fake_os_failures() > 0);
         assert_null(second);
         assert_false(extended);
-        check_marks(run);
+        if (run != NULL) {
+            check_marks(run);
+        }
         check_everything();
         assert_non_null(take(1, i == 0 ? ARENA_TINY : ARENA_BLOCKS, ARENA_RUN_MAX));
         check_everything();
@@ -376,6 +378,20 @@ static void without_memory_nothing_changes(void **state) {
         assert_true(hak_arena_release_unused());
         model.tracked_count = 0;
     }
+}
+
+static void what_another_use_has_reserved_is_better_than_nothing(void **state) {
+    (void)state;
+    struct run *run = take(0, ARENA_BLOCKS, 3);
+    fake_os_fail(FAKE_OS_BIT(RESERVE_ALIGNED), 1, UINT64_MAX);
+    struct superslab *first = hak_arena_take(ARENA_TINY, 2);
+    fake_os_succeed();
+    assert_true(fake_os_failures() > 0);
+    assert_non_null(first);
+    assert_ptr_equal(first->arena, run->first->arena);
+    check_marks(run);
+    hak_arena_give(first, 2);
+    check_everything();
 }
 
 /* Where no more can be made accessible, free units that are will do, whatever they were meant for. */
@@ -429,6 +445,7 @@ int main(void) {
         ARENA_TEST(released_arenas_cost_no_metadata),
         ARENA_TEST(reserves_less_where_much_is_refused),
         ARENA_TEST(without_memory_nothing_changes),
+        ARENA_TEST(what_another_use_has_reserved_is_better_than_nothing),
         ARENA_TEST(accessible_units_are_found_wherever_they_are),
         ARENA_TEST(an_arena_that_cannot_be_released_stays),
     };
