@@ -79,9 +79,11 @@ def readme_block(records):
             lines.append(f"| {name} | {peer} | " + " | ".join(str(len(rows)) for rows in counts) + " |")
     charts_of = [f"![ratios of {name}](doc/charts/{name}-{name}.svg)" for name in ("seed",) if name in records]
     first = next((r for r, _ in records.values()), None)
-    return "\n".join([BEGIN, "Rows in which hakmem is faster or slower than each of the others, and in which its peak of resident",
-                      "memory is smaller or larger; every loss is named in [doc/BENCHMARKS.md](doc/BENCHMARKS.md).", "", *lines, "", *charts_of, "",
-                      f"{table.machine_text(first)}." if first else "No record yet: `make bench` measures.", END])
+    return "\n".join([
+        BEGIN, "Rows in which hakmem is faster or slower than each of the others, and in which its peak of resident",
+        "memory is smaller or larger; every loss is named in [doc/BENCHMARKS.md](doc/BENCHMARKS.md).", "", *lines, "",
+        *charts_of, "",
+        f"{table.machine_text(first)}." if first else "No record yet: `make bench` measures.", END])
 
 
 def outputs(root):
