@@ -11,6 +11,7 @@
 #define hak_os_release real_release
 #define hak_os_resize real_resize
 #define hak_os_move real_move
+#define hak_os_advise_huge real_advise_huge
 #define hak_os_now_ms real_now_ms
 #include "os/os_linux.c"
 #undef hak_os_reserve
@@ -21,6 +22,7 @@
 #undef hak_os_release
 #undef hak_os_resize
 #undef hak_os_move
+#undef hak_os_advise_huge
 #undef hak_os_now_ms
 #undef HAK_OS_OS_H
 #include "os/os.h"
@@ -114,6 +116,10 @@ int hak_os_commit(void *address, size_t bytes) {
 
 int hak_os_purge(void *address, size_t bytes) {
     return fails(FAKE_OS_PURGE) ? ENOMEM : real_purge(address, bytes);
+}
+
+int hak_os_advise_huge(void *address, size_t bytes, bool huge) {
+    return fails(FAKE_OS_ADVISE_HUGE) ? ENOMEM : real_advise_huge(address, bytes, huge);
 }
 
 int hak_os_release(void *address, size_t bytes) {

@@ -17,7 +17,8 @@
     X(PURGE, purge)                                                                                                    \
     X(RELEASE, release)                                                                                                \
     X(RESIZE, resize)                                                                                                  \
-    X(MOVE, move)
+    X(MOVE, move)                                                                                                      \
+    X(ADVISE_HUGE, advise_huge)
 
 enum fake_os_call {
 #define FAKE_OS_ID(id, name) FAKE_OS_##id,

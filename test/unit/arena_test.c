@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "base/bits.h"
+#include "base/options.h"
 #include "os/os.h"
 #include "segment/arena.h"
 #include "segment/page_map.h"
@@ -428,6 +429,27 @@ static void an_arena_that_cannot_be_released_stays(void **state) {
     check_everything();
 }
 
+static uint64_t advised_by_taking(unsigned slot, enum arena_use use, unsigned units) {
+    uint64_t before = fake_os_calls(FAKE_OS_ADVISE_HUGE);
+    assert_non_null(take(slot, use, units));
+    return fake_os_calls(FAKE_OS_ADVISE_HUGE) - before;
+}
+
+static void large_tiny_space_asks_for_huge_pages(void **state) {
+    (void)state;
+    unsigned small = (unsigned)(HAK_HUGE_PAGE_HEAP_BYTES / HAK_SUPERSLAB_SIZE);
+    hak_options.thp = HAK_THP_ADAPTIVE;
+    assert_int_equal(advised_by_taking(0, ARENA_BLOCKS, ARENA_RUN_MAX), 0);
+    assert_int_equal(advised_by_taking(1, ARENA_BLOCKS, 1), 0);
+    assert_int_equal(advised_by_taking(2, ARENA_TINY, small), 0);
+    assert_int_equal(advised_by_taking(3, ARENA_TINY, 1), 1);
+    hak_options.thp = HAK_THP_NEVER;
+    assert_int_equal(advised_by_taking(4, ARENA_TINY, 1), 0);
+    hak_options.thp = HAK_THP_ALWAYS;
+    assert_int_equal(advised_by_taking(5, ARENA_BLOCKS, 1), 1);
+    hak_options.thp = HAK_THP_ADAPTIVE;
+}
+
 static int start(void **state) {
     hak_page_map_init();
     hak_arena_init();
@@ -446,6 +468,7 @@ int main(void) {
         ARENA_TEST(reserves_less_where_much_is_refused),
         ARENA_TEST(without_memory_nothing_changes),
         ARENA_TEST(what_another_use_has_reserved_is_better_than_nothing),
+        ARENA_TEST(large_tiny_space_asks_for_huge_pages),
         ARENA_TEST(accessible_units_are_found_wherever_they_are),
         ARENA_TEST(an_arena_that_cannot_be_released_stays),
     };

@@ -254,7 +254,8 @@ static void count_calls(void *unused) {
     for (unsigned call = 0; call < FAKE_OS_COUNT; call++) {
         before[call] = fake_os_calls(call);
     }
-    fake_os_fail(FAKE_OS_BIT(RESIZE), 1, UINT64_MAX);
+    hak_options.thp = HAK_THP_ALWAYS;
+    fake_os_fail(FAKE_OS_BIT(RESIZE) | FAKE_OS_BIT(ADVISE_HUGE), 1, UINT64_MAX);
     scenario();
     recover();
     for (unsigned call = 0; call < FAKE_OS_COUNT; call++) {

@@ -213,6 +213,20 @@ static void resize(struct user *user, unsigned granules) {
     check_lookup(user, true);
 }
 
+static void tiny_slabs_have_arenas_of_their_own(void **state) {
+    (void)state;
+    const struct arena *arena[POOL_COUNT];
+    for (unsigned pool = 0; pool < POOL_COUNT; pool++) {
+        take(&model.user[pool], (enum pool)pool, 1);
+        arena[pool] = hak_superslab_of((void *)model.user[pool].run->base)->arena;
+    }
+    assert_ptr_not_equal(arena[POOL_TINY], arena[POOL_MID]);
+    assert_ptr_equal(arena[POOL_MID], arena[POOL_LARGE]);
+    for (unsigned pool = 0; pool < POOL_COUNT; pool++) {
+        give(&model.user[pool]);
+    }
+}
+
 static void one_step(void) {
     struct user *user = &model.user[unit_below(&model.random, SLOTS)];
     unsigned choice = unit_below(&model.random, 8);
@@ -319,9 +333,8 @@ static int start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_operations_agree_with_the_model),
-        cmocka_unit_test(without_delay_all_memory_is_zero),
-        cmocka_unit_test(dirty_granules_are_taken_first),
+        cmocka_unit_test(random_operations_agree_with_the_model), cmocka_unit_test(tiny_slabs_have_arenas_of_their_own),
+        cmocka_unit_test(without_delay_all_memory_is_zero),       cmocka_unit_test(dirty_granules_are_taken_first),
         cmocka_unit_test(a_refused_superslab_changes_nothing),
     };
     return cmocka_run_group_tests(tests, start, NULL);
