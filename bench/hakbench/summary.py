@@ -12,8 +12,6 @@ from . import record as book, stats
 PLAIN = ("wall_ns", "user_us", "system_us", "peak_kib", "mean_kib", "minor_faults", "major_faults")
 PERCENTILES = ("p50", "p99", "p99.9", "p99.99", "max")
 SUBJECT = "hakmem"
-
-
 DUELS = {"duels": "ns", "memory_duels": "peak_kib"}
 
 

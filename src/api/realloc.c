@@ -19,19 +19,8 @@ static void *resize_failed(void) {
     return NULL;
 }
 
-static void count(uint64_t *counter) {
+FAST void count(uint64_t *counter) {
     hak_tally_add(counter, 1);
-}
-
-static void count_move(void) {
-    struct hak_tally *tally = hak_thread_tally();
-    if (likely(tally != &hak_view.finished)) {
-        owner_add(&tally->resize_allocs, 1);
-        owner_add(&tally->resize_frees, 1);
-    } else {
-        count(&tally->resize_allocs);
-        count(&tally->resize_frees);
-    }
 }
 
 /* A new block with the first `keep` bytes of the old one, which is freed. */
@@ -41,7 +30,8 @@ static void *move_block(void *p, size_t keep, size_t size) {
         return keep == size ? p : NULL;
     memcpy(block, p, keep);
     hak_free_entry(p, HAK_ENTRY_FREE);
-    count_move();
+    count(&hak_thread_tally()->resize_allocs);
+    count(&hak_thread_tally()->resize_frees);
     return block;
 }
 

@@ -24,8 +24,8 @@ struct heap *hak_heap_new(uint32_t id) {
 
 /* The lock is held in all of the following. */
 
-/* The slab of a block; `*slabs`, the descriptors of the superslab that the block before lay in, or NULL, become those
- * of its own: blocks that are freed together mostly lie in one. */
+/* The slab of a block; `*slabs`, the descriptors of the superslab that the block before lay in, become those of its
+ * own: blocks that are freed together mostly lie in one. NULL where nothing keeps that superslab in place. */
 FAST struct slab *slab_of(const void *block, struct slab **slabs) {
     if (*slabs == NULL || (uintptr_t)block - (*slabs)->base >= HAK_SUPERSLAB_SIZE)
         *slabs = hak_slabs_of(block);
@@ -38,6 +38,7 @@ FAST void put_block(struct heap *heap, const void *block, struct slab **slabs) {
     bool listed = slab_has_room(slab);
     if (unlikely(slab->entry >> ENTRY_HEAP_SHIFT != heap->id) || unlikely(!slab_put(slab, block))) {
         heap->bad_block = block;
+        *slabs = NULL;
         return;
     }
     if (!listed)
@@ -46,7 +47,7 @@ FAST void put_block(struct heap *heap, const void *block, struct slab **slabs) {
         return;
     list_remove(&slab->link);
     hak_superslab_give(slab, hak_slab_touched(slab));
-    *slabs = NULL; /* that superslab may be gone, its descriptors another's */
+    *slabs = NULL;
 }
 
 /* Takes back the first blocks of a chain, `most` if it has so many, and says what is left of it. */

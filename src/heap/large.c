@@ -39,9 +39,10 @@ bool hak_large_fits(const void *p, size_t bytes) {
     if (superslab == NULL)
         return false;
     bytes = hak_large_good_size(bytes);
-    enum unit_state state = (enum unit_state)load_relaxed(&superslab->state);
-    if (state == UNIT_GRANULES) {
-        struct slab *run = hak_slab_in(load_acquire(&superslab->slabs), p);
+    struct slab *slabs = load_acquire(&superslab->slabs);
+    unsigned state = load_relaxed(&superslab->state);
+    if (slabs != NULL && state == UNIT_GRANULES) {
+        struct slab *run = hak_slab_in(slabs, p);
         return load_relaxed(&run->kind) == RUN_LARGE && run->base == (uintptr_t)p &&
                load_relaxed(&run->large_bytes) == bytes;
     }

@@ -30,7 +30,7 @@ static struct {
         struct link bin[BIN_LONG + 1]; /* free runs of exactly i units; the last: of more */
         uint64_t bins;                 /* bit i is set iff bin[i] is not empty */
         uintptr_t next_bytes;          /* size of the next reservation */
-        uintptr_t committed_bytes;
+        uintptr_t committed_bytes;     /* accessible, in all of its arenas */
     } space[ARENA_USES];
 } arena_state = {.lock = {.rank = LOCK_RANK_ARENA}};
 

@@ -6,7 +6,8 @@
  *              strictly aligned runs are mappings of their own ("direct"), which the kernel can grow and move.
  *              A unit's header (struct superslab) lives in metadata memory.
  *              Tiny slabs have arenas of their own: once those are large they ask for huge pages, which pays where
- *              many blocks share a page. Elsewhere they would make resident, and clear, what is never touched.
+ *              many blocks share a page. Elsewhere they would make resident, and clear, what is never touched. They
+ *              lend each other runs only when no address space is left.
  * Invariants.  retained bytes = granules that are free and dirty; active + retained <= committed <= mapped.
  * Concurrency. Everything here needs the arena lock, the lock itself apart.
  * Not here.    Granules inside one superslab (superslab.h); direct mappings (direct.h); when dirty pages go back

@@ -18,9 +18,9 @@ static struct {
     uint64_t excess_ms;   /* when pages were last purged for being too many; 0: never, or long ago */
 } learned;
 
-/* When the oldest unit's delay is over, or sooner: no unit becomes older, and new ones queue behind it. So that a look
- * at the clock is all that most ticks take. Written under the arena lock, read without. */
-static uint64_t tick_due_ms;
+/* Since when the oldest unit has been dirty, or earlier: no unit becomes older, and new ones queue behind it. So that a
+ * look at the clock is all that most ticks take. Written under the arena lock, read without. */
+static uint64_t oldest_since_ms;
 
 static struct superslab *oldest(void) {
     return list_is_empty(&hak_purge_queue) ? NULL : container_of(hak_purge_queue.next, struct superslab, purge);
@@ -53,18 +53,23 @@ static bool purge_unit(struct superslab *unit) {
     return true;
 }
 
+/* `now` may have been read before a unit became dirty. */
+static bool is_due(uint64_t dirty_since, uint64_t now) {
+    return now >= dirty_since + (uint64_t)hak_options.purge_delay;
+}
+
 void hak_purge_tick(void) {
     if (load_relaxed(&hak_view.retained_bytes) == 0)
         return;
-    uint64_t now = hak_os_now_ms(), delay = (uint64_t)hak_options.purge_delay;
-    if (now < load_relaxed(&tick_due_ms) || !lock_try(hak_arena_lock()))
+    uint64_t now = hak_os_now_ms();
+    if (!is_due(load_relaxed(&oldest_since_ms), now) || !lock_try(hak_arena_lock()))
         return;
     struct superslab *unit = oldest();
-    for (unsigned i = 0; i < TICK_UNITS && unit != NULL && now - unit->dirty_since >= delay && purge_unit(unit); i++) {
+    for (unsigned i = 0; i < TICK_UNITS && unit != NULL && is_due(unit->dirty_since, now) && purge_unit(unit); i++) {
         owner_add(&learned.wanted_back, -(learned.wanted_back / 8));
         unit = oldest();
     }
-    store_relaxed(&tick_due_ms, (unit != NULL ? unit->dirty_since : now) + delay);
+    store_relaxed(&oldest_since_ms, unit != NULL ? unit->dirty_since : now);
     lock_release(hak_arena_lock());
 }
 
