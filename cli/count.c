@@ -32,13 +32,11 @@ static void add_tally(struct counts *counts, const struct hak_tally *tally) {
 
 void counts_begin(struct counts *counts, const struct hak_view *view) {
     *counts = (struct counts){.foreign_frees = view->foreign_frees, .errors = view->errors};
-    add_tally(counts, &view->finished);
+    add_tally(counts, &view->recordless);
 }
 
 void counts_add_thread(struct counts *counts, const struct hak_thread_view *thread) {
-    if (thread->thread_id == 0)
-        return;
-    counts->threads++;
+    counts->threads += thread->thread_id != 0;
     add_tally(counts, &thread->tally);
     for (unsigned i = 1; i < HAK_CLASS_COUNT; i++) {
         const struct hak_slot *slot = &thread->slot[i];

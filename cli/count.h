@@ -26,10 +26,10 @@ struct counts {
     uint64_t threads;       // that live
 };
 
-/* Adds what finished threads left, and what the whole process counts. First of the three. */
+/* Adds what threads without a record did, and what the whole process counts. First of the three. */
 void counts_begin(struct counts *counts, const struct hak_view *view);
 
-/* Adds one thread. A record that is not in use adds nothing. */
+/* Adds one record: what its thread and those before it did. */
 void counts_add_thread(struct counts *counts, const struct hak_thread_view *thread);
 
 /* Works out malloc and free from the sums. Last of the three. */

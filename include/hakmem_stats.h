@@ -71,7 +71,7 @@ struct hak_flow {
     int32_t reserved;
 };
 
-/* Sums that threads leave behind; also what a thread counts itself outside the caches. */
+/* What a thread counts itself, outside the caches. */
 struct hak_tally {
     uint64_t served[HAK_ENTRY_COUNT]; /* blocks handed out or taken back by each entry; 0 for MALLOC and FREE, which
                                          are what is left of all. A RESIZE counts calls that succeeded. */
@@ -80,7 +80,7 @@ struct hak_tally {
     uint64_t large_allocs;            /* blocks above the size classes */
     uint64_t large_frees;
     uint64_t null_frees;
-    uint64_t cached_mallocs; /* finished threads: sums of the two equations above, over all classes */
+    uint64_t cached_mallocs; /* blocks of all classes that passed no cache, of threads without a record */
     uint64_t cached_frees;
 };
 
@@ -89,7 +89,8 @@ struct hak_class_sum {
     uint64_t frees;
 };
 
-/* The record of one thread, first part of its allocator state. `next` never changes once linked. */
+/* The record of one thread, first part of its allocator state. `next` never changes once linked. A new thread goes on
+ * with a finished one's record and its counts, so sums are over all records, whether a thread has them or not. */
 struct hak_thread_view {
     struct hak_slot slot[HAK_CLASS_COUNT]; /* first, since malloc indexes it by the rounded size */
     uint32_t tag;                          /* heap id in the upper half: what free compares with the page map */
@@ -111,8 +112,8 @@ struct hak_view {
     uint32_t entry_count;   /* HAK_ENTRY_COUNT */
     uint32_t page_map_flat; /* 1 if one array covers the address space, 0 if look-ups walk a tree */
     struct hak_thread_view *threads;
-    struct hak_tally finished; /* of threads that ended, and of calls of threads without a record */
-    struct hak_class_sum finished_class[HAK_CLASS_COUNT];
+    struct hak_tally recordless; /* of threads that have no record yet, or no longer */
+    struct hak_class_sum recordless_class[HAK_CLASS_COUNT];
     uint32_t class_size[HAK_CLASS_COUNT];
     uint32_t reserved;
     uint64_t foreign_frees;   /* frees of pointers that are not hakmem's */

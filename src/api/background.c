@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/options.h"
+#include "heap/thread_list.h"
 #include "os/os.h"
 #include "segment/purge.h"
 
@@ -20,6 +21,7 @@ static void *purge_forever(void *unused) {
     (void)unused;
     for (;;) {
         hak_os_futex_wait(&never_woken, 0, pause_ms < 10 ? 10 : pause_ms);
+        hak_thread_list_tick();
         hak_purge_tick();
     }
     return NULL;

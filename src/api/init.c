@@ -17,6 +17,7 @@
 #include "api/error.h"
 #include "api/options.h"
 #include "base/options.h"
+#include "heap/thread_list.h"
 #include "segment/arena.h"
 #include "segment/page_map.h"
 #include "segment/superslab.h"
@@ -116,11 +117,11 @@ static void start(void) {
 /* Slow paths that a thread has taken without a record. */
 HAK_TLS uint8_t visits;
 
-/* The process's first thread has a record at once; another one earns it. Most threads of large pools hardly allocate,
- * and short-lived ones would pay more for a record than for a few blocks straight from a heap. */
+/* The process's first thread has a record at once, and so has one that may go on with the caches of another; any other
+ * has to earn it. Most threads of large pools hardly allocate. */
 static bool deserves_record(void) {
     if (load_acquire(&init.ready))
-        return ++visits > HAK_VISITS_MAX;
+        return hak_thread_list_is_warm() || ++visits > HAK_VISITS_MAX;
     start();
     return !thread_is_alive(hak_thread_self);
 }

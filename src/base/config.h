@@ -93,6 +93,9 @@
 #define HAK_OUTBOX_BLOCKS 128
 #define HAK_OUTBOX_BYTES 65536
 
+/* What the caches of a thread that has ended may hold to be left for the next one. */
+#define HAK_WARM_BYTES 262144
+
 #define HAK_CACHE_LINE 64
 
 _Static_assert(HAK_CLASS_COUNT == 1 + HAK_TINY_CLASSES + HAK_MID_CLASSES, "classes");

@@ -24,47 +24,57 @@ struct heap *hak_heap_new(uint32_t id) {
 
 /* The lock is held in all of the following. */
 
-/* The slab of a block; `*slabs`, the descriptors of the superslab that the block before lay in, become those of its
- * own: blocks that are freed together mostly lie in one. NULL where nothing keeps that superslab in place. */
-FAST struct slab *slab_of(const void *block, struct slab **slabs) {
-    if (*slabs == NULL || (uintptr_t)block - (*slabs)->base >= HAK_SUPERSLAB_SIZE)
-        *slabs = hak_slabs_of(block);
-    return hak_slab_in(*slabs, block);
+/* The first descriptor of the slab or run that a block lies in. `near`: a slab of the heap, whose superslab therefore
+ * stays where it is, or NULL; blocks that come back together mostly lie in one superslab. */
+FAST struct slab *slab_of(const void *block, struct slab *near) {
+    if (near != NULL) {
+        struct slab *slabs = near - near->first;
+        if (likely((uintptr_t)block - slabs->base < HAK_SUPERSLAB_SIZE))
+            return hak_slab_in(slabs, block);
+    }
+    return hak_slab_in(hak_slabs_of(block), block);
 }
 
-/* Takes one block back. */
-FAST void put_block(struct heap *heap, const void *block, struct slab **slabs) {
-    struct slab *slab = slab_of(block, slabs);
+/* Takes one block back. `*near` is the slab of the block before, in which the next one mostly lies too. */
+FAST void put_block(struct heap *heap, const void *block, struct slab **near) {
+    struct slab *slab = *near;
+    if (slab == NULL || (uintptr_t)block - slab->base >= slab->granules * HAK_GRANULE_SIZE) {
+        *near = slab = slab_of(block, slab);
+        if (unlikely(slab->entry >> ENTRY_HEAP_SHIFT != heap->id)) {
+            heap->bad_block = block;
+            *near = NULL;
+            return;
+        }
+    }
     bool listed = slab_has_room(slab);
-    if (unlikely(slab->entry >> ENTRY_HEAP_SHIFT != heap->id) || unlikely(!slab_put(slab, block))) {
+    if (unlikely(!slab_put(slab, block))) {
         heap->bad_block = block;
-        *slabs = NULL;
         return;
     }
     if (!listed)
         list_push_front(&heap->with_room[slab_class(slab)], &slab->link);
-    if (!slab_is_empty(slab))
-        return;
-    list_remove(&slab->link);
-    hak_superslab_give(slab, hak_slab_touched(slab));
-    *slabs = NULL;
+    if (slab_is_empty(slab)) {
+        list_remove(&slab->link);
+        hak_superslab_give(slab, hak_slab_touched(slab));
+        *near = NULL;
+    }
 }
 
 /* Takes back the first blocks of a chain, `most` if it has so many, and says what is left of it. */
 static struct block *put_chain(struct heap *heap, struct block *chain, unsigned most) {
-    struct slab *slabs = NULL;
+    struct slab *near = NULL;
     for (; chain != NULL && most > 0; most--) {
         struct block *block = chain;
         chain = block->next;
-        put_block(heap, block, &slabs);
+        put_block(heap, block, &near);
     }
     return chain;
 }
 
 static void put_all(struct heap *heap, struct block *const *blocks, unsigned count) {
-    struct slab *slabs = NULL;
+    struct slab *near = NULL;
     for (unsigned i = 0; i < count; i++)
-        put_block(heap, blocks[i], &slabs);
+        put_block(heap, blocks[i], &near);
 }
 
 static void drain_pending(struct heap *heap) {

@@ -3,6 +3,7 @@
  */
 #include "heap/thread.h"
 
+#include "base/bits.h"
 #include "base/options.h"
 #include "base/size_class.h"
 #include "heap/slab.h"
@@ -34,15 +35,19 @@ static int32_t capacity_for(unsigned size_class, size_t bytes) {
     return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : (int32_t)blocks;
 }
 
-static void cache_reset(struct thread *thread) {
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        struct hak_slot *slot = &thread->view.slot[c];
-        struct hak_flow *flow = &thread->view.flow[c];
-        *flow =
-            (struct hak_flow){.mallocs_end = HAK_CHORES_INTERVAL, .capacity = capacity_for(c, HAK_CACHE_START_BYTES)};
-        *slot = (struct hak_slot){.room = flow->capacity, .mallocs_left = HAK_CHORES_INTERVAL};
+/* Opens a class that the thread has not used yet: a few blocks of room. What a record holds of other classes is not
+ * touched, at birth and end either. */
+static void open_class(struct thread *thread, unsigned size_class) {
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t capacity = capacity_for(size_class, HAK_CACHE_START_BYTES);
+    thread->used[size_class / 64] |= (uint64_t)1 << size_class % 64;
+    owner_store(&flow->capacity, capacity);
+    owner_store(&slot->room, capacity);
+    if (owner_load(&slot->mallocs_left) == 0) {
+        owner_add(&flow->mallocs_end, HAK_CHORES_INTERVAL);
+        owner_store(&slot->mallocs_left, HAK_CHORES_INTERVAL);
     }
-    thread->cache_bytes = 0;
 }
 
 static void use_page_map(struct thread *thread) {
@@ -54,7 +59,6 @@ bool hak_thread_begin(void) {
     struct thread *thread = hak_thread_list_add();
     if (thread == NULL)
         return false;
-    cache_reset(thread);
     use_page_map(thread);
     thread->view.tag = thread->heap->id << ENTRY_HEAP_SHIFT;
     hak_thread_self = thread;
@@ -72,6 +76,10 @@ bool hak_thread_drop_page_map(void) {
 /* Twice the room for a class that has proved too small, as far as the limits go. */
 static void grow_capacity(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
+    if (flow->capacity == 0) {
+        open_class(thread, size_class);
+        return;
+    }
     size_t size = size_class_bytes(size_class);
     int32_t limit = capacity_for(size_class, (size_t)hak_options.cache_bytes);
     int32_t more = flow->capacity < limit - flow->capacity ? flow->capacity : limit - flow->capacity;
@@ -85,8 +93,10 @@ static void grow_capacity(struct thread *thread, unsigned size_class) {
 static bool refill(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     struct hak_slot *slot = &thread->view.slot[size_class];
-    unsigned want = (unsigned)flow->capacity / 2;
     struct block *chain;
+    if (flow->capacity == 0)
+        open_class(thread, size_class);
+    unsigned want = (unsigned)flow->capacity / 2;
     hak_purge_tick();
     unsigned got = hak_heap_take(thread->heap, size_class, want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX, &chain);
     if (got == 0)
@@ -104,6 +114,7 @@ static void chores(struct thread *thread, unsigned size_class) {
     owner_store(&thread->view.slot[size_class].mallocs_left, HAK_CHORES_INTERVAL);
     hak_outbox_flush(&thread->outbox, hak_heaps);
     hak_thread_list_adopt();
+    hak_thread_list_tick();
     hak_purge_tick();
 }
 
@@ -166,23 +177,43 @@ void *hak_thread_take_direct(unsigned size_class) {
     struct block *block;
     if (heap == NULL || hak_heap_take(heap, size_class, 1, &block) == 0)
         return NULL;
-    hak_tally_add(&hak_view.finished.cached_mallocs, 1);
-    hak_tally_add(&hak_view.finished_class[size_class].mallocs, 1);
+    hak_tally_add(&hak_view.recordless.cached_mallocs, 1);
+    hak_tally_add(&hak_view.recordless_class[size_class].mallocs, 1);
     return block;
 }
 
 void hak_thread_put_direct(uint32_t entry, void *block) {
     struct block *blocks[] = {block};
-    hak_tally_add(&hak_view.finished.cached_frees, 1);
-    hak_tally_add(&hak_view.finished_class[(entry & ENTRY_SLOT_MASK) / SLOT_BYTES].frees, 1);
+    hak_tally_add(&hak_view.recordless.cached_frees, 1);
+    hak_tally_add(&hak_view.recordless_class[(entry & ENTRY_SLOT_MASK) / SLOT_BYTES].frees, 1);
     hak_heap_return_remote(hak_heaps[entry >> ENTRY_HEAP_SHIFT], blocks, 1);
 }
 
-/* Empties the caches of a record that no thread is using, or of the caller's. */
+/* Empties the caches of a record that no thread is using, or of the caller's, and closes its classes. */
 void hak_thread_empty(struct thread *thread) {
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
-        flush_slot(thread, c, 0);
+    for (unsigned word = 0; word < USED_WORDS; word++) {
+        uint64_t used = thread->used[word];
+        thread->used[word] = 0;
+        for (; used != 0; used &= used - 1) {
+            unsigned c = word * 64 + bits_lowest(used);
+            flush_slot(thread, c, 0);
+            owner_store(&thread->view.flow[c].capacity, 0);
+            owner_store(&thread->view.slot[c].room, 0);
+        }
+    }
+    thread->cache_bytes = 0;
     hak_outbox_flush(&thread->outbox, hak_heaps);
+}
+
+/* Little enough to be left for the next thread: not more than HAK_WARM_BYTES in its caches. */
+static bool is_worth_keeping(const struct thread *thread) {
+    size_t bytes = 0;
+    for (unsigned word = 0; word < USED_WORDS; word++)
+        for (uint64_t used = thread->used[word]; used != 0; used &= used - 1) {
+            unsigned c = word * 64 + bits_lowest(used);
+            bytes += (size_t)(thread->view.flow[c].capacity - thread->view.slot[c].room) * size_class_bytes(c);
+        }
+    return bytes <= HAK_WARM_BYTES;
 }
 
 void hak_thread_end(void) {
@@ -191,8 +222,12 @@ void hak_thread_end(void) {
         return;
     hak_thread_self = NOBODY;
     hak_thread_ended = true;
-    hak_thread_empty(thread);
-    hak_thread_list_remove(thread);
+    hak_outbox_flush(&thread->outbox, hak_heaps);
+    if (!is_worth_keeping(thread) || !hak_thread_list_remove_warm(thread)) {
+        hak_thread_empty(thread);
+        hak_thread_list_remove(thread);
+    }
+    hak_thread_list_tick();
     hak_purge_tick();
 }
 

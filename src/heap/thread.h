@@ -4,8 +4,9 @@
  *              earned its record and after its end it leads to a read-only record without blocks, whose tag matches
  *              nothing, so the fast paths need no test for either.
  *              Without a record, calls go straight to a heap, one block at a time.
- *              Records are never unmapped: tools read them (hakmem_stats.h), and a new thread reuses the finished ones.
- * Concurrency. A record belongs to its thread; the list of records, finished sums and heap choice to the lock of the
+ *              Records are never unmapped: tools read them (hakmem_stats.h). A new thread reuses a finished one's, and
+ *              goes on with its counts: so they need not be added up anywhere when a thread ends.
+ * Concurrency. A record belongs to its thread; the list of records and heap choice to the lock of the
  *              thread list.
  * Not here.    When a thread is born and who tells its end (api/init.c); what a request is (api/malloc.c).
  */
@@ -19,11 +20,15 @@
 #include "heap/thread_cache.h"
 #include "segment/view.h"
 
+#define USED_WORDS ((HAK_CLASS_COUNT + 63) / 64)
+
 struct thread {
     struct hak_thread_view view; /* first: malloc indexes it */
     struct heap *heap;           /* const while the thread lives */
     size_t cache_bytes;          /* what the capacities of all classes have grown by */
-    struct thread *next_free;    /* list of unused records */
+    uint64_t used[USED_WORDS];   /* a bit for each class with capacity != 0 */
+    struct link unused;          /* list of unused records, warm or cold */
+    uint64_t ended_ms;           /* warm record: when its thread ended */
     bool vanished;               /* this is a fork's child, and the thread stayed in the parent */
     struct outbox outbox;
 };
@@ -78,7 +83,7 @@ void hak_thread_put_direct(uint32_t entry, void *block);
 
 /* The tally that the calling thread may add to with `hak_tally_add`. */
 FAST struct hak_tally *hak_thread_tally(void) {
-    return likely(thread_is_alive(hak_thread_self)) ? &hak_thread_self->view.tally : &hak_view.finished;
+    return likely(thread_is_alive(hak_thread_self)) ? &hak_thread_self->view.tally : &hak_view.recordless;
 }
 
 FAST void hak_tally_add(uint64_t *counter, uint64_t n) {
@@ -107,7 +112,7 @@ void hak_thread_postfork_child(void);
 /* Blocks of a class that a thread has taken and given back so far: the equations of struct hak_flow. */
 struct hak_class_sum hak_thread_class_sum(const struct hak_thread_view *view, unsigned size_class);
 
-/* The same over all threads, finished ones included; *threads says how many live. */
+/* The same over all records and the calls without one; *threads says how many threads live. */
 struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *threads);
 
 #endif

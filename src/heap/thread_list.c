@@ -14,10 +14,12 @@ struct heap *hak_heaps[HAK_HEAPS_MAX + 1];
 
 static struct {
     struct lock lock;
-    uint32_t heap_count;      /* ids 1..heap_count may be used */
-    struct thread *free_list; /* records without a thread */
-    bool orphans;             /* atomic: this is a fork's child that has not adopted yet */
-} list = {.lock = {.rank = LOCK_RANK_THREADS}};
+    uint32_t heap_count; /* ids 1..heap_count may be used */
+    struct link cold;    /* records without a thread and without blocks */
+    struct link warm;    /* records without a thread, the latest first, whose caches are left for the next one */
+    uint32_t warm_count; /* of them; atomic: read by ticks without the lock */
+    bool orphans;        /* atomic: this is a fork's child that has not adopted yet */
+} list = {.lock = {.rank = LOCK_RANK_THREADS}, .cold = {&list.cold, &list.cold}, .warm = {&list.warm, &list.warm}};
 
 void hak_thread_init(void) {
     uint32_t count = 4 * hak_os_cpu_count();
@@ -50,61 +52,86 @@ static struct heap *least_used_heap(void) {
     return heap_with_id(best);
 }
 
-static struct thread *record_new(void) {
-    struct thread *thread = list.free_list;
-    if (thread != NULL) {
-        list.free_list = thread->next_free;
-        return thread;
-    }
-    thread = hak_meta_alloc(sizeof *thread);
-    if (thread != NULL) {
+static struct thread *record_of(struct link *unused) {
+    struct thread *thread = container_of(unused, struct thread, unused);
+    list_remove(unused);
+    return thread;
+}
+
+static struct thread *warm_record(struct link *unused) {
+    store_relaxed(&list.warm_count, list.warm_count - 1);
+    return record_of(unused);
+}
+
+/* A record with a heap. */
+static struct thread *record_take(void) {
+    if (!list_is_empty(&list.warm))
+        return warm_record(list.warm.next);
+    struct heap *heap = least_used_heap();
+    if (heap == NULL)
+        return NULL;
+    struct thread *thread = NULL;
+    if (!list_is_empty(&list.cold)) {
+        thread = record_of(list.cold.next);
+    } else if ((thread = hak_meta_alloc(sizeof *thread)) != NULL) {
+        list_init(&thread->unused);
         thread->view.next = hak_view.threads;
         store_release(&hak_view.threads, &thread->view);
     }
+    if (thread != NULL)
+        thread->heap = heap;
     return thread;
 }
 
 struct thread *hak_thread_list_add(void) {
     lock_acquire(&list.lock);
-    struct heap *heap = least_used_heap();
-    struct thread *thread = heap == NULL ? NULL : record_new();
+    struct thread *thread = record_take();
     if (thread != NULL) {
-        heap->threads++;
-        thread->heap = heap;
+        thread->heap->threads++;
         store_release(&thread->view.thread_id, hak_lock_self());
     }
     lock_release(&list.lock);
     return thread;
 }
 
-static void finish_class(const struct hak_thread_view *view, unsigned c) {
-    struct hak_class_sum sum = hak_thread_class_sum(view, c);
-    fetch_add_relaxed(&hak_view.finished.cached_mallocs, sum.mallocs);
-    fetch_add_relaxed(&hak_view.finished.cached_frees, sum.frees);
-    fetch_add_relaxed(&hak_view.finished_class[c].mallocs, sum.mallocs);
-    fetch_add_relaxed(&hak_view.finished_class[c].frees, sum.frees);
+static void retire(struct thread *thread, struct link *to) {
+    store_relaxed(&thread->view.thread_id, 0);
+    thread->heap->threads--;
+    list_push_front(to, &thread->unused);
 }
 
-static void record_retire(struct thread *thread) {
-    struct hak_tally *tally = &thread->view.tally;
-    store_relaxed(&thread->view.thread_id, 0);
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
-        finish_class(&thread->view, c);
-    for (unsigned i = 0; i < sizeof *tally / sizeof(uint64_t); i++)
-        fetch_add_relaxed((uint64_t *)&hak_view.finished + i, ((uint64_t *)tally)[i]);
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        thread->view.flow[c] = (struct hak_flow){.capacity = 0};
-        thread->view.slot[c] = (struct hak_slot){.room = 0};
+bool hak_thread_list_remove_warm(struct thread *thread) {
+    bool kept = false;
+    uint64_t now = hak_os_now_ms();
+    lock_acquire(&list.lock);
+    if (list.warm_count < list.heap_count && hak_options.purge_delay != 0) {
+        thread->ended_ms = now;
+        retire(thread, &list.warm);
+        store_relaxed(&list.warm_count, list.warm_count + 1);
+        kept = true;
     }
-    *tally = (struct hak_tally){.null_frees = 0};
-    thread->heap->threads--;
-    thread->next_free = list.free_list;
-    list.free_list = thread;
+    lock_release(&list.lock);
+    return kept;
+}
+
+bool hak_thread_list_is_warm(void) {
+    return load_relaxed(&list.warm_count) != 0;
+}
+
+/* Empties the record that has been warm for longest, if that began `before` or earlier. */
+static bool cool_one(uint64_t before) {
+    struct thread *thread = container_of(list.warm.prev, struct thread, unused);
+    if (list_is_empty(&list.warm) || thread->ended_ms > before)
+        return false;
+    (void)warm_record(&thread->unused);
+    hak_thread_empty(thread);
+    list_push_front(&list.cold, &thread->unused);
+    return true;
 }
 
 void hak_thread_list_remove(struct thread *thread) {
     lock_acquire(&list.lock);
-    record_retire(thread);
+    retire(thread, &list.cold);
     lock_release(&list.lock);
 }
 
@@ -120,6 +147,10 @@ struct heap *hak_thread_list_any_heap(void) {
 }
 
 void hak_thread_list_collect(void) {
+    lock_acquire(&list.lock);
+    while (cool_one(UINT64_MAX))
+        ;
+    lock_release(&list.lock);
     for (uint32_t id = 1; id <= list.heap_count; id++) {
         struct heap *heap = load_acquire(&hak_heaps[id]);
         if (heap != NULL)
@@ -127,18 +158,27 @@ void hak_thread_list_collect(void) {
     }
 }
 
+void hak_thread_list_tick(void) {
+    if (!hak_thread_list_is_warm())
+        return;
+    uint64_t now = hak_os_now_ms();
+    if (!lock_try(&list.lock))
+        return;
+    while (cool_one(now - (uint64_t)hak_options.purge_delay / 4))
+        ;
+    lock_release(&list.lock);
+}
+
 struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *threads) {
     *threads = 0;
     lock_acquire(&list.lock);
-    struct hak_class_sum total = {.mallocs = load_relaxed(&hak_view.finished_class[size_class].mallocs),
-                                  .frees = load_relaxed(&hak_view.finished_class[size_class].frees)};
+    struct hak_class_sum total = {.mallocs = load_relaxed(&hak_view.recordless_class[size_class].mallocs),
+                                  .frees = load_relaxed(&hak_view.recordless_class[size_class].frees)};
     for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
-        if (view->thread_id == 0)
-            continue;
         struct hak_class_sum sum = hak_thread_class_sum(view, size_class);
         total.mallocs += sum.mallocs;
         total.frees += sum.frees;
-        ++*threads;
+        *threads += view->thread_id != 0;
     }
     lock_release(&list.lock);
     return total;
@@ -226,7 +266,7 @@ void hak_thread_list_adopt(void) {
         thread->vanished = false;
         recount(view);
         hak_thread_empty(thread);
-        record_retire(thread);
+        retire(thread, &list.cold);
     }
     store_relaxed(&list.orphans, false);
     lock_release(&list.lock);

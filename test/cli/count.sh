@@ -24,19 +24,19 @@ static struct hak_thread_view one, two, unused;
 int main(void) {
     struct counts c;
 
-    /* What finished threads left: 100 blocks from caches, 10 large; of them 5 by calloc, 20 by realloc. */
-    view.finished.cached_mallocs = 100;
-    view.finished.cached_frees = 60;
-    view.finished.large_allocs = 10;
-    view.finished.large_frees = 4;
-    view.finished.served[HAK_ENTRY_CALLOC] = 5;
-    view.finished.served[HAK_ENTRY_REALLOC] = 33;
-    view.finished.served[HAK_ENTRY_DELETE] = 6;
-    view.finished.served[HAK_ENTRY_MALLOC] = 12345;
-    view.finished.served[HAK_ENTRY_FREE] = 12345;
-    view.finished.resize_allocs = 20;
-    view.finished.resize_frees = 18;
-    view.finished.null_frees = 7;
+    /* What threads without a record did: 100 blocks past the caches, 10 large; of them 5 by calloc, 20 by realloc. */
+    view.recordless.cached_mallocs = 100;
+    view.recordless.cached_frees = 60;
+    view.recordless.large_allocs = 10;
+    view.recordless.large_frees = 4;
+    view.recordless.served[HAK_ENTRY_CALLOC] = 5;
+    view.recordless.served[HAK_ENTRY_REALLOC] = 33;
+    view.recordless.served[HAK_ENTRY_DELETE] = 6;
+    view.recordless.served[HAK_ENTRY_MALLOC] = 12345;
+    view.recordless.served[HAK_ENTRY_FREE] = 12345;
+    view.recordless.resize_allocs = 20;
+    view.recordless.resize_frees = 18;
+    view.recordless.null_frees = 7;
     view.foreign_frees = 2;
     view.errors = 3;
     counts_begin(&c, &view);
@@ -73,18 +73,21 @@ int main(void) {
     IS(c.served[HAK_ENTRY_MALLOC], 232 - 6 - 20);
     IS(c.threads, 1);
 
-    /* Room below zero: the list is longer than its capacity for a moment. A record without a thread adds nothing. */
+    /* Room below zero: the list is longer than its capacity for a moment. A record whose thread has ended keeps its
+     * counts. */
     two.thread_id = 12;
     two.flow[3].mallocs_end = 10;
     two.slot[3].mallocs_left = 10;
     two.flow[3].capacity = 4;
     two.slot[3].room = -1;
     unused.flow[1].mallocs_end = 99;
+    unused.flow[1].taken = 9;
+    unused.slot[1].mallocs_left = 90;
     counts_begin(&c, &view);
     counts_add_thread(&c, &two);
     counts_add_thread(&c, &unused);
     counts_finish(&c);
-    IS(c.allocations, 110);
+    IS(c.allocations, 110 + 9);
     IS(c.frees, 64 + 5);
     IS(c.threads, 1);
 

@@ -1,7 +1,7 @@
 /* counts.h
  * Purpose.     The counts that a tool gets out of hak_view, by the equations of hakmem_stats.h.
- * Design.      All threads and the finished ones are summed, so a difference of two sums is what happened in between,
- *              whoever did it and whether he still lives. Exact while no other thread allocates.
+ * Design.      All records are summed, and the calls without one, so a difference of two sums is what happened in
+ *              between, whoever did it and whether he still lives. Exact while no other thread allocates.
  */
 #ifndef TEST_SUPPORT_COUNTS_H
 #define TEST_SUPPORT_COUNTS_H
@@ -14,7 +14,7 @@
 
 struct counts {
     struct hak_class_sum of_class[HAK_CLASS_COUNT];
-    struct hak_tally tally; /* cached_mallocs and cached_frees are those of the finished */
+    struct hak_tally tally; /* cached_mallocs and cached_frees are those without a record */
     uint64_t threads;       /* records in use */
 };
 
@@ -50,10 +50,10 @@ static inline struct counts counts_now(const struct hak_view *view) {
             counts.of_class[c].frees += sum.frees;
         }
     }
-    counts_add_tally(&counts.tally, &view->finished);
+    counts_add_tally(&counts.tally, &view->recordless);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        counts.of_class[c].mallocs += view->finished_class[c].mallocs;
-        counts.of_class[c].frees += view->finished_class[c].frees;
+        counts.of_class[c].mallocs += view->recordless_class[c].mallocs;
+        counts.of_class[c].frees += view->recordless_class[c].frees;
     }
     return counts;
 }

@@ -36,14 +36,19 @@ static size_t most_blocks(unsigned c, size_t bytes) {
     return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : blocks;
 }
 
-/* The invariants of thread_cache.h, and the limits of what a thread may keep. */
+/* The invariants of thread_cache.h, and the limits of what a thread may keep. Classes that it has not used are
+ * closed. */
 static void check_caches(const struct thread *thread) {
     size_t held = 0;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         const struct hak_slot *slot = &thread->view.slot[c];
         const struct hak_flow *flow = &thread->view.flow[c];
         unsigned length = length_of(slot);
+        bool used = (thread->used[c / 64] >> c % 64 & 1) != 0;
         EXPECT(slot->room >= 0 && slot->room == flow->capacity - (int32_t)length);
+        EXPECT(used == (flow->capacity != 0));
+        if (!used)
+            continue;
         EXPECT((size_t)flow->capacity <= most_blocks(c, HAK_CACHE_BYTES));
         EXPECT((size_t)flow->capacity >= most_blocks(c, HAK_CACHE_START_BYTES));
         EXPECT(slot->mallocs_left > 0 && slot->mallocs_left <= HAK_CHORES_INTERVAL);
@@ -136,28 +141,36 @@ static void a_flush_keeps_nothing(void **state) {
 }
 
 /* A thread has a record after some visits. */
+/* At the first visit where another thread has left one warm. */
 static void earn_record(void) {
     EXPECT(!thread_is_alive(hak_thread_self) && !hak_thread_ended);
     unsigned visits = 1;
     for (; hak_api_thread() == NULL; visits++) {
         EXPECT(visits <= HAK_VISITS_MAX);
     }
-    EXPECT(visits == HAK_VISITS_MAX + 1);
+    EXPECT(visits == HAK_VISITS_MAX + 1 || visits == 1);
+}
+
+static uint64_t remote_frees_of(const struct thread *thread) {
+    uint64_t remote = 0;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        remote += thread->view.flow[c].remote_frees;
+    }
+    return remote;
 }
 
 static void *free_all(void *unused) {
     (void)unused;
     earn_record();
+    uint64_t before = remote_frees_of(hak_thread_self);
     for (unsigned i = 0; i < 1000; i++) {
         hak_free(many[i]);
         check_caches(hak_thread_self);
     }
-    uint64_t remote = 0;
+    EXPECT(remote_frees_of(hak_thread_self) - before == 1000);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        remote += hak_thread_self->view.flow[c].remote_frees;
-        EXPECT(hak_thread_self->view.flow[c].taken == 0);
+        EXPECT(length_of(&hak_thread_self->view.slot[c]) == 0);
     }
-    EXPECT(remote == 1000);
     return NULL;
 }
 
@@ -187,6 +200,14 @@ static void *be_seen(void *slot) {
     pthread_barrier_wait(&barrier);
     hak_free(block);
     return NULL;
+}
+
+static unsigned heap_count(void) {
+    unsigned count = 0;
+    for (unsigned id = 1; id <= HAK_HEAPS_MAX; id++) {
+        count += hak_heaps[id] != NULL;
+    }
+    return count;
 }
 
 static void threads_share_heaps_evenly_and_records_are_reused(void **state) {
@@ -220,12 +241,82 @@ static void threads_share_heaps_evenly_and_records_are_reused(void **state) {
         }
         assert_int_equal(all, THREADS_MAX + 1);
         assert_true(most - least <= 1);
+        unsigned warm = 0;
+        for (unsigned i = 0; i < THREADS_MAX; i++) {
+            warm += length_of(&seen[i]->view.slot[size_class_of(24)]) != 0;
+        }
+        assert_int_equal(warm, heap_count());
         assert_true(round == 0 || hak_view.metadata_bytes == metadata);
         metadata = hak_view.metadata_bytes;
         pthread_barrier_destroy(&barrier);
     }
     (void)hak_trim();
     assert_int_equal(hak_view.active_bytes, 0);
+}
+
+/* What a thread did: its record, and one of the blocks that it freed. */
+struct leaver {
+    size_t size;
+    unsigned blocks;
+    struct thread *record;
+    void *block;
+};
+
+static void *come_and_leave(void *argument) {
+    struct leaver *leaver = argument;
+    earn_record();
+    fill_and_empty(leaver->size, leaver->blocks);
+    leaver->record = hak_thread_self;
+    leaver->block = many[leaver->blocks - 1];
+    return NULL;
+}
+
+static struct leaver after_a_thread(size_t size, unsigned blocks) {
+    struct leaver leaver = {.size = size, .blocks = blocks};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, come_and_leave, &leaver), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(leaver.record->view.thread_id, 0);
+    return leaver;
+}
+
+static void a_thread_goes_on_with_what_another_has_left(void **state) {
+    (void)state;
+    struct leaver first = after_a_thread(640, 1);
+    assert_true(hak_thread_list_is_warm());
+    check_caches(first.record);
+    struct leaver next = after_a_thread(640, 1);
+    assert_ptr_equal(next.record, first.record);
+    assert_ptr_equal(next.block, first.block);
+}
+
+static void what_a_thread_has_left_goes_back_after_a_quarter_of_the_delay(void **state) {
+    (void)state;
+    fake_os_set_clock(1000000);
+    struct leaver first = after_a_thread(640, 20);
+    fake_os_set_clock(1000000 + (uint64_t)hak_options.purge_delay / 4 - 1);
+    hak_thread_list_tick();
+    assert_true(hak_thread_list_is_warm());
+    assert_true(hak_view.active_bytes > 0);
+    fake_os_set_clock(1000000 + (uint64_t)hak_options.purge_delay / 4);
+    hak_thread_list_tick();
+    assert_false(hak_thread_list_is_warm());
+    assert_int_equal(hak_view.active_bytes, 0);
+    check_caches(first.record);
+}
+
+/* A record with more than HAK_WARM_BYTES is emptied at once, and any where free memory is not to wait at all. */
+static void not_much_is_left(void **state) {
+    (void)state;
+    (void)after_a_thread(8192, 24);
+    assert_true(hak_thread_list_is_warm());
+    (void)after_a_thread(9216, 20);
+    assert_false(hak_thread_list_is_warm());
+    assert_int_equal(hak_view.active_bytes, 0);
+    hak_options.purge_delay = 0;
+    (void)after_a_thread(8192, 4);
+    assert_false(hak_thread_list_is_warm());
+    hak_options.purge_delay = 1000;
 }
 
 static void *end_and_go_on(void *unused) {
@@ -314,6 +405,9 @@ int main(void) {
         THREAD_TEST(blocks_of_others_go_home),
         THREAD_TEST(threads_share_heaps_evenly_and_records_are_reused),
         THREAD_TEST(a_thread_that_hardly_allocates_leaves_nothing),
+        THREAD_TEST(a_thread_goes_on_with_what_another_has_left),
+        THREAD_TEST(what_a_thread_has_left_goes_back_after_a_quarter_of_the_delay),
+        THREAD_TEST(not_much_is_left),
         THREAD_TEST(after_its_end_a_thread_is_served_directly),
         THREAD_TEST(nobody_stays_empty),
     };
