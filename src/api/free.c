@@ -81,7 +81,8 @@ void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry 
         free_large(p, expected, size, entry, NULL);
         return;
     }
-    if (unlikely(entry_class(owner) != size_class)) {
+    if (unlikely(entry_class(owner) != size_class) &&
+        (alignment > HAK_ALIGNMENT || !block_fits(size_class_bytes(entry_class(owner)), size))) {
         hak_error_bad_size(entry, p, size, size_class_bytes(entry_class(owner)));
         return;
     }

@@ -1,9 +1,10 @@
 /* api/realloc.c
  * Purpose.     realloc and reallocarray.
- * Design.      A block stays where it is iff its class stays the same: then the size that the caller knows and the
- *              block's class always agree, which is what sized frees are checked by. (A block that cannot shrink for
- *              want of memory stays too: programs do not expect that to fail.) Large and Huge blocks grow and
- *              shrink in place or move by their pages where they can.
+ * Design.      A block stays where it is as long as it is neither too small nor much too large (block_fits), and one
+ *              that grows by a little gets room to do so again: text that is put together piece by piece would be
+ *              copied for each piece otherwise. Large and Huge blocks grow and shrink in place or move by their pages
+ *              where they can. A block that cannot shrink for want of memory stays: programs do not expect that to
+ *              fail.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -59,13 +60,13 @@ static void *resize(void *p, size_t size, enum hak_entry entry) {
     if (owner == 0)
         return resize_large(p, size, entry);
     unsigned have = entry_class(owner);
-    if (request_class(size) == have)
-        return p;
     size_t bytes = size_class_bytes(have);
-    return move_block(p, bytes < size ? bytes : size, size);
+    if (block_fits(bytes, size) || request_class(size) == have)
+        return p;
+    return size > bytes ? move_block(p, bytes, roomy_size(bytes, size)) : move_block(p, size, size);
 }
 
-static void *realloc_entry(void *p, size_t size, enum hak_entry entry) {
+__attribute__((noinline)) static void *realloc_slow(void *p, size_t size, enum hak_entry entry) {
     void *result;
     if (p == NULL) {
         result = hak_alloc_entry(size, HAK_ENTRY_MALLOC);
@@ -82,7 +83,19 @@ static void *realloc_entry(void *p, size_t size, enum hak_entry entry) {
     return result;
 }
 
-void *hak_realloc(void *p, size_t size) {
+/* Stays within few instructions where the block stays: one of the thread's own heap that fits. */
+FAST void *realloc_entry(void *p, size_t size, enum hak_entry entry) {
+    struct thread *thread = hak_thread_self;
+    uint32_t offset = cache_offset_of(&thread->view, p);
+    if (likely(offset < SLOT_END) && likely(block_fits(size_class_bytes(offset / SLOT_BYTES), size)) &&
+        likely(size != 0)) {
+        owner_add(&thread->view.tally.served[entry], 1);
+        return p;
+    }
+    return realloc_slow(p, size, entry);
+}
+
+HOT void *hak_realloc(void *p, size_t size) {
     return realloc_entry(p, size, HAK_ENTRY_REALLOC);
 }
 

@@ -23,6 +23,18 @@ static inline unsigned request_class_aligned(size_t alignment, size_t size) {
     return hak_size_class_aligned(size <= HAK_TINY_MAX && !hak_options.wrap_tiny ? HAK_TINY_MAX + 1 : size, alignment);
 }
 
+/* True if a block of a class, of `bytes`, may hold `size`: what realloc leaves in place, and what sized frees accept. */
+FAST bool block_fits(size_t bytes, size_t size) {
+    return bytes - size <= bytes / 8 * 3 + HAK_ALIGNMENT - 1;
+}
+
+/* What to ask for when a block of `bytes` grows to `size`: a quarter more if it grows by a quarter or less. The block
+ * that this gives fits `size`, since a class is at most an eighth, or 15 bytes, larger than what it is asked for. */
+static inline size_t roomy_size(size_t bytes, size_t size) {
+    size_t roomy = size + size / 4;
+    return size - bytes <= bytes / 4 && roomy <= HAK_MID_MAX ? roomy : size;
+}
+
 /* Without a flat map the entry is found in the slab's descriptor. */
 SLOW uint32_t hak_entry_by_superslab(const void *p);
 
