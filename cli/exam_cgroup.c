@@ -81,15 +81,13 @@ static bool find_cgroup(struct exam *exam, const char *controller, struct cgroup
     else if (mounts != NULL) {
         size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
         bool below = strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == 0);
-        const char *rest = below ? path + length : "";
-        group->top = mount;
-        group->folder = need_format("%s%s", mount, strcmp(rest, "/") == 0 ? "" : rest);
+        group->top = need_copy(mount);
+        group->folder = need_format("%s%s", mount, !below || strcmp(path + length, "/") == 0 ? "" : path + length);
         char *full = need_format("%s%s", exam->root, group->folder);
-        found = access(full, X_OK) == 0;
+        found = below && access(full, X_OK) == 0;
         if (!found)
-            exam_add(exam, LEVEL_UNTOLD, need_format("the control group %s cannot be read: %s", full, strerror(errno)),
+            exam_add(exam, LEVEL_UNTOLD, need_format("the control group %s is not mounted here", path),
                      "look from outside the container, where the group is");
-        mount = NULL;
         free(full);
     }
     free(root);
@@ -158,8 +156,8 @@ static const struct memory_limit {
      "raise memory.high (MemoryHigh=), or HAKMEM_PURGE_DELAY=0"},
 };
 
-/* Reports the tightest limit of that kind; false if there is none. */
-static bool judge_memory(struct exam *exam, struct cgroup *group, const struct memory_limit *kind) {
+/* Reports the tightest limit of that kind. */
+static void judge_memory(struct exam *exam, struct cgroup *group, const struct memory_limit *kind) {
     const char *name = group->second ? kind->second : kind->first;
     uint64_t limit = UINT64_MAX, used = 0, one_limit = 0, one_use = 0;
     double most = -1;
@@ -169,11 +167,11 @@ static bool judge_memory(struct exam *exam, struct cgroup *group, const struct m
         if (!limited)
             continue;
         bool known = group_use(exam, group, &one_use);
-        double percent = !known ? 0 : one_limit == 0 ? 100 : 100.0 * (double)one_use / (double)one_limit;
+        double percent = one_limit == 0 ? 100 : 100.0 * (double)one_use / (double)one_limit;
         if (!known)
-            exam_add(exam, LEVEL_UNTOLD, need_format("%s%s: how much of %s is in use", exam->root, group->folder, name),
-                     NULL);
-        if (percent <= most)
+            exam_add(exam, LEVEL_UNTOLD,
+                     need_format("%s of %s is set, but not how much is in use", name, group->folder), NULL);
+        if (!known || percent <= most)
             continue;
         most = percent;
         limit = one_limit;
@@ -182,7 +180,7 @@ static bool judge_memory(struct exam *exam, struct cgroup *group, const struct m
         where = need_copy(group->folder);
     } while (go_up(group));
     if (where == NULL)
-        return false;
+        return;
     enum level level = most >= kind->full ? kind->worse : most >= kind->near ? LEVEL_WARNING : LEVEL_OK;
     char *limit_text = exam_size(limit), *used_text = exam_size(used);
     exam_add(exam, level,
@@ -191,7 +189,6 @@ static bool judge_memory(struct exam *exam, struct cgroup *group, const struct m
     free(limit_text);
     free(used_text);
     free(where);
-    return true;
 }
 
 void check_cgroup_memory(struct exam *exam) {

@@ -126,7 +126,7 @@ void check_libc(struct exam *exam) {
         exam_add(exam, LEVEL_UNTOLD, need_copy("whether it is new enough: libhakmem.so was not found"),
                  "name it with --lib");
     else if (have == 0 || needed == 0)
-        exam_add(exam, LEVEL_UNTOLD, need_format("the version of %s", have == 0 ? "libc" : exam->library), NULL);
+        exam_add(exam, LEVEL_UNTOLD, need_format("which glibc %s", have == 0 ? "it has" : "the library needs"), NULL);
     else if (have < needed)
         exam_add(exam, LEVEL_PROBLEM,
                  need_format("glibc 2.%u is older than the 2.%u that %s needs: the loader does not load it", have,

@@ -28,13 +28,11 @@ static char *chosen_word(struct exam *exam, const char *path) {
     return word;
 }
 
-/* True if huge pages are made for everybody; *never if for nobody. False too if the mode is not known. */
-static bool always_huge(const struct exam *exam, bool *never) {
+static bool huge_mode_is(const struct exam *exam, const char *in_brackets) {
     char *text = exam_read(exam, HUGE_PAGES "enabled");
-    bool always = text != NULL && strstr(text, "[always]") != NULL;
-    *never = text != NULL && strstr(text, "[never]") != NULL;
+    bool is = text != NULL && strstr(text, in_brackets) != NULL;
     free(text);
-    return always;
+    return is;
 }
 
 void check_huge_pages(struct exam *exam) {
@@ -44,7 +42,7 @@ void check_huge_pages(struct exam *exam) {
     if (strcmp(mode, "always") == 0)
         exam_add(exam, LEVEL_WARNING,
                  need_copy("always: the kernel makes huge pages also for memory that holds little"),
-                 "echo madvise > " HUGE_PAGES "enabled: hakmem then asks for them where they pay");
+                 "echo madvise > " HUGE_PAGES "enabled (hakmem then asks for them where they pay)");
     else if (strcmp(mode, "never") == 0)
         exam_add(exam, LEVEL_WARNING, need_copy("never: large heaps get none, and are slower for it"),
                  "echo madvise > " HUGE_PAGES "enabled");
@@ -60,12 +58,10 @@ void check_huge_pages(struct exam *exam) {
 }
 
 void check_huge_stalls(struct exam *exam) {
-    bool never;
     char *mode = chosen_word(exam, HUGE_PAGES "defrag");
     if (mode == NULL)
         return;
-    (void)always_huge(exam, &never);
-    if (strcmp(mode, "always") == 0 && !never)
+    if (strcmp(mode, "always") == 0 && !huge_mode_is(exam, "[never]"))
         exam_add(exam, LEVEL_WARNING,
                  need_copy("always: a page fault waits until the kernel has moved memory to make a huge page"),
                  "echo defer+madvise > " HUGE_PAGES "defrag");
@@ -76,16 +72,18 @@ void check_huge_stalls(struct exam *exam) {
 
 void check_huge_collapse(struct exam *exam) {
     uint64_t empty = 0;
-    bool never, always = always_huge(exam, &never);
     if (!exam_tell_number(exam, HUGE_PAGES "khugepaged/max_ptes_none", &empty))
         return;
-    enum level level = empty == 0 || never ? LEVEL_OK : always ? LEVEL_WARNING : LEVEL_NOTE;
+    enum level level = empty == 0 || huge_mode_is(exam, "[never]") ? LEVEL_OK
+                       : huge_mode_is(exam, "[always]")            ? LEVEL_WARNING
+                                                                   : LEVEL_NOTE;
     if (level == LEVEL_OK)
         exam_add(exam, level, need_format("max_ptes_none is %" PRIu64, empty), NULL);
     else
         exam_add(exam, level,
-                 need_format("max_ptes_none is %" PRIu64 ": khugepaged fills so many missing pages to make a huge one, "
-                             "also those that were given back",
+                 need_format("max_ptes_none is %" PRIu64
+                             ": to make a huge page, the kernel fills as many missing ones, "
+                             "those that were given back too",
                              empty),
                  "echo 0 > " HUGE_PAGES "khugepaged/max_ptes_none");
 }
@@ -203,9 +201,9 @@ static bool may_trace_all(const struct exam *exam) {
 }
 
 void check_tracing(struct exam *exam) {
-    static const char *const path = "/proc/sys/kernel/yama/ptrace_scope", *const folder = "/proc/sys/kernel/ostype";
+    static const char *const path = "/proc/sys/kernel/yama/ptrace_scope", *const kernel = "/proc/sys/kernel/ostype";
     static const char *const who[] = {"everybody with the same user", "its parent and root", "root alone", "nobody"};
-    char *there = exam_read(exam, folder), *text = there != NULL ? exam_read(exam, path) : NULL;
+    char *there = exam_read(exam, kernel), *text = there != NULL ? exam_read(exam, path) : NULL;
     uint64_t scope = 0;
     if (there != NULL && text == NULL && errno == ENOENT)
         exam_add(exam, LEVEL_OK, need_copy("no Yama: a process may be looked at by the same user"), NULL);
