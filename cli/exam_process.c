@@ -229,8 +229,13 @@ void check_allocators(struct exam *exam) {
         const struct object *object = &proof->objects.item[i];
         if (object->kind == NULL || proof->hakmem[i] || object->role == ROLE_LIBC || object->role == ROLE_LOADER)
             continue;
-        exam_add(exam, proof->loaded ? LEVEL_NOTE : LEVEL_WARNING,
-                 need_format("%s (%s) defines malloc", object->path, object->kind),
+        bool stays = object->role == ROLE_PROGRAM;
+        exam_add(exam,
+                 proof->loaded ? LEVEL_NOTE
+                 : stays       ? LEVEL_PROBLEM
+                               : LEVEL_WARNING,
+                 need_format("%s (%s) defines malloc%s", object->path, object->kind,
+                             stays ? ", which no preloaded library can replace" : ""),
                  "build the program without it: two allocators keep memory that the other one cannot use");
     }
     if (proof != NULL && exam->count == before)
