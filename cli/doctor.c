@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The library takes every variable of this prefix for an option: it must not reach a command. */
 #define ROOT_VARIABLE "HAKMEM_DOCTOR_ROOT"
 
 static const struct {
@@ -158,15 +157,10 @@ static bool take_process(struct exam *exam, const char *text) {
     return look_at_memory(exam, pid, proc_living_thread(pid));
 }
 
-/* Lazy binding would leave nothing bound at the entry point. */
 static bool load_command(struct exam *exam, const struct program *program, char **arguments) {
     if (exam->library != NULL && !preload_set(exam->library))
         return false;
     exam->wanted.preload = exam->library;
-    if (setenv("LD_BIND_NOW", "1", 1) != 0) {
-        say("cannot change the environment: %s", strerror(errno));
-        return false;
-    }
     pid_t pid = entry_start(program->path, arguments);
     if (pid < 0) {
         exam->unseen = need_copy("its memory: it could not be loaded (see standard error)");
@@ -208,9 +202,6 @@ static void exam_free(struct exam *exam) {
 static int examine(char **words, bool is_command, const char *chosen, bool as_json) {
     const char *root = getenv(ROOT_VARIABLE);
     struct exam exam = {.root = root != NULL ? root : "", .wanted = {.kind = WANT_HAKMEM, .name = "hakmem"}};
-    char *copy = need_copy(exam.root);
-    exam.root = copy;
-    unsetenv(ROOT_VARIABLE);
     exam.library = preload_find(chosen);
     bool taken = chosen == NULL || exam.library != NULL;
     if (taken && is_command)
@@ -221,7 +212,6 @@ static int examine(char **words, bool is_command, const char *chosen, bool as_js
         exam.process = need_copy("self");
     int status = taken ? report(&exam, as_json) : EXIT_USAGE;
     exam_free(&exam);
-    free(copy);
     return status;
 }
 

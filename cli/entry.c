@@ -28,7 +28,6 @@ static bool set_breakpoint(pid_t pid) {
 
 /* Lets it run until it stops at the breakpoint. What a constructor of a library starts goes on beside it. */
 static bool reach(pid_t pid) {
-    bool marked = false;
     for (;;) {
         int status = 0;
         pid_t tid = waitpid(-1, &status, __WALL);
@@ -39,13 +38,10 @@ static bool reach(pid_t pid) {
         if (!WIFSTOPPED(status))
             continue;
         int event = status >> 16, signal = WSTOPSIG(status);
-        if (tid == pid && event == 0 && signal == SIGTRAP && marked)
+        if (tid == pid && event == 0 && signal == SIGTRAP)
             return true;
-        if (tid == pid && event == PTRACE_EVENT_EXEC) {
-            marked = set_breakpoint(pid);
-            if (!marked)
-                return false;
-        }
+        if (tid == pid && event == PTRACE_EVENT_EXEC && !set_breakpoint(pid))
+            return false;
         trace_resume(tid, event == 0 ? signal : 0);
     }
 }

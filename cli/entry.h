@@ -1,5 +1,5 @@
 /* entry.h
- * Purpose.     A program as it is before its first instruction: everything loaded and bound, nothing of it run.
+ * Purpose.     A program as it is before its first instruction: everything loaded, nothing of it run.
  * Design.      The loader's work cannot be foreseen from files alone, so it is let do it; a breakpoint at the program's
  *              entry point ends it. Only the loader and the constructors of libraries have run until then.
  * Concurrency. As trace.h: it waits for every child of the calling process.

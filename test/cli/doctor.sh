@@ -24,13 +24,13 @@ healthy() {
     put /proc/sys/vm/overcommit_memory 0
     put /proc/sys/vm/overcommit_ratio 50
     put /proc/sys/vm/max_map_count 65530
-    put /proc/meminfo 'MemTotal: 1000 kB\nCommitLimit: 1000 kB\nCommitted_AS: 500 kB'
+    put /proc/meminfo 'CommitLimit: 1000 kB\nCommitted_AS: 500 kB'
     put /proc/swaps 'Filename Type Size Used Priority'
     put /proc/self/mountinfo '30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate'
     for process in self 42; do
         local files=/proc/$process
-        put $files/status 'Name: cat\nVmSize: 1000 kB\nVmLck: 0 kB\nVmData: 500 kB\nVmSwap: 0 kB\nTHP_enabled: 1\nCapEff: 0
-Seccomp: 0\nCpus_allowed_list: 0-3'
+        put $files/status 'Name: cat\nVmSize: 1000 kB\nVmLck: 0 kB\nVmData: 500 kB\nVmSwap: 0 kB\nTHP_enabled: 1
+CapEff: 0\nSeccomp: 0\nCpus_allowed_list: 0-3'
         put $files/limits 'Limit Soft Hard Units\nMax data size  unlimited unlimited bytes
 Max locked memory  unlimited unlimited bytes\nMax address space  unlimited unlimited bytes'
         put $files/cgroup '0::/unit/app'
@@ -218,6 +218,8 @@ put /proc/self/mountinfo '24 1 0:20 / / rw - ext4 /dev/a rw'
 notes ok 'cgroup memory' 'no control group of memory$'
 put /proc/self/cgroup '0::/elsewhere'
 notes 'not told' 'cgroup memory' 'the control group /elsewhere is not mounted here'
+put /proc/self/mountinfo '30 24 0:26 /docker/2 /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate'
+notes 'not told' 'cgroup memory' 'the control group /unit/app is not mounted here'
 put $group/memory.max 1000
 rm "$root$group/memory.stat"
 notes 'not told' 'cgroup memory' 'memory.max of .* is set, but not how much is in use'
