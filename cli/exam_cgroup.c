@@ -69,29 +69,37 @@ static bool find_mount(const char *text, const char *controller, bool second, ch
     return false;
 }
 
+/* Where the group `path` is among what is mounted here; false if it is not. */
+static bool place_group(const struct exam *exam, const char *mounts, const char *controller, const char *path,
+                        struct cgroup *group) {
+    char *root = NULL, *mount = NULL;
+    bool found = false;
+    if (find_mount(mounts, controller, group->second, &root, &mount)) {
+        size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
+        bool below = strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == 0);
+        const char *rest = below ? path + length : "";
+        group->top = need_copy(mount);
+        group->folder = need_format("%s%s", mount, strcmp(rest, "/") == 0 ? "" : rest);
+        char *full = need_format("%s%s", exam->root, group->folder);
+        found = below && access(full, X_OK) == 0;
+        free(full);
+    }
+    free(root);
+    free(mount);
+    return found;
+}
+
 /* False after a finding. */
 static bool find_cgroup(struct exam *exam, const char *controller, struct cgroup *group) {
     char *groups = exam_tell_process(exam, "cgroup");
     char *mounts = groups != NULL ? exam_tell(exam, "/proc/self/mountinfo") : NULL;
     char *path = mounts != NULL ? group_path(groups, controller, &group->second) : NULL;
-    char *root = NULL, *mount = NULL;
-    bool found = false;
-    if (mounts != NULL && (path == NULL || !find_mount(mounts, controller, group->second, &root, &mount)))
-        exam_add(exam, LEVEL_OK, need_format("no control group of %s", controller), NULL);
-    else if (mounts != NULL) {
-        size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
-        bool below = strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == 0);
-        group->top = need_copy(mount);
-        group->folder = need_format("%s%s", mount, !below || strcmp(path + length, "/") == 0 ? "" : path + length);
-        char *full = need_format("%s%s", exam->root, group->folder);
-        found = below && access(full, X_OK) == 0;
-        if (!found)
-            exam_add(exam, LEVEL_UNTOLD, need_format("the control group %s is not mounted here", path),
-                     "look from outside the container, where the group is");
-        free(full);
-    }
-    free(root);
-    free(mount);
+    bool found = path != NULL && place_group(exam, mounts, controller, path, group);
+    if (mounts != NULL && path == NULL)
+        exam_add(exam, LEVEL_OK, need_copy("the kernel has no such groups"), NULL);
+    else if (mounts != NULL && !found)
+        exam_add(exam, LEVEL_UNTOLD, need_format("the control group %s is not mounted here", path),
+                 "look from outside the container, where the group is");
     free(path);
     free(mounts);
     free(groups);
@@ -202,7 +210,7 @@ void check_cgroup_memory(struct exam *exam) {
         judge_memory(exam, &group, &memory_limits[i]);
     }
     if (exam->count == before)
-        exam_add(exam, LEVEL_OK, need_copy("no limit"), NULL);
+        exam_add(exam, LEVEL_OK, need_copy("no limit in sight"), NULL);
     free(leaf);
     cgroup_free(&group);
 }
@@ -252,7 +260,7 @@ void check_cgroup_cpu(struct exam *exam) {
     cgroup_free(&group);
     if (least == 0) {
         if (exam->count == before)
-            exam_add(exam, LEVEL_OK, need_copy("no limit"), NULL);
+            exam_add(exam, LEVEL_OK, need_copy("no limit in sight"), NULL);
         return;
     }
     char *status = exam_tell_process(exam, "status");

@@ -182,7 +182,7 @@ put /sys/fs/cgroup/unit/memory.current $((48 * mega))
 put /sys/fs/cgroup/unit/memory.stat 'inactive_file 0'
 hurts problem 'cgroup memory' 'memory.max of /sys/fs/cgroup/unit is 50.0 MiB'
 rm "$root$group"/memory.*
-notes ok 'cgroup memory' 'no limit$'
+notes ok 'cgroup memory' 'no limit in sight$'
 put $group/cpu.max '150000 100000'
 hurts warning 'cgroup cpu' 'limit is 1.50 cpus, but the process sees 4'
 put $group/cpu.max '400000 100000'
@@ -206,8 +206,8 @@ first() {
 }
 first
 doctor 0
-finds ok 'cgroup memory' 'no limit$'
-finds ok 'cgroup cpu' 'no limit$'
+finds ok 'cgroup memory' 'no limit in sight$'
+finds ok 'cgroup cpu' 'no limit in sight$'
 first $((100 * mega))
 hurts problem 'cgroup memory' 'memory.limit_in_bytes of /sys/fs/cgroup/memory is 100.0 MiB, 95.0 MiB'
 first $((100 * mega)) $((45 * mega))
@@ -215,7 +215,9 @@ notes ok 'cgroup memory' '50.0 MiB of it in use'
 first '' '' 100000
 hurts warning 'cgroup cpu' 'limit is 2.00 cpus'
 put /proc/self/mountinfo '24 1 0:20 / / rw - ext4 /dev/a rw'
-notes ok 'cgroup memory' 'no control group of memory$'
+notes 'not told' 'cgroup memory' 'the control group /unit/app is not mounted here'
+put /proc/self/cgroup ''
+notes ok 'cgroup memory' 'no such groups'
 put /proc/self/cgroup '0::/elsewhere'
 notes 'not told' 'cgroup memory' 'the control group /elsewhere is not mounted here'
 put /proc/self/mountinfo '30 24 0:26 /docker/2 /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate'
