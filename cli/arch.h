@@ -22,6 +22,9 @@
 #define ARCH_RELOC_ADDRESS R_X86_64_GLOB_DAT
 #define ARCH_RELOC_WORD R_X86_64_64
 #define ARCH_SYSCALL_OF(registers) ((long)(registers)->orig_rax)
+/* An instruction that stops a traced thread. */
+#define ARCH_BREAKPOINT                                                                                                \
+    { 0xcc }
 #elif defined(__aarch64__)
 #define ARCH_NAME "aarch64"
 #define ARCH_MULTIARCH "aarch64-linux-gnu"
@@ -32,6 +35,8 @@
 #define ARCH_RELOC_ADDRESS R_AARCH64_GLOB_DAT
 #define ARCH_RELOC_WORD R_AARCH64_ABS64
 #define ARCH_SYSCALL_OF(registers) ((long)(registers)->regs[8])
+#define ARCH_BREAKPOINT                                                                                                \
+    { 0x00, 0x00, 0x20, 0xd4 }
 #else
 #error "add the numbers of this architecture"
 #endif

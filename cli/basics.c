@@ -3,10 +3,16 @@
  */
 #include "basics.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Files of the kernel are read by the page. */
+#define READ_BYTES 4096u
 
 void say(const char *format, ...) {
     va_list arguments;
@@ -75,6 +81,45 @@ void strings_free(struct strings *list) {
         free(list->item[i]);
     free(list->item);
     *list = (struct strings){0};
+}
+
+char *file_text(const char *path, size_t *length) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return NULL;
+    char *text = NULL;
+    size_t room = 0;
+    *length = 0;
+    for (;;) {
+        while (room - *length < READ_BYTES + 1)
+            text = need_room(text, room, &room, 1);
+        ssize_t got = read(file, text + *length, room - *length - 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            int error = errno;
+            free(text);
+            close(file);
+            errno = error;
+            return NULL;
+        }
+        *length += (size_t)got;
+        if (got == 0)
+            break;
+    }
+    close(file);
+    text[*length] = 0;
+    return text;
+}
+
+const char *text_field(const char *text, const char *key) {
+    size_t length = strlen(key);
+    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, key, length) == 0)
+            return line + length + strspn(line + length, " \t");
+    }
+    return NULL;
 }
 
 const char *base_name(const char *path) {

@@ -37,6 +37,12 @@ void strings_add(struct strings *list, char *text);
 bool strings_hold(const struct strings *list, const char *text);
 void strings_free(struct strings *list);
 
+/* What the file holds, with its length, zero-terminated; NULL with errno set if it cannot be read. */
+char *file_text(const char *path, size_t *length);
+
+/* What stands behind `key` in the line that starts with it, blanks skipped; NULL if there is no such line. */
+const char *text_field(const char *text, const char *key);
+
 /* The part of a path behind its last slash. */
 const char *base_name(const char *path);
 

@@ -34,19 +34,26 @@ static bool environment_preloads(pid_t tid, const char *library) {
     return found;
 }
 
-static char *why_absent(const struct target *target, const struct object_list *objects, const struct wanted *wanted) {
-    const char *library = wanted->preload;
+/* What keeps the loader from preloading anything into the process; NULL if nothing does. */
+static const char *seal_of(const struct target *target, const struct object_list *objects) {
     const struct object *program = program_of(objects);
     if (program != NULL && program->narrow)
-        return need_copy("32-bit program");
+        return "32-bit program";
     if (program != NULL && !program->interpreted)
-        return need_copy("static binary");
+        return "static binary";
+    if (target_auxiliary(target->tid, AT_SECURE) != 0)
+        return "setuid, setgid or with file capabilities, where the loader ignores LD_PRELOAD";
+    return NULL;
+}
+
+static char *why_absent(const struct target *target, const struct wanted *wanted, const char *seal) {
+    const char *library = wanted->preload;
+    if (seal != NULL)
+        return need_copy(seal);
     if (wanted->kind == WANT_LIBC)
         return need_copy("no object of this name is in its memory");
     if (library == NULL)
         return need_copy("nothing preloaded it");
-    if (target_auxiliary(target->tid, AT_SECURE) != 0)
-        return need_copy("setuid, setgid or with file capabilities, where the loader ignores LD_PRELOAD");
     if (!environment_preloads(target->tid, library))
         return need_format("LD_PRELOAD was taken out of its environment, or never named %s", library);
     return need_format("the loader could not load %s (it says why on stderr)", library);
@@ -77,8 +84,11 @@ static void find_server(const struct target *target, struct proof *proof, const 
                                                        : strcmp(object->path, wanted->preload) == 0;
         proof->loaded |= proof->server[i];
     }
-    if (!proof->loaded)
-        proof->absence = why_absent(target, &proof->objects, wanted);
+    if (proof->loaded)
+        return;
+    const char *seal = seal_of(target, &proof->objects);
+    proof->sealed = seal != NULL;
+    proof->absence = why_absent(target, wanted, seal);
 }
 
 static void identify_allocators(struct target *target, const struct object_list *objects) {

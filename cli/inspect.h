@@ -20,6 +20,7 @@ struct proof {
     bool *server;             // per object: it is who is wanted
     bool loaded;              // one of them is
     char *absence;            // why none is
+    bool sealed;              // ... and nothing can be preloaded into it
     bool counted;             // hakmem is there, and its counts could be read
     char *uncounted;          // why the counts could not be read; NULL if they could
     struct counts counts;     // since the process was forked

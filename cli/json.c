@@ -3,8 +3,13 @@
  */
 #include "json.h"
 
+#include "hakmem.h"
+
 #include <inttypes.h>
 #include <stddef.h>
+
+#define TEXT_OF(number) #number
+#define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
 
 /* Length of the UTF-8 sequence at `at`, 0 if it is not one. Overlong forms and surrogates are not told apart from the
  * good ones by most readers, so they are not let through. */
@@ -56,6 +61,11 @@ void json_open(struct json *json, const char *key, char bracket) {
     fputc(bracket, json->out);
     json->depth++;
     json->more = false;
+}
+
+void json_begin(struct json *json) {
+    json_open(json, NULL, '{');
+    json_text(json, "hakmem", VERSION_TEXT(HAK_VERSION_MAJOR, HAK_VERSION_MINOR, HAK_VERSION_PATCH));
 }
 
 void json_close(struct json *json, char bracket) {

@@ -20,6 +20,9 @@ struct json {
 void json_open(struct json *json, const char *key, char bracket);
 void json_close(struct json *json, char bracket);
 
+/* Opens the object that every report of the command is; its first member tells the command's version. */
+void json_begin(struct json *json);
+
 /* `text` NULL is null. */
 void json_text(struct json *json, const char *key, const char *text);
 void json_number(struct json *json, const char *key, int64_t number);

@@ -15,6 +15,7 @@ static const struct {
 } verbs[] = {
     {"run", verb_run, "run a program on hakmem"},
     {"verify", verb_verify, "prove which allocator serves a program"},
+    {"doctor", verb_doctor, "find what hurts an allocator on this machine or in a process"},
     {"bench", verb_bench, "measure allocators side by side, each run proved"},
 };
 

@@ -3,14 +3,10 @@
  */
 #include "report.h"
 
-#include "hakmem.h"
 #include "json.h"
 
 #include <stdlib.h>
 #include <sys/wait.h>
-
-#define TEXT_OF(number) #number
-#define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
 
 static void print_strings(struct json *json, const char *key, const struct strings *list) {
     json_open(json, key, '[');
@@ -119,8 +115,7 @@ static void print_command(struct json *json, const struct report *report) {
 
 void report_print_json(const struct report *report, FILE *out) {
     struct json json = {.out = out};
-    json_open(&json, NULL, '{');
-    json_text(&json, "hakmem", VERSION_TEXT(HAK_VERSION_MAJOR, HAK_VERSION_MINOR, HAK_VERSION_PATCH));
+    json_begin(&json);
     json_bool(&json, "proved", report->proved);
     json_text(&json, "library", report->wanted->preload);
     print_server(&json, report);

@@ -7,10 +7,10 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -28,32 +28,42 @@ struct page_cache {
 char *proc_text(pid_t tid, const char *name, size_t *length) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/%s", (int)tid, name);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return NULL;
-    char *text = NULL;
-    size_t room = 0;
-    *length = 0;
-    for (;;) {
-        while (room - *length < PAGE_BYTES + 1)
-            text = need_room(text, room, &room, 1);
-        ssize_t got = read(file, text + *length, room - *length - 1);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            int error = errno;
-            free(text);
-            close(file);
-            errno = error;
-            return NULL;
-        }
-        *length += (size_t)got;
-        if (got == 0)
-            break;
+    return file_text(path, length);
+}
+
+pid_t proc_find(const char *taker, const char *text) {
+    char *end = NULL;
+    errno = 0;
+    long pid = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != 0 || pid <= 0 || pid > INT32_MAX) {
+        say("%s takes the number of a process, not '%s'", taker, text);
+        return -1;
     }
-    close(file);
-    text[*length] = 0;
-    return text;
+    if (proc_status_number((pid_t)pid, "Tgid:") < 0) {
+        say("there is no process %ld", pid);
+        return -1;
+    }
+    return (pid_t)pid;
+}
+
+char *proc_refusal(pid_t pid) {
+    char path[64];
+    struct stat status;
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    if (stat(path, &status) == 0 && status.st_uid != geteuid() && geteuid() != 0)
+        return need_format("process %d belongs to another user: run this command as root (sudo)", (int)pid);
+    size_t length = 0;
+    char *yama = file_text("/proc/sys/kernel/yama/ptrace_scope", &length);
+    int scope = yama != NULL ? atoi(yama) : 0;
+    free(yama);
+    if (scope > 0)
+        return need_format("the kernel lets only root look at running processes (kernel.yama.ptrace_scope is %d): run "
+                           "this command as root (sudo), or as root 'sysctl kernel.yama.ptrace_scope=0', or start the "
+                           "program with 'hakmem verify'",
+                           scope);
+    return need_format("the kernel does not let us look at process %d (it runs with other rights, or has made itself "
+                       "undumpable): run this command as root (sudo)",
+                       (int)pid);
 }
 
 char *proc_link(pid_t tid, const char *name) {
@@ -82,15 +92,8 @@ char *proc_command_line(pid_t tid) {
 long proc_status_number(pid_t tid, const char *key) {
     size_t length = 0;
     char *text = proc_text(tid, "status", &length);
-    if (text == NULL)
-        return -1;
-    long number = -1;
-    size_t key_length = strlen(key);
-    for (char *line = text; line != NULL && number < 0; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, key, key_length) == 0)
-            number = strtol(line + key_length, NULL, 10);
-    }
+    const char *field = text != NULL ? text_field(text, key) : NULL;
+    long number = field != NULL ? strtol(field, NULL, 10) : -1;
     free(text);
     return number;
 }
@@ -135,9 +138,7 @@ pid_t proc_living_thread(pid_t pid) {
     return found != 0 ? found : pid;
 }
 
-uint64_t target_auxiliary(pid_t tid, uint64_t type) {
-    size_t length = 0;
-    char *text = proc_text(tid, "auxv", &length);
+uint64_t auxiliary_value(const char *text, size_t length, uint64_t type) {
     uint64_t value = 0;
     for (size_t at = 0; text != NULL && at + 16 <= length; at += 16) {
         uint64_t pair[2];
@@ -145,6 +146,13 @@ uint64_t target_auxiliary(pid_t tid, uint64_t type) {
         if (pair[0] == type)
             value = pair[1];
     }
+    return value;
+}
+
+uint64_t target_auxiliary(pid_t tid, uint64_t type) {
+    size_t length = 0;
+    char *text = proc_text(tid, "auxv", &length);
+    uint64_t value = auxiliary_value(text, length, type);
     free(text);
     return value;
 }

@@ -45,11 +45,21 @@ bool target_read_string(struct target *target, uintptr_t address, char *into, si
 /* The mapping that holds the address, or NULL. */
 const struct mapping *target_mapping(const struct target *target, uintptr_t address);
 
+/* The value of a type in the text of an auxv file; 0 if there is none, or no text. */
+uint64_t auxiliary_value(const char *text, size_t length, uint64_t type);
+
 /* A value that the kernel gave the program at its start (AT_...); 0 if it gave none. */
 uint64_t target_auxiliary(pid_t tid, uint64_t type);
 
 /* The text of /proc/TID/NAME with its length, zero-terminated; NULL with errno set if it cannot be read. */
 char *proc_text(pid_t tid, const char *name, size_t *length);
+
+/* The process of that number. -1, after a message that starts with `taker`, if the text is no number, or no process has
+ * it. */
+pid_t proc_find(const char *taker, const char *text);
+
+/* Why the kernel does not let us look at the process, and what to do. Never NULL. */
+char *proc_refusal(pid_t pid);
 
 /* What the link /proc/TID/NAME points to, or NULL. */
 char *proc_link(pid_t tid, const char *name);

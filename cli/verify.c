@@ -16,7 +16,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct option options[] = {
@@ -74,57 +73,29 @@ static int print_report(const struct request *request, struct report *report) {
     return written ? status : EXIT_USAGE;
 }
 
-/* What to do when the kernel does not let us look at somebody's process. */
-static void say_forbidden(pid_t pid) {
-    char path[64];
-    struct stat status;
-    snprintf(path, sizeof path, "/proc/%d", (int)pid);
-    if (stat(path, &status) == 0 && status.st_uid != geteuid() && geteuid() != 0) {
-        say("process %d belongs to another user: run this command as root (sudo)", (int)pid);
-        return;
-    }
-    size_t length = 0;
-    char *yama = proc_text(1, "../sys/kernel/yama/ptrace_scope", &length);
-    if (yama != NULL && atoi(yama) > 0)
-        say("the kernel lets only root look at running processes (kernel.yama.ptrace_scope is %d): run this command as "
-            "root (sudo), or as root 'sysctl kernel.yama.ptrace_scope=0', or start the program with 'hakmem verify'",
-            atoi(yama));
-    else
-        say("the kernel does not let us look at process %d (it runs with other rights, or has made itself "
-            "undumpable): run this command as root (sudo)",
-            (int)pid);
-    free(yama);
-}
-
 static int verify_process(const struct request *request) {
-    char *end = NULL;
-    errno = 0;
-    long pid = strtol(request->pid, &end, 10);
-    if (errno != 0 || end == request->pid || *end != 0 || pid <= 0 || pid > INT32_MAX) {
-        say("verify: --pid takes the number of a process, not '%s'", request->pid);
+    pid_t pid = proc_find("verify: --pid", request->pid);
+    if (pid < 0)
         return EXIT_USAGE;
-    }
-    if (proc_status_number((pid_t)pid, "Tgid:") < 0) {
-        say("there is no process %ld", pid);
-        return EXIT_USAGE;
-    }
     struct image *image = need(sizeof *image);
     static const struct wanted wanted = {.kind = WANT_HAKMEM, .name = "hakmem"};
     struct report report = {.wanted = &wanted};
-    image->pid = (pid_t)pid;
-    image->parent = (pid_t)proc_status_number((pid_t)pid, "PPid:");
-    pid_t tid = proc_living_thread((pid_t)pid);
+    image->pid = pid;
+    image->parent = (pid_t)proc_status_number(pid, "PPid:");
+    pid_t tid = proc_living_thread(pid);
     image_identify(image, tid);
     image->proof = inspect_process(tid, &wanted);
     int status = EXIT_USAGE;
-    if (image->proof->forbidden)
-        say_forbidden((pid_t)pid);
+    char *refusal = image->proof->forbidden ? proc_refusal(pid) : NULL;
+    if (refusal != NULL)
+        say("%s", refusal);
     else if (image->proof->failure != NULL)
-        say("cannot look at process %ld: %s", pid, image->proof->failure);
+        say("cannot look at process %d: %s", (int)pid, image->proof->failure);
     else {
         report_make(&report, &image, 1);
         status = print_report(request, &report);
     }
+    free(refusal);
     image_free(image);
     return status;
 }

@@ -53,6 +53,20 @@ for wrong in '' x -1 5x 60001 99999999999999999999; do
         verify --usage --sample-ms "$wrong" -- touch "$work/ran"
 done
 
+refused 'unknown option --nonsense' doctor --nonsense
+refused 'a value is missing after --lib' doctor --lib
+refused 'cannot read the library' doctor --lib "$work/missing.so"
+refused 'no process 4194304' doctor 4194304
+for wrong in abc 0 12x ''; do
+    refused 'a command goes behind --. takes the number of a process' doctor "$wrong"
+done
+refused 'one process at most' doctor 1 2
+refused 'no command behind --' doctor --
+refused 'cannot run no-such-program: not found' doctor -- no-such-program
+HAKMEM_DOCTOR_ROOT=$work refused 'there is no process 1 in' doctor --lib "$TEST_SO" 1
+expect 0 "$TEST_CLI" doctor --help
+out_has '^usage: hakmem doctor '
+
 printf '#!/bin/sh\n' >"$work/plain"
 refused 'not executable' verify --lib "$TEST_SO" -- "$work/plain"
 
