@@ -59,14 +59,22 @@ __attribute__((noinline)) static void free_unmapped(void *p, enum hak_entry entr
         free_large(p, 0, ERROR_NO_SIZE, entry, site);
 }
 
-HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
-    uint32_t owner = entry_of(p);
-    if (unlikely(owner == 0)) {
-        free_unmapped(p, entry, site);
-        return;
-    }
+__attribute__((noinline)) static void free_tallied(void *p, uint32_t owner, enum hak_entry entry) {
     tally_freed(entry);
     free_in_slab(p, owner);
+}
+
+HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
+    struct thread *thread = hak_thread_self;
+    uint32_t owner = entry_of(p);
+    if (unlikely(owner == 0))
+        free_unmapped(p, entry, site);
+    else if (unlikely(entry != HAK_ENTRY_FREE) || unlikely(!thread_is_alive(thread)))
+        free_tallied(p, owner, entry);
+    else if ((owner ^ thread->view.tag) < SLOT_END)
+        hak_thread_put(thread, entry_class(owner), p);
+    else
+        hak_thread_put_remote(thread, owner, p);
 }
 
 void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry entry) {

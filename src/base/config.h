@@ -93,6 +93,10 @@
 #define HAK_OUTBOX_BLOCKS 128
 #define HAK_OUTBOX_BYTES 65536
 
+/* Another heap's block of this size or more may be used again by the thread that frees it: it shares few lines with its
+ * neighbours, which are others' data. */
+#define HAK_ADOPT_MIN_BYTES 128
+
 /* What the caches of a thread that has ended may hold to be left for the next one. */
 #define HAK_WARM_BYTES 262144
 

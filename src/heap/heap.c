@@ -35,21 +35,22 @@ FAST struct slab *slab_of(const void *block, struct slab *near) {
     return hak_slab_in(hak_slabs_of(block), block);
 }
 
-/* Takes one block back. `*near` is the slab of the block before, in which the next one mostly lies too. */
-FAST void put_block(struct heap *heap, const void *block, struct slab **near) {
+/* Takes one block back. `*near` is the slab of the block before, in which the next one mostly lies too. False, with
+ * nothing done, if it is a block of another heap. */
+FAST bool put_block(struct heap *heap, const void *block, struct slab **near) {
     struct slab *slab = *near;
     if (slab == NULL || (uintptr_t)block - slab->base >= slab->granules * HAK_GRANULE_SIZE) {
         *near = slab = slab_of(block, slab);
         if (unlikely(slab->entry >> ENTRY_HEAP_SHIFT != heap->id)) {
-            heap->bad_block = block;
             *near = NULL;
-            return;
+            heap->bad_block = slab->entry == 0 ? block : heap->bad_block;
+            return slab->entry == 0;
         }
     }
     bool listed = slab_has_room(slab);
     if (unlikely(!slab_put(slab, block))) {
         heap->bad_block = block;
-        return;
+        return true;
     }
     if (!listed)
         list_push_front(&heap->with_room[slab_class(slab)], &slab->link);
@@ -58,15 +59,20 @@ FAST void put_block(struct heap *heap, const void *block, struct slab **near) {
         hak_superslab_give(slab, hak_slab_touched(slab));
         *near = NULL;
     }
+    return true;
 }
 
-/* Takes back the first blocks of a chain, `most` if it has so many, and says what is left of it. */
-static struct block *put_chain(struct heap *heap, struct block *chain, unsigned most) {
+/* Takes back the first blocks of a chain, `most` if it has so many, and says what is left of it. Those of other heaps
+ * are put in front of *others. */
+static struct block *put_chain(struct heap *heap, struct block *chain, unsigned most, struct block **others) {
     struct slab *near = NULL;
     for (; chain != NULL && most > 0; most--) {
         struct block *block = chain;
         chain = block->next;
-        put_block(heap, block, &near);
+        if (unlikely(!put_block(heap, block, &near))) {
+            block->next = *others;
+            *others = block;
+        }
     }
     return chain;
 }
@@ -74,12 +80,16 @@ static struct block *put_chain(struct heap *heap, struct block *chain, unsigned 
 static void put_all(struct heap *heap, struct block *const *blocks, unsigned count) {
     struct slab *near = NULL;
     for (unsigned i = 0; i < count; i++)
-        put_block(heap, blocks[i], &near);
+        if (!put_block(heap, blocks[i], &near))
+            heap->bad_block = blocks[i];
 }
 
 static void drain_pending(struct heap *heap) {
+    struct block *others = NULL;
     if (load_relaxed(&heap->pending) != NULL)
-        (void)put_chain(heap, exchange_acquire(&heap->pending, NULL), UINT_MAX);
+        (void)put_chain(heap, exchange_acquire(&heap->pending, NULL), UINT_MAX, &others);
+    if (unlikely(others != NULL))
+        heap->bad_block = others;
 }
 
 static void release(struct heap *heap) {
@@ -132,9 +142,9 @@ unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, st
     return got;
 }
 
-struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned count) {
+struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned count, struct block **others) {
     lock_acquire(&heap->lock);
-    struct block *rest = put_chain(heap, chain, count);
+    struct block *rest = put_chain(heap, chain, count, others);
     drain_pending(heap);
     unlock(heap);
     return rest;

@@ -41,9 +41,10 @@ static void set_reach(struct superslab *first, unsigned units, size_t bytes, uin
         uint64_t released = ~used & ~unit->free;
         if (dirty != NULL)
             dirty[i] = unit->dirty & used;
-        uint64_t fresh = used & unit->free & ~unit->dirty;
-        hak_purge_regret((uint64_t)__builtin_popcountll(fresh) << HAK_GRANULE_SHIFT);
+        uint64_t clean = used & unit->free & ~unit->dirty;
         hak_unit_remove_dirty(unit, used);
+        if (clean != 0)
+            hak_purge_grown(unit, clean, false);
         unit->free = ~used;
         hak_unit_add_dirty(unit, released);
     }
@@ -78,7 +79,8 @@ void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
     uint64_t dirty[ARENA_RUN_MAX] = {0};
     unsigned units = direct ? 0 : units_for(bytes);
     lock_acquire(hak_arena_lock());
-    struct superslab *first = direct ? take_direct(bytes, alignment) : hak_arena_take(ARENA_BLOCKS, units);
+    struct superslab *first = direct ? take_direct(bytes, alignment)
+                                     : hak_arena_take(zeroed || units == 1 ? ARENA_BLOCKS : ARENA_HUGE, units);
     if (first != NULL) {
         set_reach(first, units, bytes, dirty);
         first->state = direct ? UNIT_DIRECT : UNIT_HUGE;
@@ -89,6 +91,7 @@ void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
     lock_release(hak_arena_lock());
     if (first == NULL)
         return NULL;
+    hak_purge_excess();
     if (zeroed && !direct)
         clear_dirty((char *)first->base, bytes, dirty);
     return (void *)first->base;

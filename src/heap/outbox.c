@@ -21,7 +21,9 @@ void hak_outbox_flush(struct outbox *outbox, struct heap *const *heaps) {
     for (uint32_t first = 0, end; first < count; first = end) {
         uint16_t heap_id = outbox->heap_id[first];
         end = first + 1;
-        for (uint32_t i = end; i < count; i++)
+        while (end < count && outbox->heap_id[end] == heap_id)
+            end++;
+        for (uint32_t i = end + 1; i < count; i++)
             if (outbox->heap_id[i] == heap_id)
                 exchange(outbox, i, end++);
         hak_heap_return_remote(heaps[heap_id], &outbox->block[first], end - first);

@@ -1,8 +1,8 @@
 /* heap/outbox.h
  * Purpose.     Blocks of other heaps that one thread has freed, on their way home.
  * Design.      An array of addresses with their page-map entries; flushing groups it by heap, so that each heap is
- *              visited once. The blocks are not reused here: a block that another thread's data stands next to would
- *              bring false sharing along.
+ *              visited once. What lies here is not reused: a small block that another thread's data stands next to
+ *              would bring false sharing along.
  * Invariants.  count <= HAK_OUTBOX_BLOCKS; bytes is the sum of the blocks' sizes and less than HAK_OUTBOX_BYTES plus
  *              one block.
  * Concurrency. The owner's alone.

@@ -25,6 +25,11 @@
 
 struct block;
 
+/* The slab of a block. */
+static inline struct slab *hak_slab_of(const void *block) {
+    return hak_slab_in(hak_slabs_of(block), block);
+}
+
 static inline unsigned slab_class(const struct slab *slab) {
     return (slab->entry & ENTRY_SLOT_MASK) / (unsigned)sizeof(struct hak_slot);
 }

@@ -133,6 +133,24 @@ void *hak_thread_take(struct thread *thread, unsigned size_class) {
     return block;
 }
 
+/* Puts a block into the outbox. True if that was full and has been emptied. */
+FAST bool send_home(struct thread *thread, uint32_t entry, void *block) {
+    uint32_t bytes = (uint32_t)size_class_bytes((entry & ENTRY_SLOT_MASK) / SLOT_BYTES);
+    if (likely(!outbox_add(&thread->outbox, block, entry >> ENTRY_HEAP_SHIFT, bytes)))
+        return false;
+    hak_outbox_flush(&thread->outbox, hak_heaps);
+    return true;
+}
+
+/* At most so many: a block that was freed twice makes a ring of the chain. */
+static void send_chain_home(struct thread *thread, struct block *chain, int32_t most) {
+    for (; chain != NULL && most > 0; most--) {
+        struct block *block = chain;
+        chain = block->next;
+        (void)send_home(thread, hak_slab_of(block)->entry, block);
+    }
+}
+
 /* Returns all blocks of a slot's list but `keep` to the heap: the most recent ones, which have been touched last. The
  * list is empty meanwhile: a fork at any moment must not return a block twice. */
 static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep) {
@@ -144,11 +162,13 @@ static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep)
     struct block *chain = owner_load(&slot->head);
     owner_store(&slot->head, NULL);
     fork_fence();
-    chain = hak_heap_return(thread->heap, chain, (unsigned)count);
+    struct block *others = NULL;
+    chain = hak_heap_return(thread->heap, chain, (unsigned)count, &others);
     owner_add(&slot->room, count);
     owner_add(&flow->returned, (uint64_t)count);
     /* A block that was freed twice makes a ring of the list. */
     owner_store(&slot->head, (void *)(keep == 0 ? NULL : chain));
+    send_chain_home(thread, others, count);
 }
 
 void hak_thread_put(struct thread *thread, unsigned size_class, void *block) {
@@ -163,13 +183,21 @@ void hak_thread_put(struct thread *thread, unsigned size_class, void *block) {
     (void)cache_push(&thread->view, size_class * sizeof *slot, block);
 }
 
+/* True if a block of another heap may stay in the cache: there is room without growing, which only a class has that the
+ * thread uses for blocks of its own heap. */
+FAST bool adopts(const struct thread *thread, unsigned size_class) {
+    return size_class >= HAK_ADOPT_MIN_BYTES / HAK_ALIGNMENT && owner_load(&thread->view.slot[size_class].room) > 0;
+}
+
 void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block) {
     unsigned size_class = (entry & ENTRY_SLOT_MASK) / SLOT_BYTES;
-    owner_add(&thread->view.flow[size_class].remote_frees, 1);
-    if (outbox_add(&thread->outbox, block, entry >> ENTRY_HEAP_SHIFT, (uint32_t)size_class_bytes(size_class))) {
-        hak_outbox_flush(&thread->outbox, hak_heaps);
-        hak_purge_tick();
+    if (adopts(thread, size_class)) {
+        (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
+        return;
     }
+    owner_add(&thread->view.flow[size_class].remote_frees, 1);
+    if (send_home(thread, entry, block))
+        hak_purge_tick();
 }
 
 void *hak_thread_take_direct(unsigned size_class) {

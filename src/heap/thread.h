@@ -74,7 +74,8 @@ void *hak_thread_take(struct thread *thread, unsigned size_class) NODISCARD;
 /* Takes back a block of the thread's own heap into a cache that may be full. */
 void hak_thread_put(struct thread *thread, unsigned size_class, void *block);
 
-/* Takes back a block of another heap. */
+/* Takes back a block of another heap: into the cache if the thread takes and gives such blocks itself, or else into the
+ * outbox. */
 void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block);
 
 /* The same for threads without a record. */

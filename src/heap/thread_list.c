@@ -14,11 +14,12 @@ struct heap *hak_heaps[HAK_HEAPS_MAX + 1];
 
 static struct {
     struct lock lock;
-    uint32_t heap_count; /* ids 1..heap_count may be used */
-    struct link cold;    /* records without a thread and without blocks */
-    struct link warm;    /* records without a thread, the latest first, whose caches are left for the next one */
-    uint32_t warm_count; /* of them; atomic: read by ticks without the lock */
-    bool orphans;        /* atomic: this is a fork's child that has not adopted yet */
+    uint32_t heap_count;    /* ids 1..heap_count may be used */
+    struct link cold;       /* records without a thread and without blocks */
+    struct link warm;       /* records without a thread, the latest first, whose caches are left for the next one */
+    uint32_t warm_count;    /* of them; atomic: read without the lock */
+    uint64_t warm_since_ms; /* when the oldest of them became warm, or earlier; atomic: read by ticks */
+    bool orphans;           /* atomic: this is a fork's child that has not adopted yet */
 } list = {.lock = {.rank = LOCK_RANK_THREADS}, .cold = {&list.cold, &list.cold}, .warm = {&list.warm, &list.warm}};
 
 void hak_thread_init(void) {
@@ -107,6 +108,8 @@ bool hak_thread_list_remove_warm(struct thread *thread) {
     if (list.warm_count < list.heap_count && hak_options.purge_delay != 0) {
         thread->ended_ms = now;
         retire(thread, &list.warm);
+        if (list.warm_count == 0)
+            store_relaxed(&list.warm_since_ms, now);
         store_relaxed(&list.warm_count, list.warm_count + 1);
         kept = true;
     }
@@ -118,10 +121,17 @@ bool hak_thread_list_is_warm(void) {
     return load_relaxed(&list.warm_count) != 0;
 }
 
-/* Empties the record that has been warm for longest, if that began `before` or earlier. */
-static bool cool_one(uint64_t before) {
+static bool has_cooled(uint64_t since_ms, uint64_t now_ms) {
+    return now_ms >= since_ms + (uint64_t)hak_options.purge_delay / 4;
+}
+
+/* Empties the record that has been warm for longest, if that was long enough. */
+static bool cool_one(uint64_t now_ms) {
     struct thread *thread = container_of(list.warm.prev, struct thread, unused);
-    if (list_is_empty(&list.warm) || thread->ended_ms > before)
+    if (list_is_empty(&list.warm))
+        return false;
+    store_relaxed(&list.warm_since_ms, thread->ended_ms);
+    if (!has_cooled(thread->ended_ms, now_ms))
         return false;
     (void)warm_record(&thread->unused);
     hak_thread_empty(thread);
@@ -161,10 +171,10 @@ void hak_thread_list_collect(void) {
 void hak_thread_list_tick(void) {
     if (!hak_thread_list_is_warm())
         return;
-    uint64_t now = hak_os_now_ms();
-    if (!lock_try(&list.lock))
+    uint64_t now_ms = hak_os_now_ms();
+    if (!has_cooled(load_relaxed(&list.warm_since_ms), now_ms) || !lock_try(&list.lock))
         return;
-    while (cool_one(now - (uint64_t)hak_options.purge_delay / 4))
+    while (cool_one(now_ms))
         ;
     lock_release(&list.lock);
 }

@@ -209,7 +209,7 @@ bool hak_arena_release_unused(void) {
 /* ---- runs ---- */
 
 static bool wants_huge_pages(enum arena_use use) {
-    return hak_options.thp == HAK_THP_ALWAYS || (hak_options.thp == HAK_THP_ADAPTIVE && use == ARENA_TINY &&
+    return hak_options.thp == HAK_THP_ALWAYS || (hak_options.thp == HAK_THP_ADAPTIVE && use != ARENA_BLOCKS &&
                                                  arena_state.space[use].committed_bytes >= HAK_HUGE_PAGE_HEAP_BYTES);
 }
 

@@ -35,27 +35,29 @@ struct slab;
 
 /* The header of one unit. */
 struct superslab {
-    uintptr_t base;       /* const */
-    struct slab *slabs;   /* HAK_GRANULES descriptors, const once made; NULL until the unit first held granules */
-    uint64_t free;        /* granules not in use; all ones in a free run, none in a Huge block */
-    uint64_t dirty;       /* of those, the ones that may hold data: dirty & ~free == 0 */
-    uint64_t dirty_since; /* milliseconds; when `dirty` last became nonzero */
-    struct arena *arena;  /* const; NULL for a direct mapping */
-    uint32_t index;       /* const: which unit of the arena */
-    uint32_t units;       /* length of the run, in its first and its last unit */
-    struct link bin;      /* free run: its bin. UNIT_GRANULES: the pool's list by longest free run */
-    struct link purge;    /* the purge queue iff dirty != 0 */
-    uint8_t state;        /* enum unit_state */
-    uint8_t pool;         /* UNIT_GRANULES: enum pool */
-    uint8_t longest;      /* UNIT_GRANULES: longest run of free granules */
-    uintptr_t huge_base;  /* Huge: where its first unit starts */
-    size_t huge_bytes;    /* Huge: usable bytes, in the first unit */
-    size_t mapped_bytes;  /* direct: bytes of the mapping */
+    uintptr_t base;        /* const */
+    struct slab *slabs;    /* HAK_GRANULES descriptors, const once made; NULL until the unit first held granules */
+    uint64_t free;         /* granules not in use; all ones in a free run, none in a Huge block */
+    uint64_t dirty;        /* of those, the ones that may hold data: dirty & ~free == 0 */
+    uint64_t dirty_since;  /* milliseconds; when `dirty` last became nonzero */
+    uint64_t exchanged;    /* free and clean granules that were purged for others to grow; exchanged & dirty == 0 */
+    uint64_t exchanged_at; /* milliseconds; when that last happened */
+    struct arena *arena;   /* const; NULL for a direct mapping */
+    uint32_t index;        /* const: which unit of the arena */
+    uint32_t units;        /* length of the run, in its first and its last unit */
+    struct link bin;       /* free run: its bin. UNIT_GRANULES: the pool's list by longest free run */
+    struct link purge;     /* the purge queue iff dirty != 0 */
+    uint8_t state;         /* enum unit_state */
+    uint8_t pool;          /* UNIT_GRANULES: enum pool */
+    uint8_t longest;       /* UNIT_GRANULES: longest run of free granules */
+    uintptr_t huge_base;   /* Huge: where its first unit starts */
+    size_t huge_bytes;     /* Huge: usable bytes, in the first unit */
+    size_t mapped_bytes;   /* direct: bytes of the mapping */
     struct superslab *next_retired; /* direct: the next unused header */
 };
 
 /* What an arena's units are used for. */
-enum arena_use { ARENA_TINY, ARENA_BLOCKS, ARENA_USES };
+enum arena_use { ARENA_TINY, ARENA_BLOCKS, ARENA_HUGE, ARENA_USES };
 
 /* The longest run that an arena hands out; longer ones are direct. */
 #define ARENA_RUN_MAX 16

@@ -12,15 +12,22 @@
 /* Units purged by one tick. */
 #define TICK_UNITS 8
 
-/* Arena lock. */
+/* Arena lock; read without it. */
 static struct {
-    uint64_t wanted_back; /* bytes that may be retained whatever the fixed limits say; read without the lock */
-    uint64_t excess_ms;   /* when pages were last purged for being too many; 0: never, or long ago */
+    uint64_t wanted_back; /* bytes that may be retained whatever else is said */
+    uint64_t grown;       /* bytes to be purged for what was taken clean; at most what is retained beyond that */
 } learned;
+
+/* What is grown by in steps smaller than this is not worth a system call each. */
+#define GROWN_BYTES ((uint64_t)512 << 10)
 
 /* Since when the oldest unit has been dirty, or earlier: no unit becomes older, and new ones queue behind it. So that a
  * look at the clock is all that most ticks take. Written under the arena lock, read without. */
 static uint64_t oldest_since_ms;
+
+static uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
 
 static struct superslab *oldest(void) {
     return list_is_empty(&hak_purge_queue) ? NULL : container_of(hak_purge_queue.next, struct superslab, purge);
@@ -34,20 +41,23 @@ static uint64_t run_around(uint64_t set, unsigned at) {
     return bits_range(at + 1 - down, up + down - 1);
 }
 
+static uint64_t bytes_of(uint64_t granules) {
+    return (uint64_t)__builtin_popcountll(granules) << HAK_GRANULE_SHIFT;
+}
+
 /* One system call per run of free granules with dirty ones among them: a huge page that one of them made resident
  * reaches over its neighbours. If the kernel refuses, the unit waits for another delay. */
 static bool purge_unit(struct superslab *unit) {
     while (unit->dirty != 0) {
         uint64_t run = run_around(unit->free, bits_lowest(unit->dirty));
         void *start = (void *)(unit->base + bits_lowest(run) * HAK_GRANULE_SIZE);
-        size_t bytes = (size_t)__builtin_popcountll(run) << HAK_GRANULE_SHIFT;
-        if (hak_os_purge(start, bytes) != 0) {
+        if (hak_os_purge(start, bytes_of(run)) != 0) {
             unit->dirty_since = hak_os_now_ms();
             list_remove(&unit->purge);
             list_push_back(&hak_purge_queue, &unit->purge);
             return false;
         }
-        owner_add(&hak_view.purged_bytes, (uint64_t)__builtin_popcountll(run & unit->dirty) << HAK_GRANULE_SHIFT);
+        owner_add(&hak_view.purged_bytes, bytes_of(run & unit->dirty));
         hak_unit_remove_dirty(unit, run);
     }
     return true;
@@ -86,9 +96,13 @@ static uint64_t retained_limit(void) {
 static bool purge_oldest(bool excess) {
     lock_acquire(hak_arena_lock());
     struct superslab *unit = oldest();
+    uint64_t dirty = unit == NULL ? 0 : unit->dirty;
     bool done = unit != NULL && purge_unit(unit);
-    if (done && excess)
-        learned.excess_ms = hak_os_now_ms();
+    if (done && excess) {
+        unit->exchanged |= dirty;
+        unit->exchanged_at = hak_os_now_ms();
+        store_relaxed(&learned.grown, learned.grown - least(learned.grown, bytes_of(dirty)));
+    }
     bool awaited = lock_is_awaited(hak_arena_lock());
     lock_release(hak_arena_lock());
     /* The lock is not fair, and the next purge would take it again before a sleeper is awake. */
@@ -98,19 +112,25 @@ static bool purge_oldest(bool excess) {
 }
 
 void hak_purge_excess(void) {
-    while (load_relaxed(&hak_view.retained_bytes) > retained_limit()) {
+    while (load_relaxed(&hak_view.retained_bytes) > retained_limit() || load_relaxed(&learned.grown) >= GROWN_BYTES) {
         if (!purge_oldest(true))
             break;
     }
 }
 
-void hak_purge_regret(uint64_t bytes) {
-    if (learned.excess_ms == 0 || bytes == 0)
+void hak_purge_grown(struct superslab *unit, uint64_t granules, bool exchange) {
+    uint64_t wanted = 0;
+    if (unlikely(unit->exchanged != 0)) {
+        if (hak_os_now_ms() - unit->exchanged_at <= (uint64_t)hak_options.purge_delay)
+            wanted = granules & unit->exchanged;
+        unit->exchanged &= ~granules;
+        if (wanted != 0 && learned.wanted_back < hak_view.committed_bytes)
+            owner_add(&learned.wanted_back, bytes_of(wanted));
+    }
+    if (!exchange)
         return;
-    if (hak_os_now_ms() - learned.excess_ms > (uint64_t)hak_options.purge_delay)
-        learned.excess_ms = 0;
-    else if (learned.wanted_back < hak_view.committed_bytes)
-        owner_add(&learned.wanted_back, bytes);
+    uint64_t beyond = hak_view.retained_bytes - least(hak_view.retained_bytes, learned.wanted_back);
+    store_relaxed(&learned.grown, least(learned.grown + bytes_of(granules & ~wanted), beyond));
 }
 
 bool hak_purge_all(void) {

@@ -85,10 +85,11 @@ static struct superslab *find_room(enum pool pool, unsigned granules) {
 
 static void use_granules(struct superslab *superslab, unsigned first, unsigned granules, bool *zero) {
     uint64_t run = bits_range(first, granules);
-    *zero = (superslab->dirty & run) == 0;
-    if (*zero)
-        hak_purge_regret(granules * HAK_GRANULE_SIZE);
+    uint64_t clean = run & ~superslab->dirty;
+    *zero = clean == run;
     hak_unit_remove_dirty(superslab, run);
+    if (clean != 0)
+        hak_purge_grown(superslab, clean, true);
     superslab->free &= ~run;
     owner_add(&hak_view.active_bytes, granules * HAK_GRANULE_SIZE);
 }
@@ -122,6 +123,7 @@ struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind
         owner_add(&hak_view.large_bytes, granules * HAK_GRANULE_SIZE);
     }
     lock_release(hak_arena_lock());
+    hak_purge_excess();
     return run;
 }
 

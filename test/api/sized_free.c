@@ -6,6 +6,7 @@
  */
 #include "../support/contract.h"
 
+#include <malloc.h>
 #include <pthread.h>
 
 static void (*free_sized_function)(void *, size_t);
@@ -37,6 +38,32 @@ static void every_origin_is_accepted(void **state) {
         block = realloc(malloc(size), size / 2 + 1);
         assert_non_null(block);
         free_sized_function(block, size / 2 + 1);
+    }
+}
+
+/* Also where realloc has left room, or left the block alone. */
+static void every_way_of_growing_is_accepted(void **state) {
+    (void)state;
+    static const size_t pieces[] = {1, 5, 12, 29, 100, 1000};
+    for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++) {
+        for (size_t end = 1; end <= 80 * KIB; end += end / 3 + 7) {
+            char *block = NULL;
+            size_t size = 0;
+            while (size < end) {
+                size += pieces[p] < end - size ? pieces[p] : end - size;
+                block = realloc(block, size);
+                assert_non_null(block);
+                assert_true(malloc_usable_size(block) >= size);
+            }
+            free_sized_function(block, size);
+        }
+    }
+    for (size_t size = 1; size <= 64 * KIB; size += size / 50 + 1) {
+        for (size_t less = size; less > 0; less -= less / 5 + 1) {
+            void *block = realloc(malloc(opaque_size(size)), less);
+            assert_non_null(block);
+            free_sized_function(block, less);
+        }
     }
 }
 
@@ -110,6 +137,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_size_is_accepted),
         cmocka_unit_test(every_origin_is_accepted),
+        cmocka_unit_test(every_way_of_growing_is_accepted),
         cmocka_unit_test(every_alignment_is_accepted),
         cmocka_unit_test(null_is_ignored),
         cmocka_unit_test(memory_is_reused),

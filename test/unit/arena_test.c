@@ -435,7 +435,7 @@ static uint64_t advised_by_taking(unsigned slot, enum arena_use use, unsigned un
     return fake_os_calls(FAKE_OS_ADVISE_HUGE) - before;
 }
 
-static void large_tiny_space_asks_for_huge_pages(void **state) {
+static void what_is_large_asks_for_huge_pages(void **state) {
     (void)state;
     unsigned small = (unsigned)(HAK_HUGE_PAGE_HEAP_BYTES / HAK_SUPERSLAB_SIZE);
     hak_options.thp = HAK_THP_ADAPTIVE;
@@ -443,10 +443,12 @@ static void large_tiny_space_asks_for_huge_pages(void **state) {
     assert_int_equal(advised_by_taking(1, ARENA_BLOCKS, 1), 0);
     assert_int_equal(advised_by_taking(2, ARENA_TINY, small), 0);
     assert_int_equal(advised_by_taking(3, ARENA_TINY, 1), 1);
+    assert_int_equal(advised_by_taking(4, ARENA_HUGE, small), 0);
+    assert_int_equal(advised_by_taking(5, ARENA_HUGE, 2), 1);
     hak_options.thp = HAK_THP_NEVER;
-    assert_int_equal(advised_by_taking(4, ARENA_TINY, 1), 0);
+    assert_int_equal(advised_by_taking(6, ARENA_TINY, 1), 0);
     hak_options.thp = HAK_THP_ALWAYS;
-    assert_int_equal(advised_by_taking(5, ARENA_BLOCKS, 1), 1);
+    assert_int_equal(advised_by_taking(7, ARENA_BLOCKS, 1), 1);
     hak_options.thp = HAK_THP_ADAPTIVE;
 }
 
@@ -468,7 +470,7 @@ int main(void) {
         ARENA_TEST(reserves_less_where_much_is_refused),
         ARENA_TEST(without_memory_nothing_changes),
         ARENA_TEST(what_another_use_has_reserved_is_better_than_nothing),
-        ARENA_TEST(large_tiny_space_asks_for_huge_pages),
+        ARENA_TEST(what_is_large_asks_for_huge_pages),
         ARENA_TEST(accessible_units_are_found_wherever_they_are),
         ARENA_TEST(an_arena_that_cannot_be_released_stays),
     };

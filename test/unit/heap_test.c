@@ -27,7 +27,9 @@ static unsigned chain_length(const struct block *chain) {
 }
 
 static void give_back(struct heap *heap, struct block *chain) {
-    assert_null(hak_heap_return(heap, chain, chain_length(chain)));
+    struct block *others = NULL;
+    assert_null(hak_heap_return(heap, chain, chain_length(chain), &others));
+    assert_null(others);
 }
 
 /* The same without waiting. */
@@ -52,6 +54,32 @@ static void check_all_is_back(void) {
     }
     assert_int_equal(hak_view.active_bytes, 0);
     assert_int_equal(hak_view.slab_superslabs + hak_view.large_superslabs, 0);
+}
+
+/* Blocks of another heap in the chain are handed back, wherever they stand; what is behind the count is left. */
+static void blocks_of_others_are_handed_back(void **state) {
+    enum { EACH = 20, RETURNED = 30 };
+    struct block *taken[2], *chain = NULL, *others = NULL;
+    (void)state;
+    assert_int_equal(hak_heap_take(heaps[1], 9, EACH, &taken[0]), EACH);
+    assert_int_equal(hak_heap_take(heaps[2], 9, EACH, &taken[1]), EACH);
+    for (unsigned i = 0; i < 2 * EACH; i++) {
+        struct block *block = taken[i % 2];
+        taken[i % 2] = block->next;
+        block->next = chain;
+        chain = block;
+    }
+    struct block *rest = hak_heap_return(heaps[1], chain, RETURNED, &others);
+    assert_int_equal(chain_length(others), RETURNED / 2);
+    for (const struct block *block = others; block != NULL; block = block->next) {
+        assert_int_equal(page_map_flat_get(block), slab_entry(2, 9));
+    }
+    give_back(heaps[2], others);
+    assert_int_equal(chain_length(rest), 2 * EACH - RETURNED);
+    others = NULL;
+    assert_null(hak_heap_return(heaps[1], rest, 2 * EACH - RETURNED, &others));
+    give_back(heaps[2], others);
+    check_all_is_back();
 }
 
 static void takes_and_returns_of_every_class(void **state) {
@@ -287,6 +315,7 @@ int main(void) {
         cmocka_unit_test(without_memory_there_are_no_blocks),
         cmocka_unit_test(tiny_slabs_may_come_from_the_space_of_large_blocks),
         cmocka_unit_test(an_outbox_sends_each_block_home),
+        cmocka_unit_test(blocks_of_others_are_handed_back),
         cmocka_unit_test(bad_blocks_are_told_of),
         cmocka_unit_test(under_contention_counts_add_up),
     };

@@ -157,6 +157,49 @@ static void what_waits_is_limited(void **state) {
     assert_int_equal(resident_granules((void *)first, 32), 0);
 }
 
+/* What is free where it cannot be used is exchanged for what is taken clean elsewhere. */
+static void growing_purges_what_waits(void **state) {
+    (void)state;
+    struct slab *blocks[3], *grown[2];
+    bool zero;
+    for (unsigned i = 0; i < 3; i++) {
+        blocks[i] = take_filled(40);
+    }
+    uintptr_t first = blocks[0]->base, second = blocks[1]->base;
+    hak_superslab_give(blocks[0], 40);
+    hak_superslab_give(blocks[1], 40);
+    assert_int_equal(retained_granules(), 80);
+    grown[0] = hak_superslab_take(POOL_TINY, 7, RUN_SLAB, 1u << 16 | 16, &zero);
+    assert_true(zero);
+    assert_int_equal(retained_granules(), 80);
+    grown[1] = hak_superslab_take(POOL_TINY, 1, RUN_SLAB, 1u << 16 | 16, &zero);
+    assert_int_equal(retained_granules(), 40);
+    assert_int_equal(resident_granules((void *)first, 40), 0);
+    assert_int_equal(resident_granules((void *)second, 40), 40);
+    hak_superslab_give(blocks[2], 40);
+    hak_superslab_give(grown[0], 0);
+    hak_superslab_give(grown[1], 0);
+}
+
+/* Once it proves that what was exchanged is wanted back, as much may wait. */
+static void what_is_wanted_back_may_wait(void **state) {
+    (void)state;
+    bool zero;
+    uint64_t purged = 0;
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t before = hak_view.purged_bytes;
+        struct slab *blocks = take_filled(40);
+        struct slab *kept = take_filled(20);
+        hak_superslab_give(blocks, 40);
+        struct slab *grown = hak_superslab_take(POOL_TINY, 40, RUN_SLAB, 1u << 16 | 16, &zero);
+        purged = hak_view.purged_bytes - before;
+        assert_int_equal(purged, round == 0 ? 40 * HAK_GRANULE_SIZE : 0);
+        memset((void *)grown->base, 1, 40 * HAK_GRANULE_SIZE);
+        hak_superslab_give(grown, 40);
+        hak_superslab_give(kept, 20);
+    }
+}
+
 static void a_refusal_is_tried_again_after_another_delay(void **state) {
     (void)state;
     struct slab *run = take_filled(3);
@@ -218,6 +261,8 @@ int main(void) {
         PURGE_TEST(all_on_request),
         PURGE_TEST(without_delay_at_once),
         PURGE_TEST(what_waits_is_limited),
+        PURGE_TEST(growing_purges_what_waits),
+        PURGE_TEST(what_is_wanted_back_may_wait),
         PURGE_TEST(a_refusal_is_tried_again_after_another_delay),
         PURGE_TEST(a_tick_does_not_wait_for_the_lock),
     };

@@ -52,9 +52,10 @@ static void check_caches(const struct thread *thread) {
         EXPECT((size_t)flow->capacity <= most_blocks(c, HAK_CACHE_BYTES));
         EXPECT((size_t)flow->capacity >= most_blocks(c, HAK_CACHE_START_BYTES));
         EXPECT(slot->mallocs_left > 0 && slot->mallocs_left <= HAK_CHORES_INTERVAL);
-        EXPECT(flow->taken >= flow->returned);
         for (const struct block *block = slot->head; block != NULL; block = block->next) {
-            EXPECT(page_map_flat_get(block) == slab_entry(thread->heap->id, c));
+            uint32_t entry = page_map_flat_get(block);
+            EXPECT((entry & ENTRY_SLOT_MASK) == c * SLOT_BYTES);
+            EXPECT(entry >> ENTRY_HEAP_SHIFT == thread->heap->id || size_class_bytes(c) >= HAK_ADOPT_MIN_BYTES);
         }
         held += length * size_class_bytes(c);
     }
@@ -140,8 +141,7 @@ static void a_flush_keeps_nothing(void **state) {
     assert_int_equal(hak_view.active_bytes, 0);
 }
 
-/* A thread has a record after some visits. */
-/* At the first visit where another thread has left one warm. */
+/* A thread has a record after some visits, or at the first where another has left one warm. */
 static void earn_record(void) {
     EXPECT(!thread_is_alive(hak_thread_self) && !hak_thread_ended);
     unsigned visits = 1;
@@ -200,6 +200,48 @@ static void *be_seen(void *slot) {
     pthread_barrier_wait(&barrier);
     hak_free(block);
     return NULL;
+}
+
+/* A thread that uses blocks of a size itself keeps others' for its own use, as far as there is room; small ones go home,
+ * and so do all when the cache is emptied. */
+static void *adopt(void *size) {
+    earn_record();
+    unsigned c = size_class_of((size_t)size);
+    const struct hak_slot *slot = &hak_thread_self->view.slot[c];
+    void *own = hak_malloc((size_t)size);
+    uint64_t before = remote_frees_of(hak_thread_self);
+    unsigned listed = length_of(slot);
+    int32_t room = slot->room;
+    EXPECT(own != NULL && room > 0 && (unsigned)room < MANY);
+    for (unsigned i = 0; i < (unsigned)room + 1; i++) {
+        hak_free(many[i]);
+        check_caches(hak_thread_self);
+    }
+    uint64_t adopted = (uint64_t)(unsigned)room + 1 - (remote_frees_of(hak_thread_self) - before);
+    EXPECT(adopted == ((size_t)size < HAK_ADOPT_MIN_BYTES ? 0 : (unsigned)room));
+    EXPECT(length_of(slot) == listed + adopted);
+    EXPECT(adopted == 0 || slot->head == many[room - 1]);
+    for (unsigned i = (unsigned)room + 1; i < 1000; i++) {
+        hak_free(many[i]);
+    }
+    hak_free(own);
+    return NULL;
+}
+
+static void blocks_of_others_are_adopted_where_they_are_used(void **state) {
+    static const size_t sizes[] = {16, HAK_ADOPT_MIN_BYTES - 16, HAK_ADOPT_MIN_BYTES, 1024, 4096};
+    (void)state;
+    for (unsigned s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        pthread_t thread;
+        for (unsigned i = 0; i < 1000; i++) {
+            many[i] = hak_malloc(sizes[s]);
+            assert_non_null(many[i]);
+        }
+        assert_int_equal(pthread_create(&thread, NULL, adopt, (void *)sizes[s]), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        hak_thread_flush();
+        assert_int_equal(hak_view.active_bytes, 0);
+    }
 }
 
 static unsigned heap_count(void) {
@@ -403,6 +445,7 @@ int main(void) {
         THREAD_TEST(a_thread_keeps_a_few_megabytes_at_most),
         THREAD_TEST(a_flush_keeps_nothing),
         THREAD_TEST(blocks_of_others_go_home),
+        THREAD_TEST(blocks_of_others_are_adopted_where_they_are_used),
         THREAD_TEST(threads_share_heaps_evenly_and_records_are_reused),
         THREAD_TEST(a_thread_that_hardly_allocates_leaves_nothing),
         THREAD_TEST(a_thread_goes_on_with_what_another_has_left),
