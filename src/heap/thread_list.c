@@ -184,6 +184,19 @@ struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *th
     return total;
 }
 
+#if HAK_STATS
+void hak_thread_list_counters(uint64_t *sums) {
+    lock_acquire(&list.lock);
+    for (unsigned i = 0; i < HAK_COUNTER_COUNT; i++)
+        sums[i] = load_relaxed(&hak_counters_shared[i]);
+    for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
+        for (unsigned i = 0; i < HAK_COUNTER_COUNT; i++)
+            sums[i] += owner_load(&container_of(view, struct thread, view)->counters[i]);
+    }
+    lock_release(&list.lock);
+}
+#endif
+
 /* ---- fork ---- */
 
 static void for_each_lock(void (*visit)(struct lock *lock, void *context), void *context) {

@@ -42,6 +42,11 @@ void hak_thread_list_tick(void);
 /* Empties the warm records and the pending stacks of all heaps. */
 void hak_thread_list_collect(void);
 
+#if HAK_STATS
+/* Sums of the debug counters of all threads. */
+void hak_thread_list_counters(uint64_t *sums);
+#endif
+
 /* thread.c: returns all blocks of a record. */
 void hak_thread_empty(struct thread *thread);
 
