@@ -24,10 +24,10 @@ cd "$SOURCE_DIR/bench"
 exec python3 -B - <<'PY'
 from hakbench import Refused, contention
 
-def lines(**changes):
-    counters = dict.fromkeys(contention.COLUMNS, [10.0] * 3)
-    return [{"workload": "w", "threads": threads, "ns": [50.0], "counters": counters | changes if threads == 64 else
-             counters | {"locks": changes.get("growth", [10.0])} if threads == 256 else counters}
+def lines(few=10.0, many=10.0, **at_64):
+    changes = {2: {"locks": [few]}, 64: at_64, 256: {"locks": [many]}}
+    return [{"workload": "w", "threads": threads, "ns": [50.0],
+             "counters": dict.fromkeys(contention.COLUMNS, [10.0] * 3) | changes.get(threads, {})}
             for threads in contention.THREADS]
 
 def missed(found):
@@ -38,7 +38,9 @@ for name, most, _ in contention.BOUNDS:
     assert missed(lines(**{name: [most] * 3})) == []
     found = missed(lines(**{name: [1.0, most + 1.0, 1.0]}))
     assert len(found) == 1 and f"w: {name} {most + 1:,}" in found[0] and "64 threads" in found[0], found
-assert missed(lines(growth=[12.5])) == [] and len(missed(lines(growth=[13.0]))) == 1
+few, most = contention.FEW, contention.FEW * contention.GROWTH
+assert missed(lines(many=few)) == [] == missed(lines(few=few, many=most))
+assert len(missed(lines(many=few + 1))) == 1 == len(missed(lines(few=few, many=most + 1)))
 
 class Starter:
     def run(self, row, allocator, work):
