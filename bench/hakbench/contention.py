@@ -102,7 +102,7 @@ def ahead_lines(found):
     lines = []
     for workload, those in by_workload(found).items():
         arena = max(median(line, "lock_arena") for line in those) / 1e6
-        pair_ns = statistics.median(those[0]["ns"]) * min(those[0]["threads"], 2)
+        pair_ns = min(those[0]["ns"]) * min(those[0]["threads"], 2)
         busy = CORES * arena * HOLD_NS / pair_ns
         lines.append([workload, f"{pair_ns:.0f} ns", f"{arena * 1e6:,.0f}", f"{busy:.0%}",
                       f"{CORES / busy:,.0f}" if busy else "-"])
@@ -110,7 +110,7 @@ def ahead_lines(found):
 
 
 AHEAD = (f"Assumed is that whoever takes the arena's lock keeps it for {HOLD_NS} ns, the way of its cache lines from "
-         "another processor included; the time of a pair on one processor is that of the row with 2 threads. Heaps "
+         "another processor included; the time of a pair on one processor is the least of the row with 2 threads. Heaps "
          "grow in number with the processors, so their locks are as busy on many as on few: what a pair takes of them "
          "does not depend on the number of threads. The arena is one for all: where the last column is below the "
          "number of processors, it is what the workload waits for.")
