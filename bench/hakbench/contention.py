@@ -109,11 +109,12 @@ def ahead_lines(found):
     return lines
 
 
-AHEAD = (f"Assumed is that whoever takes the arena's lock keeps it for {HOLD_NS} ns, the way of its cache lines from "
-         "another processor included; the time of a pair on one processor is the least of the row with 2 threads. Heaps "
-         "grow in number with the processors, so their locks are as busy on many as on few: what a pair takes of them "
-         "does not depend on the number of threads. The arena is one for all: where the last column is below the "
-         "number of processors, it is what the workload waits for.")
+AHEAD = (
+    f"Assumed is that whoever takes the arena's lock keeps it for {HOLD_NS} ns, the way of its cache lines from "
+    "another processor included; the time of a pair on one processor is the least of the row with 2 threads. Heaps "
+    "grow in number with the processors, so their locks are as busy on many as on few: what a pair takes of them "
+    "does not depend on the number of threads. The arena is one for all: where the last column is below the number "
+    "of processors, it is what the workload waits for.")
 SCHEDULING = (
     "Median [least, most] of the runs. Locks and others' blocks follow from the workload up to a few percent, but for "
     "the births of threads: one that starts when another has ended goes on with its caches. Contended, tried in vain, "
