@@ -53,8 +53,8 @@ enum hak_entry {
 };
 
 /* The debug counters: X(id, name, what it counts). Bumped on slow paths only; a library built with
- * HAKMEM_ENABLE_STATS=OFF has none of them. A refill's stage is the deepest that it reached; the sum of the stages is the
- * number of refills. doc/STATS.md is this table with the equations that hold between them. */
+ * HAKMEM_ENABLE_STATS=OFF has none of them. A refill's stage is the deepest that it reached; the sum of the stages is
+ * the number of refills. doc/STATS.md is this table with the equations that hold between them. */
 #define HAK_COUNTERS(X)                                                                                                \
     X(REFILL_PARTIAL, "refill_partial", "refills served by slabs that had room")                                       \
     X(REFILL_PENDING, "refill_pending", "the same, after blocks on the heap's pending stack had been taken in")        \

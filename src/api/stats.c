@@ -129,9 +129,7 @@ static void print_number(const char *name, uint64_t value) {
 
 #if HAK_STATS
 static void count_print(void) {
-    uint64_t sums[HAK_COUNTER_COUNT];
-    hak_thread_list_counters(sums);
-#define COUNTER_PRINT(id, name, what) print_number(name, sums[HAK_COUNTER_##id]);
+#define COUNTER_PRINT(id, name, what) print_number(name, hak_thread_list_counter(HAK_COUNTER_##id));
     HAK_COUNTERS(COUNTER_PRINT)
 #undef COUNTER_PRINT
 }

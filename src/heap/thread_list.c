@@ -185,15 +185,13 @@ struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *th
 }
 
 #if HAK_STATS
-void hak_thread_list_counters(uint64_t *sums) {
+uint64_t hak_thread_list_counter(enum hak_counter counter) {
     lock_acquire(&list.lock);
-    for (unsigned i = 0; i < HAK_COUNTER_COUNT; i++)
-        sums[i] = load_relaxed(&hak_counters_shared[i]);
-    for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
-        for (unsigned i = 0; i < HAK_COUNTER_COUNT; i++)
-            sums[i] += owner_load(&container_of(view, struct thread, view)->counters[i]);
-    }
+    uint64_t sum = load_relaxed(&hak_counters_shared[counter]);
+    for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next)
+        sum += owner_load(&container_of(view, struct thread, view)->counters[counter]);
     lock_release(&list.lock);
+    return sum;
 }
 #endif
 

@@ -43,8 +43,8 @@ void hak_thread_list_tick(void);
 void hak_thread_list_collect(void);
 
 #if HAK_STATS
-/* Sums of the debug counters of all threads. */
-void hak_thread_list_counters(uint64_t *sums);
+/* The sum of a debug counter over all threads. */
+uint64_t hak_thread_list_counter(enum hak_counter counter);
 #endif
 
 /* thread.c: returns all blocks of a record. */

@@ -1,7 +1,7 @@
 /* os/counters.h
  * Purpose.     The debug counters (HAK_COUNTERS in include/hakmem_stats.h): COUNT(id) adds one.
- * Design.      Macros that leave nothing behind with HAK_STATS=0, neither an instruction nor a byte, so each stands in a
- *              line of its own: test/golden/nostats.sh takes those lines away and compares.
+ * Design.      Macros that leave nothing behind with HAK_STATS=0, neither an instruction nor a byte, so each stands in
+ *              a line of its own: test/golden/nostats.sh takes those lines away and compares.
  *              A thread counts in its record, whichever layer it is in; without one, in words that all share. Only slow
  *              paths count, once per batch wherever the number is known there.
  * Concurrency. A record's counters have one writer, the shared ones are added to atomically (relaxed).

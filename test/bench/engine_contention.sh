@@ -1,7 +1,7 @@
 #!/bin/bash
 # test/bench/engine_contention.sh
-# Purpose.     `hakmem bench contention` counts at every number of threads, shows its record again, refuses a hakmem that
-#              does not count, and judges: each bound can be reached and missed.
+# Purpose.     `hakmem bench contention` counts at every number of threads, shows its record again, refuses a hakmem
+#              that does not count, and judges: each bound can be reached and missed.
 # timeout: 120
 . "$SOURCE_DIR/test/cli/support.bash"
 
@@ -49,7 +49,8 @@ class Starter:
 
 class Entries:
     def __call__(self, micro):
-        return [{"name": name, "suite": "s", "summary": "", "pairs": 1, "unit": "pair"} for name in contention.WORKLOADS]
+        return [{"name": name, "suite": "s", "summary": "", "pairs": 1, "unit": "pair"}
+                for name in contention.WORKLOADS]
 
 contention.micro_entries = Entries()
 try:

@@ -1,6 +1,7 @@
 /* counters_test.c
  * Purpose.     The debug counters are what happened: refills add up by stage, frees by where they went, locks by how
- *              they were had; exactly, on eight threads that are quiet. A library without them says so and holds nothing.
+ *              they were had; exactly, on eight threads that are quiet. A library without them says so and holds
+ *              nothing.
  * Design.      The test keeps its own count of calls and of whose blocks it frees, and linker wraps count the refills.
  *              What the counters come to is worked out by the reader that tools use, cli/count.c.
  * link: -Wl,--wrap=hak_heap_take
