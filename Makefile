@@ -37,6 +37,7 @@ results:
 	    build/hakmem bench $$suite $$passes --record bench/results/$$suite.json >/dev/null || exit; \
 	done
 	@build/hakmem bench --hotspots seed --record bench/results/hotspots.json >/dev/null
+	-@build/hakmem bench contention --record bench/results/contention.json >/dev/null
 	@build/hakmem bench --publish
 
 # Static checks.

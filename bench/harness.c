@@ -37,6 +37,7 @@ static struct {
     uint64_t value;
 } notes[NOTE_COUNT];
 static unsigned notes_taken;
+static bool has_counters; /* the library counts what HAKMEM_ENABLE_STATS is about */
 
 static uint64_t now_ns(void) {
     struct timespec t;
@@ -129,6 +130,7 @@ static const struct hak_view *find_view(const char **why) {
     else if (view->magic != HAK_VIEW_MAGIC || view->version != HAK_VIEW_VERSION || view->size != sizeof *view ||
              view->thread_size != sizeof(struct hak_thread_view))
         *why = "hak_view is of another version than this benchmark";
+    has_counters = *why == NULL && view->counter_count == HAK_COUNTER_COUNT;
     return *why == NULL ? view : NULL;
 }
 
@@ -137,8 +139,13 @@ static struct counts count_served(const struct hak_view *view) {
     if (view == NULL)
         return counts;
     counts_begin(&counts, view);
-    for (const struct hak_thread_view *t = view->threads; t != NULL; t = t->next)
+    if (has_counters)
+        counts_add_counters(&counts, view->counters);
+    for (const struct hak_thread_view *t = view->threads; t != NULL; t = t->next) {
         counts_add_thread(&counts, t);
+        if (has_counters)
+            counts_add_counters(&counts, (const uint64_t *)(t + 1));
+    }
     counts_finish(&counts);
     return counts;
 }
@@ -168,6 +175,21 @@ static void print_calls(const char *key, const struct calls *calls) {
     printf(", \"%s\": {\"malloc\": %llu, \"calloc\": %llu, \"realloc\": %llu, \"free\": %llu}", key,
            (unsigned long long)calls->malloc, (unsigned long long)calls->calloc, (unsigned long long)calls->realloc,
            (unsigned long long)calls->free);
+}
+
+/* hakmem's debug counters, and what follows from them. */
+static void print_counters(const struct counts *c) {
+    printf(", \"hakmem_counters\": {");
+#define COUNTER_PRINT(id, name, what) printf("\"" name "\": %llu, ", (unsigned long long)c->counter[HAK_COUNTER_##id]);
+    HAK_COUNTERS(COUNTER_PRINT)
+#undef COUNTER_PRINT
+    const char *separator = "";
+#define DERIVED_PRINT(name, value, what)                                                                               \
+    printf("%s\"" #name "\": %llu", separator, (unsigned long long)(value));                                           \
+    separator = ", ";
+    DERIVED_COUNTERS(DERIVED_PRINT)
+#undef DERIVED_PRINT
+    printf("}");
 }
 
 static void list_workloads(void) {
@@ -225,6 +247,8 @@ static void report(const struct request *request, uint64_t ns, uint64_t rss_kib,
         struct calls counted = {served->served[HAK_ENTRY_MALLOC], served->served[HAK_ENTRY_CALLOC],
                                 served->served[HAK_ENTRY_REALLOC], served->served[HAK_ENTRY_FREE] - served->null_frees};
         print_calls("hakmem_calls", &counted);
+        if (has_counters)
+            print_counters(served);
         printf(", \"hakmem_mallocs\": %llu, \"hakmem_frees\": %llu}\n", (unsigned long long)served->allocations,
                (unsigned long long)served->frees);
     } else {

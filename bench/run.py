@@ -10,9 +10,9 @@ import shutil
 import sys
 
 sys.dont_write_bytecode = True
-from hakbench import (UsageError, allocators as known, counters, hotspots, machine, measure,  # noqa: E402
-                      options as usage, page, publish, record as book, rows as catalogue, runner, suites, summary,
-                      table)
+from hakbench import (Refused, UsageError, allocators as known, contention, counters, hotspots,  # noqa: E402
+                      machine, measure, options as usage, page, publish, record as book, rows as catalogue, runner,
+                      suites, summary, table)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
@@ -91,6 +91,22 @@ def profile(options):
     return record
 
 
+def contend(options):
+    """The suite contention: a record of counts; what is timed there is a by-product."""
+    starter = runner.Runner(COMMAND, options.cpus, options.seed)
+    hakmem = known.Allocator("hakmem", LIBRARY, contention.HEAPS)
+    refused = known.inspect_all([hakmem], machine_name())
+    if refused:
+        raise UsageError(refused["hakmem"])
+    record = book.new(machine.facts(options.cpus), {"words": options.words, "command": None, "judge": "contention",
+                      "baseline": "hakmem", "seed": options.seed}, [hakmem], [], {})
+    try:
+        record["contention"] = contention.measure(starter, MICRO, options.words, hakmem)
+    except Refused as why:
+        raise UsageError(str(why)) from why
+    return record
+
+
 def show(options, record):
     """Prints the record as asked; the exit status."""
     found = summary.summarize(record)
@@ -130,6 +146,7 @@ def main(arguments):
         if options.publish:
             return publish.publish(ROOT, options.check)
         record = (book.read(options.source) if options.source else profile(options) if options.hotspots
+                  else contend(options) if options.judge == "contention"
                   else take(options))
         if options.record:
             with open(options.record, "w", encoding="utf-8") as file:

@@ -5,6 +5,8 @@
  */
 #include "count.h"
 
+#include <stddef.h>
+
 #define ENTRY_ROW(id, symbol, kind) {symbol, ENTRY_##kind},
 static const struct {
     const char *name;
@@ -28,6 +30,8 @@ static void add_tally(struct counts *counts, const struct hak_tally *tally) {
     counts->resize_allocations += tally->resize_allocs;
     counts->resize_frees += tally->resize_frees;
     counts->null_frees += tally->null_frees;
+    counts->large_allocations += tally->large_allocs;
+    counts->large_frees += tally->large_frees;
 }
 
 void counts_begin(struct counts *counts, const struct hak_view *view) {
@@ -45,7 +49,15 @@ void counts_add_thread(struct counts *counts, const struct hak_thread_view *thre
         uint64_t listed = (uint64_t)((int64_t)flow->capacity - slot->room);
         counts->allocations += mallocs;
         counts->frees += mallocs + flow->returned - flow->taken + listed + flow->remote_frees;
+        counts->remote_frees += flow->remote_frees;
+        counts->taken += flow->taken;
+        counts->returned += flow->returned;
     }
+}
+
+void counts_add_counters(struct counts *counts, const uint64_t *counters) {
+    for (unsigned i = 0; i < HAK_COUNTER_COUNT; i++)
+        counts->counter[i] += counters[i];
 }
 
 void counts_finish(struct counts *counts) {
@@ -57,33 +69,22 @@ void counts_finish(struct counts *counts) {
     counts->served[HAK_ENTRY_FREE] = counts->frees - by_others[ENTRY_FREE] - counts->resize_frees + counts->null_frees;
 }
 
+/* Everything but `threads` is a sum. */
+#define SUMS (offsetof(struct counts, threads) / sizeof(uint64_t))
+_Static_assert(sizeof(struct counts) == (SUMS + 1) * sizeof(uint64_t), "struct counts is words");
+
 /* Counters of a fork child go on from its parent's, so `before` is never the larger one unless a record was read
  * while its thread was changing it. */
-static void take_away(uint64_t *number, uint64_t before) {
-    *number = *number > before ? *number - before : 0;
-}
-
 void counts_subtract(struct counts *counts, const struct counts *before) {
-    for (unsigned i = 0; i < HAK_ENTRY_COUNT; i++)
-        take_away(&counts->served[i], before->served[i]);
-    take_away(&counts->allocations, before->allocations);
-    take_away(&counts->frees, before->frees);
-    take_away(&counts->resize_allocations, before->resize_allocations);
-    take_away(&counts->resize_frees, before->resize_frees);
-    take_away(&counts->null_frees, before->null_frees);
-    take_away(&counts->foreign_frees, before->foreign_frees);
-    take_away(&counts->errors, before->errors);
+    uint64_t *number = (uint64_t *)counts;
+    for (unsigned i = 0; i < SUMS; i++) {
+        uint64_t less = ((const uint64_t *)before)[i];
+        number[i] = number[i] > less ? number[i] - less : 0;
+    }
 }
 
 void counts_add(struct counts *counts, const struct counts *other) {
-    for (unsigned i = 0; i < HAK_ENTRY_COUNT; i++)
-        counts->served[i] += other->served[i];
-    counts->allocations += other->allocations;
-    counts->frees += other->frees;
-    counts->resize_allocations += other->resize_allocations;
-    counts->resize_frees += other->resize_frees;
-    counts->null_frees += other->null_frees;
-    counts->foreign_frees += other->foreign_frees;
-    counts->errors += other->errors;
+    for (unsigned i = 0; i < SUMS; i++)
+        ((uint64_t *)counts)[i] += ((const uint64_t *)other)[i];
     counts->threads += other->threads;
 }

@@ -55,6 +55,17 @@ uintptr_t view_find(struct target *target, const struct object *object) {
     return address;
 }
 
+/* The debug counters at `address`, if the library has any. */
+static bool add_counters(struct target *target, const struct hak_view *view, uintptr_t address, struct counts *counts) {
+    uint64_t counters[HAK_COUNTER_COUNT];
+    if (view->counter_count != HAK_COUNTER_COUNT)
+        return true;
+    if (!target_read_now(target, address, counters, sizeof counters))
+        return false;
+    counts_add_counters(counts, counters);
+    return true;
+}
+
 const char *view_counts(struct target *target, uintptr_t address, struct counts *counts) {
     static const char *const unreadable = "its records cannot be read";
     struct hak_view view;
@@ -69,11 +80,15 @@ const char *view_counts(struct target *target, uintptr_t address, struct counts 
     if (!target_read_now(target, address, &view, sizeof view))
         return unreadable;
     counts_begin(counts, &view);
+    if (!add_counters(target, &view, (uintptr_t)view.counters, counts))
+        return unreadable;
     uint32_t records = 0;
     for (uintptr_t at = (uintptr_t)view.threads; at != 0; at = (uintptr_t)thread.next) {
         if (++records > RECORDS_MAX || !target_read_now(target, at, &thread, sizeof thread))
             return unreadable;
         counts_add_thread(counts, &thread);
+        if (!add_counters(target, &view, at + sizeof thread, counts))
+            return unreadable;
     }
     counts_finish(counts);
     return NULL;

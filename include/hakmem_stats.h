@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define HAK_VIEW_MAGIC 0x314d454d4b4148ull /* "HAKMEM1" */
-#define HAK_VIEW_VERSION 1u
+#define HAK_VIEW_VERSION 2u
 
 /* Size classes 1 .. HAK_CLASS_COUNT - 1; class 0 is no class. */
 #define HAK_CLASS_COUNT 105
@@ -50,6 +50,47 @@ enum hak_entry {
     HAK_ENTRIES(HAK_ENTRY_ID)
 #undef HAK_ENTRY_ID
         HAK_ENTRY_COUNT
+};
+
+/* The debug counters: X(id, name, what it counts). Bumped on slow paths only; a library built with
+ * HAKMEM_ENABLE_STATS=OFF has none of them. A refill's stage is the deepest that it reached; the sum of the stages is
+ * the number of refills. doc/STATS.md is this table with the equations that hold between them. */
+#define HAK_COUNTERS(X)                                                                                                \
+    X(REFILL_PARTIAL, "refill_partial", "refills served by slabs that had room")                                       \
+    X(REFILL_PENDING, "refill_pending", "the same, after blocks on the heap's pending stack had been taken in")        \
+    X(REFILL_DIRTY, "refill_dirty", "refills by a new slab of granules that were retained, not given back")            \
+    X(REFILL_FRESH, "refill_fresh", "refills by a new slab of granules that are known to be zero")                     \
+    X(REFILL_SUPERSLAB, "refill_superslab", "refills that took a new superslab from the arena")                        \
+    X(REFILL_COMMIT, "refill_commit", "refills for which the arena made more of its space usable")                     \
+    X(REFILL_RESERVE, "refill_reserve", "refills for which the arena reserved space of the kernel")                    \
+    X(REFILL_FAILED, "refill_failed", "refills that got nothing: memory is out")                                       \
+    X(SS_REMOTE, "ss_remote", "blocks put into the slabs of their heap, under its lock, by whoever freed them")        \
+    X(PENDING, "pending", "blocks pushed on the pending stack of a heap whose lock was taken")                         \
+    X(FREE_DIRECT, "free_direct", "blocks freed by threads without a record, one at a time")                           \
+    X(LEFT_COUNTDOWN, "left_countdown", "mallocs that left the fast path: the countdown had ended")                    \
+    X(LEFT_NO_RECORD, "left_no_record", "mallocs that left the fast path: the thread had no record")                   \
+    X(LEFT_FULL, "left_full", "frees that left the fast path: the cache was full, or its class not in use yet")        \
+    X(LOCK_THREADS, "lock_threads", "times that the lock of the thread list, or of the start, was taken")              \
+    X(LOCK_HEAP, "lock_heap", "times that a heap's lock was taken")                                                    \
+    X(LOCK_ARENA, "lock_arena", "times that the arena's lock was taken")                                               \
+    X(LOCK_META, "lock_meta", "times that the metadata's lock was taken")                                              \
+    X(CONTENDED_THREADS, "contended_threads", "lock_threads that had to wait for another thread")                      \
+    X(CONTENDED_HEAP, "contended_heap", "lock_heap that had to wait")                                                  \
+    X(CONTENDED_ARENA, "contended_arena", "lock_arena that had to wait")                                               \
+    X(CONTENDED_META, "contended_meta", "lock_meta that had to wait")                                                  \
+    X(MOVED_THREADS, "moved_threads", "lock_threads after another thread: the lock's cache line came from it")         \
+    X(MOVED_HEAP, "moved_heap", "lock_heap after another thread")                                                      \
+    X(MOVED_ARENA, "moved_arena", "lock_arena after another thread")                                                   \
+    X(MOVED_META, "moved_meta", "lock_meta after another thread")                                                      \
+    X(TRY_FAILED, "try_failed", "locks tried and left alone, since another thread held them")                          \
+    X(FUTEX_WAITS, "futex_waits", "sleeps on a lock")                                                                  \
+    X(ATOMIC_OTHER, "atomic_other", "atomic read-modify-writes but those of taking, trying and releasing free locks")
+
+enum hak_counter {
+#define HAK_COUNTER_ID(id, name, what) HAK_COUNTER_##id,
+    HAK_COUNTERS(HAK_COUNTER_ID)
+#undef HAK_COUNTER_ID
+        HAK_COUNTER_COUNT
 };
 
 /* One size class of one thread's cache: the two words that malloc and free change. */
@@ -90,7 +131,8 @@ struct hak_class_sum {
 };
 
 /* The record of one thread, first part of its allocator state. `next` never changes once linked. A new thread goes on
- * with a finished one's record and its counts, so sums are over all records, whether a thread has them or not. */
+ * with a finished one's record and its counts, so sums are over all records, whether a thread has them or not.
+ * Its debug counters, hak_view.counter_count words, follow right behind it. */
 struct hak_thread_view {
     struct hak_slot slot[HAK_CLASS_COUNT]; /* first, since malloc indexes it by the rounded size */
     uint32_t tag;                          /* heap id in the upper half: what free compares with the page map */
@@ -115,7 +157,7 @@ struct hak_view {
     struct hak_tally recordless; /* of threads that have no record yet, or no longer */
     struct hak_class_sum recordless_class[HAK_CLASS_COUNT];
     uint32_t class_size[HAK_CLASS_COUNT];
-    uint32_t reserved;
+    uint32_t counter_count;   /* debug counters, 0 if the library has none */
     uint64_t foreign_frees;   /* frees of pointers that are not hakmem's */
     uint64_t errors;          /* all misuse seen, foreign frees included */
     uint64_t mapped_bytes;    /* address space taken from the kernel, metadata and page map left out */
@@ -128,6 +170,7 @@ struct hak_view {
     uint64_t large_superslabs; /* superslabs that hold Large blocks (and slabs, with HAKMEM_TINY_USE_SUPERSLAB=0) */
     uint64_t huge_bytes;
     uint64_t large_bytes;
+    uint64_t *counters; /* debug counters of threads without a record; NULL if the library has none */
 };
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/options.c"
 #include "base/size_class.c"
 
+#include "os/counters.c"
 #include "os/lock.c"
 #include "os/os_linux.c"
 

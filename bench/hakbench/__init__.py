@@ -7,6 +7,7 @@ Design.      One way through:
                rows.py       which workloads that means              allocators.py  which libraries, and what they are
                measure.py    in which order the runs come            runner.py      one run, its numbers and its proof
                counters.py   instructions, cycles, misses            machine.py     where all of it was measured
+               contention.py how often threads meet, counted in place of times, with bounds
                record.py     everything measured, as one file        stats.py       medians, intervals, verdicts
                summary.py    what the record says, row by row
                table.py, page.py + charts.py, publish.py             how it is shown

@@ -87,7 +87,10 @@ def parse(arguments):
     options.seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
     options.judge = next((w for w in options.words if w in suites.JUDGES), None)
     if options.judge:
-        options.words = [w for w in options.words if w != options.judge] or ["seed"]
+        options.words = [w for w in options.words if w != options.judge] or (
+            [] if options.judge == "contention" else ["seed"])
         if options.allocators or options.baseline:
             raise UsageError(f"{options.judge} brings its own allocators")
+        if options.judge == "contention" and (options.html or options.csv):
+            raise UsageError("contention has no page and no samples of time: it prints a table")
     return options

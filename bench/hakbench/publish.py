@@ -9,8 +9,9 @@ import re
 
 from . import UsageError, charts, page, record as book, stats, suites, summary as digest, table
 
-ORDER = ("seed", "larson", "threads", "growth", "apps", "aa", "slowed", "ablate", "hotspots")
-SHOWN_IN_FULL = ("standing", "losses", "larger", "ablations", "matrix", "refused", "proof", "hotspots", "moments")
+ORDER = ("seed", "larson", "threads", "growth", "apps", "aa", "slowed", "ablate", "hotspots", "contention")
+SHOWN_IN_FULL = ("standing", "losses", "larger", "ablations", "matrix", "refused", "proof", "hotspots", "moments",
+                 "contention", "ahead")
 BEGIN, END = "<!-- bench: made by hakmem bench --publish -->", "<!-- bench: end -->"
 INTRODUCTION = """# Benchmarks
 

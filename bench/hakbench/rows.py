@@ -99,13 +99,17 @@ def script_summary(path):
     return ""
 
 
-def micro_rows(micro):
+def micro_entries(micro):
+    """What micro says of its workloads."""
     try:
         done = subprocess.run([micro, "--list"], capture_output=True, text=True, check=True)
-        entries = json.loads(done.stdout)
+        return json.loads(done.stdout)
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         raise UsageError(f"cannot use the workloads ({error}): build them with 'make bench'") from error
-    return [MicroRow(micro, entry, size, threads) for entry in entries
+
+
+def micro_rows(micro):
+    return [MicroRow(micro, entry, size, threads) for entry in micro_entries(micro)
             for size in entry["sizes"] or [None] for threads in entry["threads"] or [None]]
 
 

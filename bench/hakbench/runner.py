@@ -98,6 +98,8 @@ class Runner:
         own = self.read_micro(out, err, allocator)
         sample.update(ns=own["ns_per_pair"], work=own["pairs"])
         sample.update({key: own[key] for key in ("latency_ns", "latency_curve") if key in own})
+        if "hakmem_counters" in own:
+            sample["counters"] = own["hakmem_counters"]
         sample["moments"] = {key.removeprefix("rss_kib_"): own[key] for key in own if key.startswith("rss_kib_")}
         return sample
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import statistics
 
-from . import UsageError, stats
+from . import UsageError, contention, stats
 from .allocators import Allocator
 from .summary import SUBJECT, measured
 
@@ -28,7 +28,8 @@ ABLATIONS = (
     ("depth64", ("depth64", {}), "thread caches of 64 blocks", "64 is enough"),
     ("table", ("table", {}), "size class by a table instead of arithmetic", "a table: 2-3 % faster"),
     ("noinline", ("noinline", {}), "no inlined fast path", "not argued"),
-    ("nocount", ("nocount", {}), "no counting of calls on the fast path", "statistics compiled out: 3-5 % faster"),
+    ("nocount", ("nocount", {}), "no counting of calls on the fast path", "the same"),
+    ("nostats", ("nostats", {}), "debug counters compiled to nothing", "statistics compiled out: 3-5 % faster"),
     ("thp-never", (None, {"HAKMEM_THP": "never"}), "no huge pages", "not argued"),
     ("thp-always", (None, {"HAKMEM_THP": "always"}), "huge pages from the first byte on", "not argued"),
     ("nooutbox", ("nooutbox", {}), "every block of another heap sent home at once", "not argued"),
@@ -40,6 +41,7 @@ JUDGES = {
     "aa": "hakmem against a copy of itself: no row should differ (rows of seed, or those named after it)",
     "slowed": "hakmem against a copy with 20 instructions more per call: every row should be slower",
     "ablate": "hakmem against itself with one optimisation switched off at a time",
+    "contention": "hakmem's locks, atomic operations and cache lines of others, counted at 2 to 256 threads",
 }
 
 
@@ -103,6 +105,8 @@ def judge(name, record, summary):
         return []
     if name in ("ablate", "hotspots"):
         return []
+    if name == "contention":
+        return contention.judge(record["contention"])
     if name in JUDGES:
         other = record["allocators"][1]["name"]
         ratios = {row["title"]: row["allocators"].get(other, {}).get("ratio") for row in summary["rows"]}

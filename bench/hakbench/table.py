@@ -4,7 +4,7 @@ Design.      A section is one kind of number of every row and allocator; page.py
              refused and what is missing follow, and last, where the eye stays, the ratios of all rows and how hakmem
              stands. What was not measured is named, never left out.
 """
-from . import stats, suites
+from . import contention, stats, suites
 from .counters import EVENTS
 from .summary import PERCENTILES, SUBJECT, measured, standings
 
@@ -170,6 +170,15 @@ def hotspot_section(record):
                    ["row", "function", "source", "instructions", "share"], record.get("hotspots", []), left=3)
 
 
+def contention_sections(record):
+    found = record["contention"]
+    yield Section("contention", "Per million pairs of malloc and free", ["workload", "threads",
+                  *contention.COLUMNS.values()], contention.count_lines(found), left=1, note=contention.SCHEDULING)
+    yield Section("ahead", f"What that comes to on {contention.CORES} processors", ["workload", "a pair takes",
+                  "arena's lock per million", "busy", "processors that keep it busy all the time"],
+                  contention.ahead_lines(found), left=1, note=contention.AHEAD)
+
+
 def refusals(record):
     """Who was refused, where and why; who is not installed."""
     reasons = {}
@@ -201,6 +210,8 @@ def machine_text(record):
 
 
 def sections(record, summary):
+    if "contention" in record:
+        return list(contention_sections(record))
     if not record["rows"]:
         return [hotspot_section(record)]
     rows = measured(summary)

@@ -23,7 +23,7 @@ static inline unsigned request_class_aligned(size_t alignment, size_t size) {
     return hak_size_class_aligned(size <= HAK_TINY_MAX && !hak_options.wrap_tiny ? HAK_TINY_MAX + 1 : size, alignment);
 }
 
-/* True if a block of a class, of `bytes`, may hold `size`: what realloc leaves in place, and what sized frees accept. */
+/* True if a block of a class, of `bytes`, may hold `size`: what realloc leaves in place, and sized frees accept. */
 FAST bool block_fits(size_t bytes, size_t size) {
     return bytes - size <= bytes / 8 * 3 + HAK_ALIGNMENT - 1;
 }

@@ -17,6 +17,7 @@
 #include "base/options.h"
 #include "base/size_class.h"
 #include "hakmem.h"
+#include "heap/thread_list.h"
 #include "os/os.h"
 #include "segment/arena.h"
 #include "segment/purge.h"
@@ -126,6 +127,17 @@ static void print_number(const char *name, uint64_t value) {
     format_write(&f, STDERR_FILENO);
 }
 
+#if HAK_STATS
+static void count_print(void) {
+#define COUNTER_PRINT(id, name, what) print_number(name, hak_thread_list_counter(HAK_COUNTER_##id));
+    HAK_COUNTERS(COUNTER_PRINT)
+#undef COUNTER_PRINT
+}
+#define COUNT_PRINT() count_print()
+#else
+#define COUNT_PRINT() ((void)0)
+#endif
+
 void hak_entry_malloc_stats(void) {
     struct totals totals = collect();
 #define TOTAL_PRINT(name, field) print_number(#name, totals.name);
@@ -134,6 +146,7 @@ void hak_entry_malloc_stats(void) {
     print_number("live_small", totals.live_small);
     print_number("live_blocks", totals.live_blocks);
     print_number("threads", totals.threads);
+    COUNT_PRINT();
 }
 
 bool hak_trim(void) {

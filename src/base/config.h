@@ -16,6 +16,11 @@
 #define HAK_DEBUG 0
 #endif
 
+/* Debug counters: 0 compiles them to nothing. */
+#ifndef HAK_STATS
+#define HAK_STATS 1
+#endif
+
 /* 1 when every source is compiled into one object: the C library's names are then aliases instead of calls. */
 #ifndef HAK_UNITY
 #define HAK_UNITY 0

@@ -85,9 +85,12 @@ static void put_all(struct heap *heap, struct block *const *blocks, unsigned cou
 }
 
 static void drain_pending(struct heap *heap) {
+    if (load_relaxed(&heap->pending) == NULL)
+        return;
+    COUNT(ATOMIC_OTHER);
+    COUNT_REFILL_STAGE(PENDING);
     struct block *others = NULL;
-    if (load_relaxed(&heap->pending) != NULL)
-        (void)put_chain(heap, exchange_acquire(&heap->pending, NULL), UINT_MAX, &others);
+    (void)put_chain(heap, exchange_acquire(&heap->pending, NULL), UINT_MAX, &others);
     if (unlikely(others != NULL))
         heap->bad_block = others;
 }
@@ -127,6 +130,7 @@ static struct slab *slab_with_room(struct heap *heap, unsigned size_class) {
 unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
     unsigned got = 0;
     *chain = NULL;
+    COUNT_REFILL_BEGIN();
     lock_acquire(&heap->lock);
     drain_pending(heap);
     /* Several nearly full slabs may have to add up, but half of what was wanted is worth no further slab. */
@@ -138,6 +142,7 @@ unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, st
         if (!slab_has_room(slab))
             list_remove(&slab->link);
     } while (got < want / 2);
+    COUNT_REFILL_END(got);
     unlock(heap);
     return got;
 }
@@ -150,9 +155,15 @@ struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned c
     return rest;
 }
 
+FAST bool push(struct heap *heap, struct block **top, struct block *first) {
+    COUNT(ATOMIC_OTHER);
+    return cas_seq_cst(&heap->pending, top, first);
+}
+
 void hak_heap_return_remote(struct heap *heap, struct block *const *blocks, unsigned count) {
     if (lock_try(&heap->lock)) {
         put_all(heap, blocks, count);
+        COUNT_ADD(SS_REMOTE, count);
         unlock(heap);
         return;
     }
@@ -161,7 +172,8 @@ void hak_heap_return_remote(struct heap *heap, struct block *const *blocks, unsi
     struct block *top = load_relaxed(&heap->pending);
     do
         blocks[count - 1]->next = top;
-    while (!cas_seq_cst(&heap->pending, &top, blocks[0]));
+    while (!push(heap, &top, blocks[0]));
+    COUNT_ADD(PENDING, count);
     /* The holder may have looked just before. */
     if (lock_try(&heap->lock)) {
         drain_pending(heap);

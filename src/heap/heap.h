@@ -42,8 +42,8 @@ struct heap *hak_heap_new(uint32_t id);
 /* Takes 1..want blocks of a class as a NULL-terminated chain and says how many; 0 if memory is out. */
 unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) NODISCARD;
 
-/* Returns the first `count` blocks of a chain, of any classes, and says what is left of it; waits for the lock. Blocks of
- * other heaps are put in front of *others. */
+/* Returns the first `count` blocks of a chain, of any classes, and says what is left of it; waits for the lock. Blocks
+ * of other heaps are put in front of *others. */
 struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned count, struct block **others) NODISCARD;
 
 /* Returns 1 or more blocks of this heap, of any classes, without waiting. */

@@ -62,6 +62,7 @@ bool hak_thread_begin(void) {
     use_page_map(thread);
     thread->view.tag = thread->heap->id << ENTRY_HEAP_SHIFT;
     hak_thread_self = thread;
+    COUNT_IN(thread->counters);
     return true;
 }
 
@@ -120,7 +121,9 @@ static void chores(struct thread *thread, unsigned size_class) {
 
 void *hak_thread_take(struct thread *thread, unsigned size_class) {
     struct hak_slot *slot = &thread->view.slot[size_class];
-    if (owner_load(&slot->head) == NULL && !refill(thread, size_class))
+    if (owner_load(&slot->head) != NULL)
+        COUNT(LEFT_COUNTDOWN);
+    else if (!refill(thread, size_class))
         return NULL;
     /* A countdown that has ended stands at 0 here, whether a fast path or the line below let it end. */
     if (owner_load(&slot->mallocs_left) != 0)
@@ -174,6 +177,7 @@ static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep)
 void hak_thread_put(struct thread *thread, unsigned size_class, void *block) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     if (owner_load(&slot->room) <= 0) {
+        COUNT(LEFT_FULL);
         owner_store(&slot->room, 0);
         grow_capacity(thread, size_class);
         if (owner_load(&slot->room) == 0)
@@ -203,6 +207,7 @@ void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block) {
 void *hak_thread_take_direct(unsigned size_class) {
     struct heap *heap = hak_thread_list_any_heap();
     struct block *block;
+    COUNT(LEFT_NO_RECORD);
     if (heap == NULL || hak_heap_take(heap, size_class, 1, &block) == 0)
         return NULL;
     hak_tally_add(&hak_view.recordless.cached_mallocs, 1);
@@ -212,6 +217,7 @@ void *hak_thread_take_direct(unsigned size_class) {
 
 void hak_thread_put_direct(uint32_t entry, void *block) {
     struct block *blocks[] = {block};
+    COUNT(FREE_DIRECT);
     hak_tally_add(&hak_view.recordless.cached_frees, 1);
     hak_tally_add(&hak_view.recordless_class[(entry & ENTRY_SLOT_MASK) / SLOT_BYTES].frees, 1);
     hak_heap_return_remote(hak_heaps[entry >> ENTRY_HEAP_SHIFT], blocks, 1);
@@ -249,6 +255,7 @@ void hak_thread_end(void) {
     if (!thread_is_alive(thread))
         return;
     hak_thread_self = NOBODY;
+    COUNT_IN(NULL);
     hak_thread_ended = true;
     hak_outbox_flush(&thread->outbox, hak_heaps);
     if (!is_worth_keeping(thread) || !hak_thread_list_remove_warm(thread)) {

@@ -24,12 +24,13 @@
 
 struct thread {
     struct hak_thread_view view; /* first: malloc indexes it */
-    struct heap *heap;           /* const while the thread lives */
-    size_t cache_bytes;          /* what the capacities of all classes have grown by */
-    uint64_t used[USED_WORDS];   /* a bit for each class with capacity != 0 */
-    struct link unused;          /* list of unused records, warm or cold */
-    uint64_t ended_ms;           /* warm record: when its thread ended */
-    bool vanished;               /* this is a fork's child, and the thread stayed in the parent */
+    COUNT_ONLY(uint64_t counters[HAK_COUNTER_COUNT];)
+    struct heap *heap;         /* const while the thread lives */
+    size_t cache_bytes;        /* what the capacities of all classes have grown by */
+    uint64_t used[USED_WORDS]; /* a bit for each class with capacity != 0 */
+    struct link unused;        /* list of unused records, warm or cold */
+    uint64_t ended_ms;         /* warm record: when its thread ended */
+    bool vanished;             /* this is a fork's child, and the thread stayed in the parent */
     struct outbox outbox;
 };
 
@@ -45,6 +46,7 @@ struct thread_front {
     const uint32_t *page_map;
 };
 _Static_assert(offsetof(struct thread, view) == 0, "a record begins with its view");
+COUNT_ONLY(_Static_assert(offsetof(struct thread, counters) == sizeof(struct hak_thread_view), "and its counters");)
 _Static_assert(offsetof(struct thread_front, slot) == offsetof(struct hak_thread_view, slot), "");
 _Static_assert(offsetof(struct thread_front, tag) == offsetof(struct hak_thread_view, tag), "");
 _Static_assert(offsetof(struct thread_front, address_mask) == offsetof(struct hak_thread_view, address_mask), "");
@@ -88,10 +90,12 @@ FAST struct hak_tally *hak_thread_tally(void) {
 }
 
 FAST void hak_tally_add(uint64_t *counter, uint64_t n) {
-    if (likely(thread_is_alive(hak_thread_self)))
+    if (likely(thread_is_alive(hak_thread_self))) {
         owner_add(counter, n);
-    else
+    } else {
+        COUNT(ATOMIC_OTHER);
         fetch_add_relaxed(counter, n);
+    }
 }
 
 /* Makes room in an address space that the program has limited after the start, by giving up the flat page map. Only a

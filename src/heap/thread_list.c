@@ -194,6 +194,17 @@ struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *th
     return total;
 }
 
+#if HAK_STATS
+uint64_t hak_thread_list_counter(enum hak_counter counter) {
+    lock_acquire(&list.lock);
+    uint64_t sum = load_relaxed(&hak_counters_shared[counter]);
+    for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next)
+        sum += owner_load(&container_of(view, struct thread, view)->counters[counter]);
+    lock_release(&list.lock);
+    return sum;
+}
+#endif
+
 /* ---- fork ---- */
 
 static void for_each_lock(void (*visit)(struct lock *lock, void *context), void *context) {

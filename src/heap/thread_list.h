@@ -42,6 +42,11 @@ void hak_thread_list_tick(void);
 /* Empties the warm records and the pending stacks of all heaps. */
 void hak_thread_list_collect(void);
 
+#if HAK_STATS
+/* The sum of a debug counter over all threads. */
+uint64_t hak_thread_list_counter(enum hak_counter counter);
+#endif
+
 /* thread.c: returns all blocks of a record. */
 void hak_thread_empty(struct thread *thread);
 

@@ -18,10 +18,16 @@ uint32_t hak_lock_self(void) {
     return lock_self;
 }
 
+FAST bool take(struct lock *lock, uint32_t *expected, uint32_t value) {
+    COUNT(ATOMIC_OTHER);
+    return cas_acquire(&lock->word, expected, value);
+}
+
 bool hak_lock_acquire_slow(struct lock *lock, uint32_t self, uint32_t timeout_ms) {
+    COUNT_RANKED(CONTENDED, lock->rank);
     for (int i = 0; i < SPINS; i++) {
         uint32_t expected = 0;
-        if (load_relaxed(&lock->word) == 0 && cas_acquire(&lock->word, &expected, self))
+        if (load_relaxed(&lock->word) == 0 && take(lock, &expected, self))
             return true;
         cpu_relax();
     }
@@ -30,14 +36,15 @@ bool hak_lock_acquire_slow(struct lock *lock, uint32_t self, uint32_t timeout_ms
     for (;;) {
         uint32_t seen = load_relaxed(&lock->word);
         if (seen == 0) {
-            if (cas_acquire(&lock->word, &seen, self | LOCK_CONTENDED))
+            if (take(lock, &seen, self | LOCK_CONTENDED))
                 return true;
             continue;
         }
-        if ((seen & LOCK_CONTENDED) == 0 && !cas_acquire(&lock->word, &seen, seen | LOCK_CONTENDED))
+        if ((seen & LOCK_CONTENDED) == 0 && !take(lock, &seen, seen | LOCK_CONTENDED))
             continue;
         if (timeout_ms != 0 && hak_os_now_ms() >= deadline)
             return false;
+        COUNT(FUTEX_WAITS);
         hak_os_futex_wait(&lock->word, seen | LOCK_CONTENDED, timeout_ms);
     }
 }
@@ -55,6 +62,8 @@ void hak_lock_prefork(struct lock *lock, bool bounded) {
         lock->fork = LOCK_FORK_TAKEN;
     else
         lock->fork = LOCK_FORK_SKIPPED;
+    if (lock->fork == LOCK_FORK_TAKEN)
+        COUNT_TAKEN(lock, self);
 }
 
 void hak_lock_postfork_parent(struct lock *lock) {

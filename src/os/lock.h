@@ -15,14 +15,16 @@
 #include "base/atomic.h"
 #include "base/check.h"
 #include "base/compiler.h"
+#include "os/counters.h"
 
 /* The order in which locks are taken. */
 enum lock_rank { LOCK_RANK_THREADS, LOCK_RANK_HEAP, LOCK_RANK_ARENA, LOCK_RANK_META };
 
 struct lock {
-    uint32_t word; /* atomic: acquired with acquire, released with seq_cst */
-    uint16_t rank; /* const: enum lock_rank */
-    uint8_t fork;  /* enum lock_fork; the forking thread's */
+    uint32_t word;             /* atomic: acquired with acquire, released with seq_cst */
+    uint16_t rank;             /* const: enum lock_rank */
+    uint8_t fork;              /* enum lock_fork; the forking thread's */
+    COUNT_ONLY(uint32_t last;) /* who held it last; the holder's */
 };
 
 /* What a fork found and did. */
@@ -52,11 +54,27 @@ SLOW void hak_lock_wake(struct lock *lock);
 void hak_lock_note_acquired(const struct lock *lock);
 void hak_lock_note_released(const struct lock *lock);
 
+#if HAK_STATS
+static inline void count_taken(struct lock *lock, uint32_t self) {
+    COUNT_RANKED(LOCK, lock->rank);
+    if (lock->last != self)
+        COUNT_RANKED(MOVED, lock->rank);
+    lock->last = self;
+}
+#define COUNT_TAKEN(lock, self) count_taken(lock, self)
+#else
+#define COUNT_TAKEN(lock, self) ((void)0)
+#endif
+
 /* Sequentially consistent for the same reason as lock_release. */
 static inline bool lock_try(struct lock *lock) {
     uint32_t expected = 0;
-    if (!cas_seq_cst(&lock->word, &expected, hak_lock_self()))
+    uint32_t self = hak_lock_self();
+    if (!cas_seq_cst(&lock->word, &expected, self)) {
+        COUNT(TRY_FAILED);
         return false;
+    }
+    COUNT_TAKEN(lock, self);
     if (HAK_DEBUG)
         hak_lock_note_acquired(lock);
     return true;
@@ -67,6 +85,7 @@ static inline void lock_acquire(struct lock *lock) {
     uint32_t self = hak_lock_self();
     if (!cas_acquire(&lock->word, &expected, self))
         (void)hak_lock_acquire_slow(lock, self, 0);
+    COUNT_TAKEN(lock, self);
     if (HAK_DEBUG)
         hak_lock_note_acquired(lock);
 }

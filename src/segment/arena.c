@@ -159,6 +159,7 @@ static bool arena_add(enum arena_use use, uintptr_t bytes) {
             return false;
         }
     }
+    COUNT_REFILL_STAGE(RESERVE);
     arena->next = arena_state.arenas;
     arena_state.arenas = arena;
     bin_insert(&arena->headers[0], units);
@@ -223,6 +224,7 @@ static bool arena_commit(struct arena *arena, uint32_t upto) {
         return false;
     if (wants_huge_pages(arena->use))
         (void)hak_os_advise_huge((void *)start, bytes, true);
+    COUNT_REFILL_STAGE(COMMIT);
     arena->committed = upto;
     arena_state.space[arena->use].committed_bytes += bytes;
     owner_add(&hak_view.committed_bytes, bytes);

@@ -69,6 +69,7 @@ static struct superslab *superslab_new(enum pool pool) {
     superslab->longest = 0;
     superslab->state = UNIT_GRANULES;
     count_superslabs(pool, 1);
+    COUNT_REFILL_STAGE(SUPERSLAB);
     return superslab;
 }
 
@@ -113,6 +114,9 @@ struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind
     run->stale = !*zero;
     run->entry = entry;
     run->kind = (uint8_t)kind;
+    COUNT_REFILL_STAGE(DIRTY);
+    if (*zero)
+        COUNT_REFILL_STAGE(FRESH);
     if (kind == RUN_SLAB) {
         for (unsigned i = 1; i < granules; i++) {
             run[i].kind = RUN_SLAB_REST;

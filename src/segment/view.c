@@ -3,6 +3,8 @@
  */
 #include "segment/view.h"
 
+#include "os/counters.h"
+
 struct hak_view hak_view = {
     .magic = HAK_VIEW_MAGIC,
     .version = HAK_VIEW_VERSION,
@@ -10,4 +12,6 @@ struct hak_view hak_view = {
     .thread_size = sizeof(struct hak_thread_view),
     .class_count = HAK_CLASS_COUNT,
     .entry_count = HAK_ENTRY_COUNT,
+    .counter_count = HAK_STATS * HAK_COUNTER_COUNT,
+    .counters = COUNTERS_SHARED,
 };

@@ -8,8 +8,11 @@
 #include "../support/contract.h"
 
 #include <ctype.h>
+#include <dlfcn.h>
 #include <malloc.h>
 #include <stdio.h>
+
+#include "hakmem_stats.h"
 
 enum { SMALL_BLOCKS = 50000, SMALL_SIZE = 200, BIG_BLOCKS = 20 };
 #define BIG_SIZE (5 * MIB)
@@ -209,7 +212,12 @@ static void malloc_stats_writes_to_stderr(void **state) {
     assert_true(text[strlen(text) - 1] == '\n');
     assert_true(largest_number(text) > 0);
     if (provider_is_hakmem()) {
-        assert_non_null(strstr(text, "hakmem"));
+        const struct hak_view *view = dlsym(RTLD_DEFAULT, "hak_view");
+        assert_non_null(view);
+#define STATS_NAME(id, name, what)                                                                                     \
+    assert_true((strstr(text, "hakmem: " name "=") != NULL) == (view->counter_count != 0));
+        HAK_COUNTERS(STATS_NAME)
+#undef STATS_NAME
     }
 }
 

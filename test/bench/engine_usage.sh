@@ -29,6 +29,9 @@ bad "no command after --" --
 bad "'lifo' and a command exclude each other" lifo -- true
 bad "there is no program $work/nothing" -- "$work/nothing"
 bad "aa brings its own allocators" --allocators libc aa
+bad "contention brings its own allocators" --allocators libc contention
+bad "contention does not count 'lifo'" contention lifo
+bad "contention has no page" --html "$work/page" contention
 bad "cannot write $work/no/page" --html "$work/no/page" lifo
 bad "cannot read the record $work/nothing" --from "$work/nothing"
 bad "--check belongs to --publish" --check
@@ -38,6 +41,6 @@ bad "$work/record is no record" --from "$work/record"
 expect 0 "$TEST_CLI" bench --help
 out_has '^usage: hakmem bench'
 expect 0 "$TEST_CLI" bench --list
-for word in seed larson threads growth apps aa slowed ablate lifo mixed; do
+for word in seed larson threads growth apps aa slowed ablate contention lifo mixed; do
     out_has "^  $word +[^ ]"
 done

@@ -202,8 +202,8 @@ static void *be_seen(void *slot) {
     return NULL;
 }
 
-/* A thread that uses blocks of a size itself keeps others' for its own use, as far as there is room; small ones go home,
- * and so do all when the cache is emptied. */
+/* A thread that uses blocks of a size itself keeps others' for its own use, as far as there is room; small ones go
+ * home, and so do all when the cache is emptied. */
 static void *adopt(void *size) {
     earn_record();
     unsigned c = size_class_of((size_t)size);
