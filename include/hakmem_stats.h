@@ -67,6 +67,8 @@ enum hak_entry {
     X(SS_REMOTE, "ss_remote", "blocks put into the slabs of their heap, under its lock, by whoever freed them")        \
     X(PENDING, "pending", "blocks pushed on the pending stack of a heap whose lock was taken")                         \
     X(FREE_DIRECT, "free_direct", "blocks freed by threads without a record, one at a time")                           \
+    X(ADOPTED, "adopted", "blocks of other heaps freed into the thread's own cache, out of the fast path")             \
+    X(SENT_HOME, "sent_home", "adopted blocks that went to the outbox when a cache gave blocks back")                  \
     X(LEFT_COUNTDOWN, "left_countdown", "mallocs that left the fast path: the countdown had ended")                    \
     X(LEFT_NO_RECORD, "left_no_record", "mallocs that left the fast path: the thread had no record")                   \
     X(LEFT_FULL, "left_full", "frees that left the fast path: the cache was full, or its class not in use yet")        \

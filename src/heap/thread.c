@@ -148,6 +148,7 @@ FAST bool send_home(struct thread *thread, uint32_t entry, void *block) {
 /* At most so many: a block that was freed twice makes a ring of the chain. */
 static void send_chain_home(struct thread *thread, struct block *chain, int32_t most) {
     for (; chain != NULL && most > 0; most--) {
+        COUNT(SENT_HOME);
         struct block *block = chain;
         chain = block->next;
         (void)send_home(thread, hak_slab_of(block)->entry, block);
@@ -196,6 +197,7 @@ FAST bool adopts(const struct thread *thread, unsigned size_class) {
 void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block) {
     unsigned size_class = (entry & ENTRY_SLOT_MASK) / SLOT_BYTES;
     if (adopts(thread, size_class)) {
+        COUNT(ADOPTED);
         (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
         return;
     }
