@@ -68,7 +68,7 @@
  * mapping per 64 MiB is what we allow ourselves. */
 #define HAK_DIRECT_MIN ((uintptr_t)64 << 20)
 
-/* Tiny slabs' space beyond its first so many bytes asks for huge pages. */
+/* Space of Tiny slabs, and of Huge blocks, beyond its first so many bytes asks for huge pages. */
 #define HAK_HUGE_PAGE_HEAP_BYTES ((uint64_t)32 << 20)
 
 /* Free pages held back from the kernel until their time is up: at most this many bytes, or a quarter of what is in

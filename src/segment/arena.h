@@ -5,9 +5,10 @@
  *              wait in a bin per length, so taking and giving are O(1) however large the heap is. Longer and more
  *              strictly aligned runs are mappings of their own ("direct"), which the kernel can grow and move.
  *              A unit's header (struct superslab) lives in metadata memory.
- *              Tiny slabs have arenas of their own: once those are large they ask for huge pages, which pays where
- *              many blocks share a page. Elsewhere they would make resident, and clear, what is never touched. They
- *              lend each other runs only when no address space is left.
+ *              Tiny slabs and Huge blocks have arenas of their own: once those are large they ask for huge pages,
+ *              which pays where many blocks share a page, or a block has many. Elsewhere they would make resident, and
+ *              clear, what is never touched (doc/decisions/002). They lend each other runs only when no address space
+ *              is left.
  * Invariants.  retained bytes = granules that are free and dirty; active + retained <= committed <= mapped.
  * Concurrency. Everything here needs the arena lock, the lock itself apart.
  * Not here.    Granules inside one superslab (superslab.h); direct mappings (direct.h); when dirty pages go back
@@ -56,7 +57,7 @@ struct superslab {
     struct superslab *next_retired; /* direct: the next unused header */
 };
 
-/* What an arena's units are used for. */
+/* What an arena's units are used for: Tiny slabs; Mid slabs, Large and small or zeroed Huge blocks; other Huge blocks. */
 enum arena_use { ARENA_TINY, ARENA_BLOCKS, ARENA_HUGE, ARENA_USES };
 
 /* The longest run that an arena hands out; longer ones are direct. */
