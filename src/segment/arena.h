@@ -57,7 +57,7 @@ struct superslab {
     struct superslab *next_retired; /* direct: the next unused header */
 };
 
-/* What an arena's units are used for: Tiny slabs; Mid slabs, Large and small or zeroed Huge blocks; other Huge blocks. */
+/* What an arena's units are used for: Tiny slabs; Mid slabs, Large and small or zeroed Huge blocks; other Huge ones. */
 enum arena_use { ARENA_TINY, ARENA_BLOCKS, ARENA_HUGE, ARENA_USES };
 
 /* The longest run that an arena hands out; longer ones are direct. */
