@@ -146,6 +146,100 @@ struct hak_thread_view {
     struct hak_flow flow[HAK_CLASS_COUNT];
 };
 
+/* Where everything lies: X(struct, fields) for each structure of hakmem's own that a tool follows from `hak_regions`,
+ * and the fields that it needs of them. Which words they are is data in the object (struct hak_layout), so that a tool
+ * of another version finds them by name, or sees that it cannot. */
+#define HAK_STRUCTS(X)                                                                                                 \
+    X(chunk, HAK_CHUNK_FIELDS)                                                                                         \
+    X(arena, HAK_ARENA_FIELDS)                                                                                         \
+    X(superslab, HAK_SUPERSLAB_FIELDS)                                                                                 \
+    X(slab, HAK_SLAB_FIELDS)                                                                                           \
+    X(heap, HAK_HEAP_FIELDS)                                                                                           \
+    X(thread, HAK_THREAD_FIELDS)                                                                                       \
+    X(outbox, HAK_OUTBOX_FIELDS)
+
+/* Metadata: the newest chunk first. The pages before its header and behind its bytes are inaccessible. */
+#define HAK_CHUNK_FIELDS(X, S) X(S, previous) X(S, bytes)
+
+/* A reservation. Its units [0, committed) are accessible. */
+#define HAK_ARENA_FIELDS(X, S) X(S, next) X(S, base) X(S, units) X(S, committed) X(S, use) X(S, headers)
+
+/* A unit: its `state`, its free granules, and those of them that hold data since `dirty_since` ms (CLOCK_MONOTONIC). */
+#define HAK_SUPERSLAB_FIELDS(X, S)                                                                                     \
+    X(S, base)                                                                                                         \
+    X(S, slabs)                                                                                                        \
+    X(S, free)                                                                                                         \
+    X(S, dirty)                                                                                                        \
+    X(S, dirty_since)                                                                                                  \
+    X(S, arena)                                                                                                        \
+    X(S, units)                                                                                                        \
+    X(S, state)                                                                                                        \
+    X(S, pool)                                                                                                         \
+    X(S, huge_base)                                                                                                    \
+    X(S, huge_bytes)                                                                                                   \
+    X(S, mapped_bytes)
+
+/* A run of granules: a slab (a bit per block in `free_blocks`, set iff free; blocks from `reached` on were never handed
+ * out) or a Large block. `entry` is what the page map holds: heap id << 16 | class * sizeof(struct hak_slot). */
+#define HAK_SLAB_FIELDS(X, S)                                                                                          \
+    X(S, free_blocks)                                                                                                  \
+    X(S, base)                                                                                                         \
+    X(S, large_bytes)                                                                                                  \
+    X(S, entry)                                                                                                        \
+    X(S, capacity)                                                                                                     \
+    X(S, free_count)                                                                                                   \
+    X(S, reached)                                                                                                      \
+    X(S, kind)                                                                                                         \
+    X(S, granules)                                                                                                     \
+    X(S, first)                                                                                                        \
+    X(S, stale)
+
+/* Blocks on their way home, linked through their first word. */
+#define HAK_HEAP_FIELDS(X, S) X(S, id) X(S, threads) X(S, pending)
+
+/* What follows a struct hak_thread_view, and in it the addresses of other heaps' blocks, `count` of them. */
+#define HAK_THREAD_FIELDS(X, S) X(S, heap) X(S, outbox)
+#define HAK_OUTBOX_FIELDS(X, S) X(S, count) X(S, bytes) X(S, block)
+
+enum hak_struct {
+#define HAK_STRUCT_ID(name, fields) HAK_STRUCT_##name,
+    HAK_STRUCTS(HAK_STRUCT_ID)
+#undef HAK_STRUCT_ID
+        HAK_STRUCT_COUNT
+};
+
+/* A field of more than 8 bytes is part of its structure and not a number. */
+struct hak_field {
+    char name[16];
+    uint32_t offset;
+    uint32_t bytes;
+};
+
+struct hak_layout {
+    const struct hak_field *field;
+    uint32_t field_count;
+    uint32_t bytes; /* of the structure: distance in an array */
+};
+
+struct hak_regions {
+    struct hak_layout layout[HAK_STRUCT_COUNT]; /* by enum hak_struct */
+    const void *chunks;                         /* struct chunk */
+    const void *arenas;                         /* the address of a struct arena */
+    const void *tree; /* tree_roots pointers to tree_leaves pointers each: the struct superslab of every unit of
+                                address space, direct mappings too; NULL where there is none */
+    uint32_t tree_roots;
+    uint32_t tree_leaves;
+    uint32_t unit_bytes; /* a superslab */
+    uint32_t granule_bytes;
+    const void *page_map; /* the flat one, if page_map_flat */
+    uint64_t page_map_bytes;
+    const void *heaps; /* heap_count addresses of a struct heap, by id; NULL for none */
+    uint64_t heap_count;
+    const int64_t *options;   /* option_count values in force ... */
+    const char *option_names; /* ... and their names, a comma behind each */
+    uint64_t option_count;
+};
+
 /* The exported object. */
 struct hak_view {
     uint64_t magic;
@@ -173,6 +267,9 @@ struct hak_view {
     uint64_t huge_bytes;
     uint64_t large_bytes;
     uint64_t *counters; /* debug counters of threads without a record; NULL if the library has none */
+    uint64_t huge_allocs; /* of the blocks that a tally counts as large, those above the Large tier */
+    uint64_t huge_frees;
+    struct hak_regions regions;
 };
 
 #endif

@@ -87,6 +87,7 @@ void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
         first->huge_base = first->base;
         first->huge_bytes = bytes;
         account_huge(bytes, 0);
+        owner_add(&hak_view.huge_allocs, 1);
     }
     lock_release(hak_arena_lock());
     if (first == NULL)
@@ -118,6 +119,7 @@ static void give_units(struct superslab *first, unsigned from) {
 
 struct direct_rest hak_huge_free(struct superslab *first) {
     account_huge(0, first->huge_bytes);
+    owner_add(&hak_view.huge_frees, 1);
     if (first->state == UNIT_DIRECT)
         return hak_direct_retire(first);
     set_reach(first, first->units, 0, NULL);

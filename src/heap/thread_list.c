@@ -31,6 +31,11 @@ void hak_thread_init(void) {
     list.heap_count = count < HAK_HEAPS_MAX ? count : HAK_HEAPS_MAX;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
         hak_view.class_size[c] = (uint32_t)size_class_bytes(c);
+    VIEW_PUBLISH(heap, HAK_HEAP_FIELDS);
+    VIEW_PUBLISH(thread, HAK_THREAD_FIELDS);
+    VIEW_PUBLISH(outbox, HAK_OUTBOX_FIELDS);
+    hak_view.regions.heaps = hak_heaps;
+    hak_view.regions.heap_count = HAK_HEAPS_MAX + 1;
 }
 
 /* The lock is held in the static functions. */

@@ -37,6 +37,9 @@ static struct {
 struct link hak_purge_queue = {&hak_purge_queue, &hak_purge_queue};
 
 void hak_arena_init(void) {
+    VIEW_PUBLISH(arena, HAK_ARENA_FIELDS);
+    VIEW_PUBLISH(superslab, HAK_SUPERSLAB_FIELDS);
+    hak_view.regions.arenas = &arena_state.arenas;
     for (unsigned use = 0; use < ARENA_USES; use++) {
         arena_state.space[use].next_bytes = HAK_ARENA_MIN_BYTES;
         for (unsigned i = 0; i <= BIN_LONG; i++)

@@ -9,6 +9,12 @@
 
 #define META_CHUNK_BYTES ((size_t)4 << 20)
 
+/* At the start of each chunk, for tools. */
+struct chunk {
+    const void *previous;
+    size_t bytes;
+};
+
 static struct {
     struct lock lock;
     char *next; /* next <= end; [next, end) is committed and zero */
@@ -23,6 +29,7 @@ static bool add_chunk(size_t bytes) {
     size_t guard = hak_os_page_size();
     if (bytes > SIZE_MAX / 2)
         return false;
+    bytes += HAK_CACHE_LINE;
     bytes = round_up(bytes > META_CHUNK_BYTES ? bytes : META_CHUNK_BYTES, guard);
     char *chunk = hak_os_reserve(bytes + 2 * guard);
     if (chunk == NULL)
@@ -31,8 +38,12 @@ static bool add_chunk(size_t bytes) {
         (void)!hak_os_release(chunk, bytes + 2 * guard);
         return false;
     }
-    meta.next = chunk + guard;
-    meta.end = meta.next + bytes;
+    struct chunk *header = (struct chunk *)(void *)(chunk + guard);
+    *header = (struct chunk){.previous = hak_view.regions.chunks, .bytes = bytes};
+    VIEW_PUBLISH(chunk, HAK_CHUNK_FIELDS);
+    hak_view.regions.chunks = header;
+    meta.next = chunk + guard + HAK_CACHE_LINE;
+    meta.end = chunk + guard + bytes;
     return true;
 }
 

@@ -32,6 +32,9 @@ static struct tree_leaf *tree_root[1u << TREE_ROOT_BITS];
 static uint64_t flat_writable[FLAT_PIECES / 64];
 
 void hak_page_map_init(void) {
+    hak_view.regions.tree = tree_root;
+    hak_view.regions.tree_roots = 1u << TREE_ROOT_BITS;
+    hak_view.regions.tree_leaves = 1u << TREE_LEAF_BITS;
     /* Where addresses are limited, the map must not be what uses them up. */
     if (hak_os_address_space_limit() / 8 < FLAT_BYTES)
         return;
@@ -45,6 +48,8 @@ void hak_page_map_init(void) {
     (void)hak_os_advise_no_dump(flat, FLAT_BYTES);
     hak_page_map.flat = flat;
     hak_page_map.address_mask = ((uintptr_t)1 << HAK_ADDRESS_BITS) - 1;
+    hak_view.regions.page_map = flat;
+    hak_view.regions.page_map_bytes = FLAT_BYTES;
     hak_view.page_map_flat = 1;
 }
 

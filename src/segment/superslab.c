@@ -20,6 +20,7 @@ static struct {
 } pools[POOL_COUNT];
 
 void hak_superslab_init(void) {
+    VIEW_PUBLISH(slab, HAK_SLAB_FIELDS);
     for (unsigned p = 0; p < POOL_COUNT; p++) {
         for (unsigned i = 0; i < HAK_GRANULES; i++)
             list_init(&pools[p].by_run[i]);

@@ -7,7 +7,18 @@
 #ifndef HAK_SEGMENT_VIEW_H
 #define HAK_SEGMENT_VIEW_H
 
+#include <stddef.h>
+
 #include "hakmem_stats.h"
+
+/* Publishes where a structure, which is `type` in HAK_STRUCTS, has its fields. */
+#define VIEW_FIELD(type, member) {#member, offsetof(struct type, member), sizeof(((struct type *)0)->member)},
+#define VIEW_PUBLISH(type, fields)                                                                                     \
+    do {                                                                                                               \
+        static const struct hak_field field[] = {fields(VIEW_FIELD, type)};                                            \
+        hak_view.regions.layout[HAK_STRUCT_##type] =                                                                   \
+            (struct hak_layout){field, sizeof field / sizeof *field, sizeof(struct type)};                             \
+    } while (0)
 
 __attribute__((visibility("default"))) extern struct hak_view hak_view;
 

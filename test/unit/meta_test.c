@@ -77,12 +77,13 @@ static void touch(void *p) {
 
 static void chunks_stand_between_inaccessible_pages(void **state) {
     static struct child child;
-    size_t bytes = (size_t)6 << 20; /* more than a chunk: gets one of its own */
+    size_t bytes = ((size_t)6 << 20) - HAK_CACHE_LINE; /* more than a chunk: gets one of its own, behind
+                                                           the chunk's own line */
     char *start = hak_meta_alloc(bytes);
     (void)state;
     assert_non_null(start);
     memset(start, 1, bytes);
-    child_run(&child, touch, start - 1);
+    child_run(&child, touch, start - HAK_CACHE_LINE - 1);
     assert_true(WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGSEGV);
     child_run(&child, touch, start + bytes);
     assert_true(WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGSEGV);
