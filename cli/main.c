@@ -16,6 +16,7 @@ static const struct {
     {"run", verb_run, "run a program on hakmem"},
     {"verify", verb_verify, "prove which allocator serves a program"},
     {"doctor", verb_doctor, "find what hurts an allocator on this machine or in a process"},
+    {"explain", verb_explain, "say where the memory of a running program is"},
     {"bench", verb_bench, "measure allocators side by side, each run proved"},
 };
 

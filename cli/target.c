@@ -157,8 +157,8 @@ uint64_t target_auxiliary(pid_t tid, uint64_t type) {
     return value;
 }
 
-/* One line of /proc/PID/maps, cut at its end: "start-end rwxp offset dev inode   path". */
-static bool parse_mapping(char *line, struct mapping *mapping) {
+/* "start-end rwxp offset dev inode   path". */
+bool mapping_parse(char *line, struct mapping *mapping) {
     unsigned long start = 0, end = 0, offset = 0;
     char mode[5] = "";
     int path_at = 0;
@@ -185,7 +185,7 @@ bool target_open(struct target *target, pid_t tid) {
     char *rest = target->maps_text;
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
         target->maps = need_room(target->maps, target->map_count, &room, sizeof *target->maps);
-        if (parse_mapping(line, &target->maps[target->map_count]))
+        if (mapping_parse(line, &target->maps[target->map_count]))
             target->map_count++;
     }
     if (target->map_count == 0) {

@@ -42,6 +42,9 @@ bool target_read_now(const struct target *target, uintptr_t address, void *into,
 /* The string at `address`, cut off at `size` - 1 bytes. False if it cannot be read. */
 bool target_read_string(struct target *target, uintptr_t address, char *into, size_t size);
 
+/* One line of /proc/PID/maps, or the first of a mapping in smaps, which is cut at its end and holds the path. */
+bool mapping_parse(char *line, struct mapping *mapping);
+
 /* The mapping that holds the address, or NULL. */
 const struct mapping *target_mapping(const struct target *target, uintptr_t address);
 

@@ -55,41 +55,67 @@ uintptr_t view_find(struct target *target, const struct object *object) {
     return address;
 }
 
+static const char *const unreadable = "its records cannot be read";
+
+const char *view_read(const struct target *target, uintptr_t address, struct hak_view *view) {
+    /* The head first: another version's object may be shorter than ours and end where memory does. */
+    if (!target_read_now(target, address, view, offsetof(struct hak_view, page_map_flat)))
+        return unreadable;
+    if (view->version != HAK_VIEW_VERSION || view->size != sizeof *view ||
+        view->thread_size != sizeof(struct hak_thread_view) || view->class_count != HAK_CLASS_COUNT ||
+        view->entry_count != HAK_ENTRY_COUNT)
+        return "it is of another version than this command";
+    return target_read_now(target, address, view, sizeof *view) ? NULL : unreadable;
+}
+
+const char *view_threads(const struct target *target, const struct hak_view *view,
+                         void (*each)(void *context, uintptr_t address, const struct hak_thread_view *thread),
+                         void *context) {
+    struct hak_thread_view thread;
+    uint32_t records = 0;
+    for (uintptr_t at = (uintptr_t)view->threads; at != 0; at = (uintptr_t)thread.next) {
+        if (++records > RECORDS_MAX || !target_read_now(target, at, &thread, sizeof thread))
+            return unreadable;
+        each(context, at, &thread);
+    }
+    return NULL;
+}
+
+struct counting {
+    const struct target *target;
+    const struct hak_view *view;
+    struct counts *counts;
+    bool failed;
+};
+
 /* The debug counters at `address`, if the library has any. */
-static bool add_counters(struct target *target, const struct hak_view *view, uintptr_t address, struct counts *counts) {
+static void count_counters(struct counting *counting, uintptr_t address) {
     uint64_t counters[HAK_COUNTER_COUNT];
-    if (view->counter_count != HAK_COUNTER_COUNT)
-        return true;
-    if (!target_read_now(target, address, counters, sizeof counters))
-        return false;
-    counts_add_counters(counts, counters);
-    return true;
+    if (counting->view->counter_count != HAK_COUNTER_COUNT)
+        return;
+    if (target_read_now(counting->target, address, counters, sizeof counters))
+        counts_add_counters(counting->counts, counters);
+    else
+        counting->failed = true;
+}
+
+static void count_thread(void *context, uintptr_t address, const struct hak_thread_view *thread) {
+    struct counting *counting = context;
+    counts_add_thread(counting->counts, thread);
+    count_counters(counting, address + sizeof *thread);
 }
 
 const char *view_counts(struct target *target, uintptr_t address, struct counts *counts) {
-    static const char *const unreadable = "its records cannot be read";
     struct hak_view view;
-    struct hak_thread_view thread;
+    struct counting counting = {.target = target, .view = &view, .counts = counts};
     *counts = (struct counts){0};
-    /* The head first: another version's object may be shorter than ours and end where memory does. */
-    if (!target_read_now(target, address, &view, offsetof(struct hak_view, page_map_flat)))
-        return unreadable;
-    if (view.version != HAK_VIEW_VERSION || view.size != sizeof view || view.thread_size != sizeof thread ||
-        view.class_count != HAK_CLASS_COUNT || view.entry_count != HAK_ENTRY_COUNT)
-        return "it is of another version than this command";
-    if (!target_read_now(target, address, &view, sizeof view))
-        return unreadable;
+    const char *failure = view_read(target, address, &view);
+    if (failure != NULL)
+        return failure;
     counts_begin(counts, &view);
-    if (!add_counters(target, &view, (uintptr_t)view.counters, counts))
-        return unreadable;
-    uint32_t records = 0;
-    for (uintptr_t at = (uintptr_t)view.threads; at != 0; at = (uintptr_t)thread.next) {
-        if (++records > RECORDS_MAX || !target_read_now(target, at, &thread, sizeof thread))
-            return unreadable;
-        counts_add_thread(counts, &thread);
-        if (!add_counters(target, &view, at + sizeof thread, counts))
-            return unreadable;
-    }
-    counts_finish(counts);
-    return NULL;
+    count_counters(&counting, (uintptr_t)view.counters);
+    failure = view_threads(target, &view, count_thread, &counting);
+    if (failure == NULL)
+        counts_finish(counts);
+    return counting.failed ? unreadable : failure;
 }

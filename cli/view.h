@@ -13,6 +13,14 @@
 /* Where the object keeps its hak_view, 0 if it is not hakmem. */
 uintptr_t view_find(struct target *target, const struct object *object);
 
+/* Reads the object. NULL, or why it cannot be done; it is of this command's version then. */
+const char *view_read(const struct target *target, uintptr_t address, struct hak_view *view);
+
+/* Calls `each` for every record of a thread, those without a thread too, with its address. NULL, or why that failed. */
+const char *view_threads(const struct target *target, const struct hak_view *view,
+                         void (*each)(void *context, uintptr_t address, const struct hak_thread_view *thread),
+                         void *context);
+
 /* Fills `counts`. NULL, or why it cannot be done. */
 const char *view_counts(struct target *target, uintptr_t address, struct counts *counts);
 

@@ -1,0 +1,43 @@
+/* pages.h
+ * Purpose.     What of a process is resident: per mapping, and per page.
+ * Design.      Mappings from /proc/PID/smaps, pages from /proc/PID/pagemap, whose "present" bit the kernel shows to
+ *              everybody who may read the process. Pages that only show the kernel's page of zeros do not count as
+ *              resident; kernels since 6.7 tell which (PAGEMAP_SCAN), older ones do not, and a program that reads much
+ *              memory that it never wrote to then seems to hold more.
+ */
+#ifndef HAK_CLI_PAGES_H
+#define HAK_CLI_PAGES_H
+
+#include "target.h"
+
+struct area {
+    struct mapping map;
+    uint64_t resident_bytes;
+    uint64_t known_bytes; // of them, in pages that pages_look has been asked about
+};
+
+struct pages {
+    struct area *area; // by address
+    size_t area_count;
+    uint64_t swapped_bytes;
+    size_t page_bytes;
+    int pagemap; // file
+    bool scans;  // the kernel has PAGEMAP_SCAN
+    char *text;  // holds the paths
+};
+
+/* False with errno set if the kernel does not show them. To be freed in either case. */
+bool pages_open(struct pages *pages, pid_t tid);
+void pages_free(struct pages *pages);
+
+/* Pages that one look can be at, in 64-bit words: 4 MiB of the smallest ones. */
+#define LOOK_WORDS 16u
+
+/* Looks at the pages of [start, start + bytes), at most LOOK_WORDS * 64 of them: a bit for each, set iff it is resident,
+ * which makes it known. */
+void pages_look(struct pages *pages, uintptr_t start, size_t bytes, uint64_t resident[LOOK_WORDS]);
+
+/* The mapping that holds the address, or NULL. */
+struct area *pages_area(const struct pages *pages, uintptr_t address);
+
+#endif

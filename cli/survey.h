@@ -1,0 +1,72 @@
+/* survey.h
+ * Purpose.     The structures of hakmem in another process: where it is, its units, its runs of granules, its threads.
+ * Design.      From the exported object alone (include/hakmem_stats.h). Which words a structure consists of is told by
+ *              the object itself; each structure becomes a `seen_` one, all of whose fields are 64 bits wide. A field
+ *              that is a part of its structure and no number becomes its address.
+ * Concurrency. The process may be running: a structure may be half of the past. Whoever uses one checks it.
+ * Not here.    What is resident (pages.h), what the memory is used for (account.h).
+ */
+#ifndef HAK_CLI_SURVEY_H
+#define HAK_CLI_SURVEY_H
+
+#include "object.h"
+
+#include "hakmem_stats.h"
+
+#define SEEN_FIELD(type, member) uint64_t member;
+#define SEEN_STRUCT(type, fields)                                                                                      \
+    struct seen_##type {                                                                                               \
+        fields(SEEN_FIELD, type)                                                                                       \
+    };
+HAK_STRUCTS(SEEN_STRUCT)
+
+/* Where hakmem is in a process. */
+struct place {
+    pid_t pid, tid;
+    uintptr_t view;
+    uintptr_t start, end; // of the library; empty where it is linked into the program
+};
+
+#define SURVEY_FIELDS_MAX 16
+
+struct survey {
+    struct place place;
+    struct target target;
+    struct hak_view view;
+    struct seen_superslab *unit; // by address
+    size_t unit_count;
+    struct structure {
+        uint32_t bytes;
+        uint32_t field_count;
+        struct hak_field field[SURVEY_FIELDS_MAX]; // in the order of HAK_STRUCTS
+    } structure[HAK_STRUCT_COUNT];
+};
+
+/* Finds hakmem in the process that `text` numbers, for the verb. Else the exit status, after a message: EXIT_NOT_PROVED
+ * if the process is not on hakmem, EXIT_USAGE if that cannot be told. */
+int survey_find(const char *verb, const char *text, struct place *place);
+
+/* Reads what is there now. NULL, or why it cannot be done. To be freed in either case. */
+const char *survey_take(struct survey *survey, const struct place *place);
+void survey_free(struct survey *survey);
+
+/* Reads one structure; false if that cannot be done. */
+#define SURVEY_READER(type, fields)                                                                                    \
+    bool survey_##type(struct survey *survey, uintptr_t address, struct seen_##type *seen);
+HAK_STRUCTS(SURVEY_READER)
+
+/* The unit that starts at this address, or NULL. */
+const struct seen_superslab *survey_unit_at(const struct survey *survey, uintptr_t address);
+
+/* Calls `each` for every slab and Large block of a unit that holds granules. */
+void survey_runs(struct survey *survey, const struct seen_superslab *unit,
+                 void (*each)(void *context, const struct seen_superslab *unit, const struct seen_slab *run),
+                 void *context);
+
+/* Class of a slab's blocks, 0 if it is none. */
+unsigned survey_class(const struct seen_slab *run);
+
+/* The value of an option in the process, `fallback` if it does not know that one. */
+int64_t survey_option(struct survey *survey, const char *name, int64_t fallback);
+
+#endif
