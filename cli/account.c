@@ -31,8 +31,8 @@ struct work {
     struct pages pages;
     struct parked *parked;
     size_t parked_count, parked_room;
-    uint64_t oldest_ms;             // since when something has been dirty
-    uintptr_t window;               // the 4 MiB that were looked at last
+    uint64_t oldest_ms;            // since when something has been dirty
+    uintptr_t window;              // the 4 MiB that were looked at last
     uint64_t resident[LOOK_WORDS]; // a bit for each page of it
 };
 
@@ -153,12 +153,25 @@ static void count_live(struct work *work, unsigned size_class) {
         size_class != 0 ? size[size_class] - size[size_class - 1] - 1 : work->pages.page_bytes - 1;
 }
 
+/* A free block of a slab. What nobody had yet is resident only with a huge page, but for the rest of the last page that
+ * somebody had, unless all of it was used before in another slab. */
+static void add_free(struct work *work, const struct seen_slab *run, uint64_t size, uintptr_t block) {
+    uintptr_t page = work->pages.page_bytes;
+    uintptr_t used_end = (run->base + run->reached * size + page - 1) / page * page, end = block + size;
+    if (run->stale || used_end > end)
+        used_end = end;
+    if (used_end < block)
+        used_end = block;
+    add(work, PART_FREE_SLOTS, block, used_end);
+    add(work, PART_SLACK, used_end, end);
+}
+
 static void add_slab(struct work *work, const struct seen_slab *run) {
     uint64_t free_blocks[SLAB_WORDS] = {0};
     unsigned size_class = survey_class(run);
     uint64_t size = work->survey->view.class_size[size_class];
-    if (run->capacity > SLAB_WORDS * 64 ||
-        !target_read(&work->survey->target, run->free_blocks, free_blocks, (run->capacity + 63) / 64 * sizeof(uint64_t)))
+    if (run->capacity > SLAB_WORDS * 64 || !target_read(&work->survey->target, run->free_blocks, free_blocks,
+                                                        (run->capacity + 63) / 64 * sizeof(uint64_t)))
         return;
     size_t parked = parked_from(work, run->base);
     for (uint64_t i = 0; i < run->capacity; i++) {
@@ -166,7 +179,7 @@ static void add_slab(struct work *work, const struct seen_slab *run) {
         while (parked < work->parked_count && work->parked[parked].address < block)
             parked++;
         if ((free_blocks[i / 64] >> i % 64 & 1) != 0) {
-            add(work, i < run->reached || run->stale ? PART_FREE_SLOTS : PART_SLACK, block, block + size);
+            add_free(work, run, size, block);
         } else if (parked < work->parked_count && work->parked[parked].address == block) {
             add(work, work->parked[parked].part, block, block + size);
         } else {
@@ -243,6 +256,12 @@ static void add_units(struct work *work) {
 
 /* ---- other mappings ---- */
 
+static bool is_page_map(const struct work *work, const struct mapping *map) {
+    const struct hak_view *view = &work->survey->view;
+    return view->page_map_flat != 0 &&
+           map->start - (uintptr_t)view->regions.page_map < (uintptr_t)view->regions.page_map_bytes;
+}
+
 /* What of the mapping is in no unit belongs to `part`. */
 static void claim(struct work *work, struct area *area, enum account_part part) {
     if (area == NULL || area->resident_bytes <= area->known_bytes)
@@ -281,12 +300,10 @@ static bool is_thread_stack(struct work *work, const struct mapping *map) {
 static enum account_part part_of(struct work *work, size_t i) {
     static const char *const shared[] = {"/dev/shm/", "/SYSV", "/memfd:", "/dev/zero", "/[aio]", "/anon_hugepage"};
     const struct place *place = &work->survey->place;
-    const struct hak_regions *regions = &work->survey->view.regions;
     const struct mapping *map = &work->pages.area[i].map;
     if (map->start >= place->start && map->start < place->end)
         return PART_LIBRARY;
-    if (work->survey->view.page_map_flat != 0 && map->start >= (uintptr_t)regions->page_map &&
-        map->start < (uintptr_t)regions->page_map + regions->page_map_bytes)
+    if (is_page_map(work, map))
         return PART_PAGE_MAP;
     for (size_t k = 0; k < sizeof shared / sizeof *shared; k++)
         if (strncmp(map->path, shared[k], strlen(shared[k])) == 0)
@@ -334,6 +351,29 @@ const char *account_make(struct survey *survey, struct account *account) {
         account->purge_ms = account->retains ? due_in_ms(&work) : 0;
     }
     free(work.parked);
+    pages_free(&work.pages);
+    return failure;
+}
+
+const char *account_resident(struct survey *survey, uint64_t *bytes) {
+    struct account account = {0};
+    struct work work = {.survey = survey, .account = &account};
+    const char *failure = pages_open(&work.pages, survey->place.tid) ? NULL : strerror(errno);
+    *bytes = 0;
+    for (size_t i = 0; i < survey->unit_count && failure == NULL; i++) {
+        const struct seen_superslab *unit = &survey->unit[i];
+        uintptr_t end = unit->base + (unit->state == UNIT_DIRECT ? unit->mapped_bytes : HAK_SUPERSLAB_SIZE);
+        for (uintptr_t at = unit->base; at < end; at += HAK_SUPERSLAB_SIZE) {
+            uintptr_t next = end - at < HAK_SUPERSLAB_SIZE ? end : at + HAK_SUPERSLAB_SIZE;
+            look(&work, at, next - at);
+            *bytes += resident_in(&work, at, next);
+        }
+    }
+    claim_metadata(&work);
+    for (size_t i = 0; i < work.pages.area_count; i++)
+        if (is_page_map(&work, &work.pages.area[i].map))
+            claim(&work, &work.pages.area[i], PART_PAGE_MAP);
+    *bytes += account.part[PART_METADATA] + account.part[PART_PAGE_MAP];
     pages_free(&work.pages);
     return failure;
 }

@@ -31,7 +31,8 @@
     X(FILES, files, OTHERS, "program, libraries, mapped files", "the program; much of it is shared with others")       \
     X(SHARED, shared, OTHERS, "shared memory", "the program")                                                          \
     X(LIBC_HEAP, libc_heap, OTHERS, "[heap]: what the program or libc took by brk", "the program")                     \
-    X(ANONYMOUS, anonymous, OTHERS, "other anonymous memory", "the program maps it itself: just-in-time code, allocators of its own")
+    X(ANONYMOUS, anonymous, OTHERS, "other anonymous memory",                                                          \
+      "the program maps it itself: just-in-time code, allocators of its own")
 
 enum account_part {
 #define ACCOUNT_ID(id, key, owner, title, change) PART_##id,
@@ -59,6 +60,9 @@ struct account {
 
 /* NULL, or why it cannot be done. */
 const char *account_make(struct survey *survey, struct account *account);
+
+/* Resident bytes of hakmem's units, metadata and page map, without a look at the blocks. NULL, or why not. */
+const char *account_resident(struct survey *survey, uint64_t *bytes);
 
 uint64_t account_sum(const struct account *account);
 

@@ -202,8 +202,7 @@ static int explain(const char *pid, bool json) {
 }
 
 int verb_explain(int count, char **arguments) {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
     bool json = false;
     int letter;
     opterr = 0;

@@ -17,6 +17,7 @@ static const struct {
     {"verify", verb_verify, "prove which allocator serves a program"},
     {"doctor", verb_doctor, "find what hurts an allocator on this machine or in a process"},
     {"explain", verb_explain, "say where the memory of a running program is"},
+    {"stat", verb_stat, "print the numbers of a running program, once or every second"},
     {"bench", verb_bench, "measure allocators side by side, each run proved"},
 };
 

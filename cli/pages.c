@@ -116,7 +116,8 @@ static bool scan_pages(struct pages *pages, uintptr_t start, uintptr_t end, uint
         if (count < 0)
             return false;
         for (int i = 0; i < count; i++)
-            set_bits(resident, (found[i].start - start) / pages->page_bytes, (found[i].end - start) / pages->page_bytes);
+            set_bits(resident, (found[i].start - start) / pages->page_bytes,
+                     (found[i].end - start) / pages->page_bytes);
         scan.start = scan.walk_end;
     }
     return true;
@@ -124,7 +125,8 @@ static bool scan_pages(struct pages *pages, uintptr_t start, uintptr_t end, uint
 
 static void read_pages(const struct pages *pages, uintptr_t start, size_t count, uint64_t *resident) {
     uint64_t entry[LOOK_WORDS * 64];
-    ssize_t got = pread(pages->pagemap, entry, count * sizeof *entry, (off_t)(start / pages->page_bytes * sizeof *entry));
+    ssize_t got =
+        pread(pages->pagemap, entry, count * sizeof *entry, (off_t)(start / pages->page_bytes * sizeof *entry));
     for (size_t i = 0; got > 0 && i < (size_t)got / sizeof *entry; i++)
         if ((entry[i] & PRESENT) != 0)
             set_bits(resident, i, i + 1);

@@ -72,8 +72,7 @@ static bool read_layout(struct survey *survey, unsigned which) {
     struct structure *structure = &survey->structure[which];
     struct hak_field published[PUBLISHED_MAX];
     if (layout->field_count > PUBLISHED_MAX ||
-        !target_read_now(&survey->target, (uintptr_t)layout->field, published,
-                         layout->field_count * sizeof *published))
+        !target_read_now(&survey->target, (uintptr_t)layout->field, published, layout->field_count * sizeof *published))
         return false;
     structure->bytes = layout->bytes;
     while (structure->field_count < SURVEY_FIELDS_MAX && wanted[which][structure->field_count] != NULL) {

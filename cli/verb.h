@@ -9,6 +9,7 @@ int verb_run(int count, char **arguments);
 int verb_verify(int count, char **arguments);
 int verb_doctor(int count, char **arguments);
 int verb_explain(int count, char **arguments);
+int verb_stat(int count, char **arguments);
 int verb_bench(int count, char **arguments);
 
 #endif
