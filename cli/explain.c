@@ -142,7 +142,7 @@ static void print_live_json(const struct survey *survey, const struct account *a
             json_text(json, "block_bytes", NULL);
         json_count(json, "blocks", account->live[c].blocks);
         json_count(json, "resident_bytes", account->live[c].resident_bytes);
-        json_close(json, '}');
+        json_close(json, '{');
     }
     json_close(json, '[');
 }
@@ -165,7 +165,7 @@ static void print_json(const struct survey *survey, const struct account *accoun
         json_bool(&json, "hakmem", rows[order[i]].owner == HAKMEM);
         json_text(&json, "title", rows[order[i]].title);
         json_text(&json, "change", rows[order[i]].change);
-        json_close(&json, '}');
+        json_close(&json, '{');
     }
     json_close(&json, '[');
     print_live_json(survey, account, &json);
@@ -175,7 +175,7 @@ static void print_json(const struct survey *survey, const struct account *accoun
         json_number(&json, "purge_due_ms", account->purge_ms);
     else
         json_text(&json, "purge_due_ms", NULL);
-    json_close(&json, '}');
+    json_close(&json, '{');
 }
 
 static int explain(const char *pid, bool json) {

@@ -147,7 +147,7 @@ static void print_list(const struct figures *figures, enum figure_set set, struc
         for (size_t r = 0; r < ROW_COUNT; r++)
             if (rows[r].set == set)
                 json_count(json, name_in_set(&rows[r]), value_of(figures, &rows[r], i));
-        json_close(json, '}');
+        json_close(json, '{');
     }
     json_close(json, '[');
 }

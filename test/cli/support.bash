@@ -7,7 +7,12 @@ CXX=${CXX:-c++}
 unset LD_PRELOAD HAKMEM_CONF
 ulimit -c 0
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+started=()
+cleanup() {
+    [ ${#started[@]} = 0 ] || kill -KILL "${started[@]}" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
 touch "$work/out" "$work/err"
 
 fail() {
@@ -40,6 +45,31 @@ out_has() { grep -qE -- "$1" "$work/out" || fail "no '$1' on standard output"; }
 err_has() { grep -qE -- "$1" "$work/err" || fail "no '$1' on standard error"; }
 out_lacks() { ! grep -qE -- "$1" "$work/out" || fail "'$1' on standard output"; }
 out_is_empty() { [ ! -s "$work/out" ] || fail "something on standard output"; }
+
+# start FILE COMMAND...: runs it in the background until it has made the file, as process $process.
+start() {
+    local file=$1 i
+    shift
+    rm -f "$file"
+    "$@" &
+    process=$!
+    started+=("$process")
+    for ((i = 0; i < 2000; i++)); do
+        [ ! -e "$file" ] || return 0
+        sleep 0.01
+    done
+    fail "does not start: $*"
+}
+stop() {
+    kill -KILL "$process"
+    wait "$process" 2>/dev/null || true
+    started=()
+    process=
+}
+
+# field EXPRESSION: a value out of the JSON on standard output of the last command, `r` being all of it.
+field() { python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$work/out" "$1"; }
+holds() { [ "$(field "$1")" = True ] || fail "does not hold: $1"; }
 
 run() { "$TEST_CLI" run --lib "$TEST_SO" "$@"; }
 verify() { "$TEST_CLI" verify --lib "$TEST_SO" "$@"; }

@@ -29,57 +29,37 @@ int main(int count, char **arguments) {
 }
 C
 chmod 777 "$work"
-sleeper=
-trap '[ -z "$sleeper" ] || kill -KILL $sleeper; rm -rf "$work"' EXIT
-
-# start COMMAND...: runs it in the background until it sleeps.
-start() {
-    rm -f "$work/sleeps"
-    "$@" &
-    sleeper=$!
-    for ((i = 0; i < 1000; i++)); do
-        [ ! -e "$work/sleeps" ] || return 0
-        sleep 0.01
-    done
-    fail "does not start: $*"
-}
-stop() {
-    kill -KILL $sleeper
-    wait $sleeper 2>/dev/null || true
-    sleeper=
-}
-
-start "$TEST_CLI" run --lib "$TEST_SO" -- "$work/sleeper" "$work/sleeps"
-expect 0 "$TEST_CLI" verify --pid $sleeper
+start "$work/sleeps" "$TEST_CLI" run --lib "$TEST_SO" -- "$work/sleeper" "$work/sleeps"
+expect 0 "$TEST_CLI" verify --pid $process
 out_has '^PROVED: hakmem served every allocation of 1 process$'
-out_has "$sleeper running .*$work/sleeper  hakmem"
+out_has "$process running .*$work/sleeper  hakmem"
 [ "$(sed -n 's/^ *\([0-9]*\)  malloc$/\1/p' "$work/out")" -ge 1500 ] || fail "calls of both threads"
-expect 0 "$TEST_CLI" verify --json --pid $sleeper
-is pid $sleeper
+expect 0 "$TEST_CLI" verify --json --pid $process
+is pid $process
 is end running
-kill -0 $sleeper || fail "the process was disturbed"
+kill -0 $process || fail "the process was disturbed"
 stop
 
 # One whose first thread is gone.
-start "$TEST_CLI" run --lib "$TEST_SO" -- "$work/sleeper" "$work/sleeps" - leave
-until grep -q '^State:.Z' /proc/$sleeper/status; do sleep 0.01; done
-expect 0 "$TEST_CLI" verify --pid $sleeper
-out_has "$sleeper running .*$work/sleeper  hakmem"
+start "$work/sleeps" "$TEST_CLI" run --lib "$TEST_SO" -- "$work/sleeper" "$work/sleeps" - leave
+until grep -q '^State:.Z' /proc/$process/status; do sleep 0.01; done
+expect 0 "$TEST_CLI" verify --pid $process
+out_has "$process running .*$work/sleeper  hakmem"
 stop
 
-start "$work/sleeper" "$work/sleeps"
-expect 1 "$TEST_CLI" verify --pid $sleeper
+start "$work/sleeps" "$work/sleeper" "$work/sleeps"
+expect 1 "$TEST_CLI" verify --pid $process
 out_has 'culprit: .*hakmem is not loaded: nothing preloaded it; libc\.so\.6 serves it'
 if [ "$(id -u)" = 0 ]; then
-    expect 2 setpriv --reuid=65534 --regid=65534 --clear-groups "$TEST_CLI" verify --pid $sleeper
-    err_has "process $sleeper belongs to another user: run this command as root"
+    expect 2 setpriv --reuid=65534 --regid=65534 --clear-groups "$TEST_CLI" verify --pid $process
+    err_has "process $process belongs to another user: run this command as root"
 fi
 stop
 
 as_user=
 [ "$(id -u)" != 0 ] || as_user="setpriv --reuid=65534 --regid=65534 --clear-groups"
-start $as_user "$work/sleeper" "$work/sleeps" undumpable
-expect 2 $as_user "$TEST_CLI" verify --pid $sleeper
+start "$work/sleeps" $as_user "$work/sleeper" "$work/sleeps" undumpable
+expect 2 $as_user "$TEST_CLI" verify --pid $process
 err_has 'run this command as root'
 out_is_empty
 stop
