@@ -340,9 +340,12 @@ static int64_t due_in_ms(struct work *work) {
 const char *account_make(struct survey *survey, struct account *account) {
     struct work work = {.survey = survey, .account = account};
     *account = (struct account){0};
-    const char *failure = pages_open(&work.pages, survey->place.tid) ? park_all(&work) : strerror(errno);
+    const char *failure = park_all(&work);
+    /* What the kernel says of the whole and of its parts, as close together as can be. */
+    long kib = proc_status_number(survey->place.tid, "VmRSS:");
+    if (!pages_open(&work.pages, survey->place.tid) && failure == NULL)
+        failure = strerror(errno);
     if (failure == NULL) {
-        long kib = proc_status_number(survey->place.tid, "VmRSS:");
         account->kernel_bytes = kib > 0 ? (uint64_t)kib * 1024 : 0;
         account->swapped_bytes = work.pages.swapped_bytes;
         add_units(&work);

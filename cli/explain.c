@@ -178,6 +178,27 @@ static void print_json(const struct survey *survey, const struct account *accoun
     json_close(&json, '{');
 }
 
+/* Where the process maps and unmaps memory while it is being looked at, the parts may not fit the whole: then another
+ * look is taken. */
+#define LOOKS_MAX 10u
+#define GOOD_PARTS 200u
+
+static bool adds_up(const struct account *account) {
+    uint64_t sum = account_sum(account), kernel = account->kernel_bytes;
+    return (sum > kernel ? sum - kernel : kernel - sum) <= kernel / GOOD_PARTS;
+}
+
+static const char *look(const struct place *place, struct survey *survey, struct account *account) {
+    for (unsigned i = 1;; i++) {
+        const char *failure = survey_take(survey, place);
+        if (failure == NULL)
+            failure = account_make(survey, account);
+        if (failure != NULL || adds_up(account) || i == LOOKS_MAX)
+            return failure;
+        survey_free(survey);
+    }
+}
+
 static int explain(const char *pid, bool json) {
     struct place place;
     struct survey survey;
@@ -185,9 +206,7 @@ static int explain(const char *pid, bool json) {
     int status = survey_find("explain", pid, &place);
     if (status != EXIT_PROVED)
         return status;
-    const char *failure = survey_take(&survey, &place);
-    if (failure == NULL)
-        failure = account_make(&survey, &account);
+    const char *failure = look(&place, &survey, &account);
     if (failure != NULL)
         say("cannot explain process %d: %s", (int)place.pid, failure);
     else if (json)
