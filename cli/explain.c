@@ -105,6 +105,9 @@ static void print_text(struct survey *survey, const struct account *account, FIL
     unsigned order[PART_COUNT];
     uint64_t sum = account_sum(account);
     char *program = proc_command_line(survey->place.tid);
+    for (char *at = program; *at != 0; at++)
+        if ((unsigned char)*at < ' ')
+            *at = ' ';
     fprintf(out, "%d  %.100s\n\n", (int)survey->place.pid, program);
     free(program);
     fprintf(out, "%10s %6s\n", "KiB", "%");

@@ -13,7 +13,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* In an entry of pagemap. */
 #define PRESENT ((uint64_t)1 << 63)
+#define EXCLUSIVE ((uint64_t)1 << 56)
 
 /* What <linux/fs.h> says since 6.7. */
 struct scanned {
@@ -46,6 +48,8 @@ static void parse_areas(struct pages *pages) {
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
         if (strncmp(line, "Rss:", 4) == 0 && area != NULL)
             area->resident_bytes = strtoull(line + 4, NULL, 10) * 1024;
+        else if (strncmp(line, "Shared_", 7) == 0 && area != NULL)
+            area->shares |= strtoull(line + strcspn(line, ":") + 1, NULL, 10) != 0;
         else if (strncmp(line, "Swap:", 5) == 0)
             pages->swapped_bytes += strtoull(line + 5, NULL, 10) * 1024;
         else if (*line != 0 && (*line < 'A' || *line > 'Z'))
@@ -125,11 +129,15 @@ static bool scan_pages(struct pages *pages, uintptr_t start, uintptr_t end, uint
 
 static void read_pages(const struct pages *pages, uintptr_t start, size_t count, uint64_t *resident) {
     uint64_t entry[LOOK_WORDS * 64];
-    ssize_t got =
-        pread(pages->pagemap, entry, count * sizeof *entry, (off_t)(start / pages->page_bytes * sizeof *entry));
-    for (size_t i = 0; got > 0 && i < (size_t)got / sizeof *entry; i++)
-        if ((entry[i] & PRESENT) != 0)
+    off_t offset = (off_t)(start / pages->page_bytes * sizeof *entry);
+    ssize_t got = pread(pages->pagemap, entry, count * sizeof *entry, offset);
+    for (size_t i = 0; got > 0 && i < (size_t)got / sizeof *entry; i++) {
+        if ((entry[i] & PRESENT) == 0)
+            continue;
+        const struct area *area = pages_area(pages, start + i * pages->page_bytes);
+        if ((entry[i] & EXCLUSIVE) != 0 || (area != NULL && area->shares))
             set_bits(resident, i, i + 1);
+    }
 }
 
 void pages_look(struct pages *pages, uintptr_t start, size_t bytes, uint64_t resident[LOOK_WORDS]) {

@@ -1,9 +1,9 @@
 /* pages.h
  * Purpose.     What of a process is resident: per mapping, and per page.
  * Design.      Mappings from /proc/PID/smaps, pages from /proc/PID/pagemap, whose "present" bit the kernel shows to
- *              everybody who may read the process. Pages that only show the kernel's page of zeros do not count as
- *              resident; kernels since 6.7 tell which (PAGEMAP_SCAN), older ones do not, and a program that reads much
- *              memory that it never wrote to then seems to hold more.
+ *              everybody who may read the process. Pages that only show the kernel's page of zeros are present and not
+ *              resident; kernels since 6.7 tell which (PAGEMAP_SCAN). On older ones they are those that are not mapped
+ *              exclusively, in a mapping that shares no page with another process.
  */
 #ifndef HAK_CLI_PAGES_H
 #define HAK_CLI_PAGES_H
@@ -13,6 +13,7 @@
 struct area {
     struct mapping map;
     uint64_t resident_bytes;
+    bool shares;          // some of its pages with other processes
     uint64_t known_bytes; // of them, in pages that pages_look has been asked about
 };
 

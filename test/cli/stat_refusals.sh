@@ -59,6 +59,15 @@ for verb in stat explain; do
 done
 stop
 
+# A user's own process.
+# shellcheck disable=SC2086
+start "$work/ready" env LD_PRELOAD="$TEST_SO" $as_user "$work/sleeper" "$work/ready"
+for verb in stat explain; do
+    # shellcheck disable=SC2086
+    expect 0 $as_user "$TEST_CLI" "$verb" "$process"
+done
+stop
+
 # A first thread that is gone shows no memory; another one does.
 start "$work/ready" env LD_PRELOAD="$TEST_SO" "$work/sleeper" "$work/ready" - leave
 until grep -q '^State:.Z' "/proc/$process/status"; do sleep 0.01; done
