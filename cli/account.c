@@ -66,9 +66,7 @@ static void park_outbox(struct work *work, uintptr_t record) {
 
 static void park_thread(void *context, uintptr_t record, const struct hak_thread_view *thread) {
     struct work *work = context;
-    if (thread->thread_id == 0)
-        return;
-    work->account->threads++;
+    work->account->threads += thread->thread_id != 0;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         int64_t count = (int64_t)thread->flow[c].capacity - thread->slot[c].room;
         park_chain(work, (uintptr_t)thread->slot[c].head, count > 0 ? (uint64_t)count : 0, PART_CACHES);
@@ -283,7 +281,8 @@ static bool is_anonymous(const struct mapping *map) {
     return map->path[0] == 0 || strncmp(map->path, "[anon", 5) == 0;
 }
 
-/* The top of a thread's stack holds glibc's record of the thread, which begins with its own address twice (tcbhead_t). */
+/* The top of a thread's stack holds glibc's record of the thread: its first and third word are its own address
+ * (tcbhead_t). */
 #define STACK_TOP_BYTES ((size_t)64 << 10)
 static bool is_thread_stack(struct work *work, const struct mapping *map) {
     static uint64_t words[STACK_TOP_BYTES / sizeof(uint64_t)];

@@ -1,8 +1,8 @@
 /* account.h
  * Purpose.     Whose is each resident byte of a process on hakmem?
- * Design.      Every resident page of hakmem's units is divided by what hakmem's own books say of the blocks in it; every
- *              other mapping belongs to one part as a whole. So the parts add up to what the kernel counts, but for what
- *              changed between two looks. doc/STATS.md tells what each part means.
+ * Design.      Every resident page of hakmem's units is divided by what hakmem's own books say of the blocks in it;
+ *              every other mapping belongs to one part as a whole. So the parts add up to what the kernel counts, but
+ *              for what changed between two looks. doc/STATS.md tells what each part means.
  * Not here.    Numbers that need no look at the pages (figures.h).
  */
 #ifndef HAK_CLI_ACCOUNT_H

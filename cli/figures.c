@@ -25,8 +25,6 @@ static void add_large(struct taking *taking, const struct hak_tally *tally) {
 static void add_thread(void *context, uintptr_t address, const struct hak_thread_view *thread) {
     struct taking *taking = context;
     (void)address;
-    if (thread->thread_id == 0)
-        return;
     counts_add_thread(&taking->counts, thread);
     add_large(taking, &thread->tally);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
@@ -57,9 +55,9 @@ static const char *take_counts(struct taking *taking) {
     const struct hak_view *view = &taking->survey->view;
     struct figures *figures = taking->figures;
     counts_begin(&taking->counts, view);
-    add_large(taking, &view->finished);
+    add_large(taking, &view->recordless);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
-        taking->class_sum[c] = view->finished_class[c];
+        taking->class_sum[c] = view->recordless_class[c];
     const char *failure = view_threads(&taking->survey->target, view, add_thread, taking);
     if (failure != NULL)
         return failure;

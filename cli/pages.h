@@ -34,8 +34,8 @@ void pages_free(struct pages *pages);
 /* Pages that one look can be at, in 64-bit words: 4 MiB of the smallest ones. */
 #define LOOK_WORDS 16u
 
-/* Looks at the pages of [start, start + bytes), at most LOOK_WORDS * 64 of them: a bit for each, set iff it is resident,
- * which makes it known. */
+/* Looks at the pages of [start, start + bytes), at most LOOK_WORDS * 64 of them: a bit for each, set iff it is
+ * resident, which makes it known. */
 void pages_look(struct pages *pages, uintptr_t start, size_t bytes, uint64_t resident[LOOK_WORDS]);
 
 /* The mapping that holds the address, or NULL. */

@@ -91,11 +91,11 @@ static bool read_struct(struct survey *survey, enum hak_struct which, uintptr_t 
     for (uint32_t i = 0; i < structure->field_count; i++) {
         uintptr_t at = address + structure->field[i].offset;
         uint32_t bytes = structure->field[i].bytes;
-        seen[i] = bytes > sizeof *seen ? at : 0;
+        seen[i] = bytes > sizeof *seen ? at : 0; // a part of the structure
         if (bytes <= sizeof *seen && !target_read(&survey->target, at, &seen[i], bytes))
             return false;
     }
-    return true;
+    return structure->field_count != 0;
 }
 
 #define DEFINE_READER(type, fields)                                                                                    \
@@ -192,7 +192,7 @@ static bool is_run(const struct survey *survey, const struct seen_slab *run, uns
 void survey_runs(struct survey *survey, const struct seen_superslab *unit,
                  void (*each)(void *context, const struct seen_superslab *unit, const struct seen_slab *run),
                  void *context) {
-    struct seen_slab run;
+    struct seen_slab run = {0};
     unsigned step;
     if (unit->state != UNIT_GRANULES || unit->slabs == 0)
         return;

@@ -1,10 +1,11 @@
 /* hakmem_stats.h
  * What a tool reads of hakmem from outside the process.
  *
- * The library exports one object, `hak_view`. It leads to a chain of per-thread records that are never unmapped, so a
- * tool with process_vm_readv or a core file can read them while the process runs or after it died; nothing happens in
- * the process itself. Every field is written by one thread at a time with aligned stores of its own width. Sums over
- * threads are exact when the threads are quiet, and off by calls in flight otherwise.
+ * The library exports one object, `hak_view`. It leads to a chain of per-thread records that are never unmapped, and
+ * through `regions` to all else that memory is spent on, so a tool with process_vm_readv or a core file can read them
+ * while the process runs or after it died; nothing happens in the process itself. Every field is written by one thread
+ * at a time with aligned stores of its own width. Sums over threads are exact when the threads are quiet, and off by
+ * calls in flight otherwise.
  *
  * Counts of malloc and free are not kept anywhere: they follow from the thread cache's own bookkeeping (see
  * struct hak_flow), which is how they can be exact without an instruction on the fast path.
