@@ -52,7 +52,7 @@ struct account {
     uint64_t kernel_bytes;     // what the kernel says is resident
     uint64_t swapped_bytes;
     struct account_class live[HAK_CLASS_COUNT];
-    uint64_t rounding_bytes; // by which live blocks are larger than what was asked for, at most
+    uint64_t rounding_bytes; // by which live blocks may be larger than what malloc was asked for
     uint64_t threads;        // with caches
     bool retains;            // something waits to be purged ...
     int64_t purge_ms;        // ... and in so many milliseconds the oldest of it is due

@@ -90,8 +90,9 @@ static void print_more(const struct survey *survey, const struct account *accoun
             else
                 fprintf(out, "more than %" PRIu32 " B\n", survey->view.class_size[HAK_CLASS_COUNT - 1]);
         }
-        fprintf(out, "%20sat most %" PRIu64 " KiB of it is rounding: requests are not recorded, only blocks\n", "",
-                kib(account->rounding_bytes));
+        fprintf(out,
+                "%20sup to %" PRIu64 " KiB of it is rounding, more if realloc left room: only blocks are recorded\n",
+                "", kib(account->rounding_bytes));
     } else if (part == PART_CACHES) {
         fprintf(out, "%20sof %" PRIu64 " thread%s\n", "", account->threads, account->threads == 1 ? "" : "s");
     } else if (part == PART_RETAINED && account->retains && account->purge_ms > 0) {
@@ -172,7 +173,7 @@ static void print_json(const struct survey *survey, const struct account *accoun
     }
     json_close(&json, '[');
     print_live_json(survey, account, &json);
-    json_count(&json, "rounding_bytes_at_most", account->rounding_bytes);
+    json_count(&json, "rounding_bytes", account->rounding_bytes);
     json_count(&json, "threads", account->threads);
     if (account->retains)
         json_number(&json, "purge_due_ms", account->purge_ms);

@@ -118,6 +118,9 @@ quiet threads 20000
 holds '[p["bytes"] for p in r["parts"] if p["part"] == "stacks"][0] >= 9 * 4096'
 holds 'all(p["bytes"] > 0 for p in r["parts"] if p["part"] in ("metadata", "page_map", "library", "files"))'
 
+for part in $(values part); do
+    grep -q "^| \`$part\` |" "${SOURCE_DIR:-.}/doc/STATS.md" || fail "doc/STATS.md does not tell what $part is"
+done
 # What stat says of the same: metadata may be untouched in part, and a page of it is counted whole.
 holds "$metadata / 4 <= [p['bytes'] for p in r['parts'] if p['part'] == 'metadata'][0] <= $metadata + 65536"
 holds "r['hakmem_bytes'] - [p['bytes'] for p in r['parts'] if p['part'] == 'library'][0] == $resident"

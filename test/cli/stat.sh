@@ -175,6 +175,11 @@ PY
 sed 's/^# HELP hakmem_threads.*//' "$work/out" | promtool check metrics >"$work/err" 2>&1 &&
     fail "promtool passes anything"
 
+# doc/STATS.md tells what each of them means.
+for number in $(sed -n 's/^# TYPE hakmem_\(.*\) gauge$/\1/p; s/^# TYPE hakmem_\(.*\)_total counter$/\1/p' "$work/out"); do
+    grep -q "^|.*\`$number\`" "$source_dir/doc/STATS.md" || fail "doc/STATS.md does not tell what $number is"
+done
+
 expect 0 "$TEST_CLI" stat "$process"
 out_has "^ +$(counted bytes)  live  "
 out_has "^ +$(counted malloc)  malloc$"
