@@ -13,20 +13,13 @@ struct taking {
     struct survey *survey;
     struct figures *figures;
     struct counts counts;
-    uint64_t large_allocations, large_frees; // Huge ones included
     struct hak_class_sum class_sum[HAK_CLASS_COUNT];
 };
-
-static void add_large(struct taking *taking, const struct hak_tally *tally) {
-    taking->large_allocations += tally->large_allocs;
-    taking->large_frees += tally->large_frees;
-}
 
 static void add_thread(void *context, uintptr_t address, const struct hak_thread_view *thread) {
     struct taking *taking = context;
     (void)address;
     counts_add_thread(&taking->counts, thread);
-    add_large(taking, &thread->tally);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         struct hak_class_sum sum = counts_of_class(thread, c);
         taking->class_sum[c].mallocs += sum.mallocs;
@@ -55,7 +48,6 @@ static const char *take_counts(struct taking *taking) {
     const struct hak_view *view = &taking->survey->view;
     struct figures *figures = taking->figures;
     counts_begin(&taking->counts, view);
-    add_large(taking, &view->recordless);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
         taking->class_sum[c] = view->recordless_class[c];
     const char *failure = view_threads(&taking->survey->target, view, add_thread, taking);
@@ -65,8 +57,8 @@ static const char *take_counts(struct taking *taking) {
     add_classes(taking);
     figures->tier_allocations[TIER_HUGE] = view->huge_allocs;
     figures->tier_frees[TIER_HUGE] = view->huge_frees;
-    figures->tier_allocations[TIER_LARGE] = taking->large_allocations - view->huge_allocs;
-    figures->tier_frees[TIER_LARGE] = taking->large_frees - view->huge_frees;
+    figures->tier_allocations[TIER_LARGE] = taking->counts.large_allocations - view->huge_allocs;
+    figures->tier_frees[TIER_LARGE] = taking->counts.large_frees - view->huge_frees;
     figures->allocations[0] = taking->counts.allocations;
     figures->frees[0] = taking->counts.frees;
     figures->null_frees[0] = taking->counts.null_frees;

@@ -65,7 +65,7 @@ static void every_field_is_published(void **state) {
 }
 
 static void a_slab_is_found(void **state) {
-    struct block *block;
+    struct block *block, *others = NULL;
     unsigned got = hak_heap_take(hak_thread_self->heap, 5, 3, &block);
     (void)state;
     assert_int_equal(got, 3);
@@ -80,7 +80,7 @@ static void a_slab_is_found(void **state) {
     uint64_t index = ((uintptr_t)block - GET(slab, slab, base)) / hak_view.class_size[5];
     const uint64_t *bits = (const uint64_t *)(uintptr_t)GET(slab, slab, free_blocks);
     assert_int_equal(bits[index / 64] >> index % 64 & 1, 0);
-    assert_null(hak_heap_return(hak_thread_self->heap, block, got));
+    assert_null(hak_heap_return(hak_thread_self->heap, block, got, &others));
 }
 
 static void blocks_without_a_class_are_found(void **state) {
