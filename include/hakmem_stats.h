@@ -267,7 +267,7 @@ struct hak_view {
     uint64_t large_superslabs; /* superslabs that hold Large blocks (and slabs, with HAKMEM_TINY_USE_SUPERSLAB=0) */
     uint64_t huge_bytes;
     uint64_t large_bytes;
-    uint64_t *counters; /* debug counters of threads without a record; NULL if the library has none */
+    uint64_t *counters;   /* debug counters of threads without a record; NULL if the library has none */
     uint64_t huge_allocs; /* of the blocks that a tally counts as large, those above the Large tier */
     uint64_t huge_frees;
     struct hak_regions regions;
