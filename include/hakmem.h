@@ -80,7 +80,7 @@ HAK_API void *hak_aligned_alloc(size_t alignment, size_t size) HAK_MALLOC_LIKE H
 HAK_API void hak_free(void *ptr);
 
 /* hak_free for a block whose requested size (the last one, if it was reallocated) the caller knows. A size that the
- * block cannot have been requested with, larger than it or more than 15 bytes short of five eighths of it, is an error
+ * block cannot have been requested with, larger than it or more than 9 bytes short of five eighths of it, is an error
  * of the caller, reported as in hak_free. */
 HAK_API void hak_free_sized(void *ptr, size_t size);
 

@@ -87,8 +87,7 @@ __attribute__((noinline)) static void *realloc_slow(void *p, size_t size, enum h
 FAST void *realloc_entry(void *p, size_t size, enum hak_entry entry) {
     struct thread *thread = hak_thread_self;
     uint32_t offset = cache_offset_of(&thread->view, p);
-    if (likely(offset < SLOT_END) && likely(block_fits(size_class_bytes(offset / SLOT_BYTES), size)) &&
-        likely(size != 0)) {
+    if (likely(offset < SLOT_END) && likely(block_fits(size_class_bytes(offset / SLOT_BYTES), size))) {
         owner_add(&thread->view.tally.served[entry], 1);
         return p;
     }

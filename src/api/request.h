@@ -23,9 +23,10 @@ static inline unsigned request_class_aligned(size_t alignment, size_t size) {
     return hak_size_class_aligned(size <= HAK_TINY_MAX && !hak_options.wrap_tiny ? HAK_TINY_MAX + 1 : size, alignment);
 }
 
-/* True if a block of a class, of `bytes`, may hold `size`: what realloc leaves in place, and sized frees accept. */
+/* True if a block of a class, of `bytes`, may hold `size`: what realloc leaves in place, and sized frees accept. The
+ * slack is less than any class, so sizes of 0 and those that wrap do not fit; and not less than any class rounds by. */
 FAST bool block_fits(size_t bytes, size_t size) {
-    return bytes - size <= bytes / 8 * 3 + HAK_ALIGNMENT - 1;
+    return bytes - size <= bytes / 8 * 3 + 9;
 }
 
 /* What to ask for when a block of `bytes` grows to `size`: a quarter more if it grows by a quarter or less. The block

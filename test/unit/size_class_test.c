@@ -119,6 +119,27 @@ static void alignments_above_the_classes_have_none(void **state) {
     }
 }
 
+static void what_fits_is_what_realloc_and_the_classes_give(void **state) {
+    (void)state;
+    for (size_t size = 1; size <= HAK_MID_MAX; size++) {
+        size_t bytes = size_class_bytes(size_class_of(size));
+        assert_true(block_fits(bytes, size));
+        assert_false(block_fits(bytes, bytes + 1));
+        assert_false(block_fits(bytes, bytes / 2 > 9 ? bytes / 2 - 9 : 0));
+        for (unsigned c = 1; c < HAK_CLASS_COUNT && size_class_bytes(c) < size; c++) {
+            size_t roomy = roomy_size(size_class_bytes(c), size);
+            assert_true(roomy >= size && roomy <= HAK_MID_MAX);
+            assert_true(block_fits(size_class_bytes(size_class_of(roomy)), size));
+        }
+    }
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        assert_false(block_fits(size_class_bytes(c), 0));
+        for (size_t size = SIZE_MAX; size > SIZE_MAX - 100000; size--) {
+            assert_false(block_fits(size_class_bytes(c), size));
+        }
+    }
+}
+
 static void tiny_requests_are_mid_without_the_tiny_tier(void **state) {
     (void)state;
     hak_options.wrap_tiny = 0;
@@ -143,6 +164,7 @@ int main(void) {
         cmocka_unit_test(a_tiny_class_is_the_offset_of_its_slot),
         cmocka_unit_test(every_size_and_alignment_gets_the_smallest_class_that_fits),
         cmocka_unit_test(alignments_above_the_classes_have_none),
+        cmocka_unit_test(what_fits_is_what_realloc_and_the_classes_give),
         cmocka_unit_test(tiny_requests_are_mid_without_the_tiny_tier),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
