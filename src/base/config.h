@@ -95,8 +95,8 @@
 /* Blocks moved from a heap to a cache at once, and blocks and bytes on their way to other heaps. A full cache gives
  * back half: if a batch were as much, a program that uses more in turns would flush and refill for ever. */
 #define HAK_BATCH_MAX 128
-#define HAK_OUTBOX_BLOCKS 128
-#define HAK_OUTBOX_BYTES 65536
+#define HAK_OUTBOX_BLOCKS 512
+#define HAK_OUTBOX_BYTES 262144
 
 /* Another heap's block of this size or more may be used again by the thread that frees it: it shares few lines with its
  * neighbours, which are others' data. */
