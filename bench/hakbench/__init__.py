@@ -11,7 +11,8 @@ Design.      One way through:
                record.py     everything measured, as one file        stats.py       medians, intervals, verdicts
                summary.py    what the record says, row by row
                table.py, page.py + charts.py, publish.py             how it is shown
-               suites.py     the suites that judge the bench or hakmem: aa, slowed, ablate, seed
+               suites.py     the suites that judge the bench or hakmem: aa, slowed, ablate
+               goals.py      what hakmem has to reach          reasons.py     why it does not
 
              What is shown is made from a record alone, so that a record read back later shows the same.
 Not here.    The proof (`hakmem verify`), the workloads (bench/workload, bench/apps).

@@ -1,13 +1,15 @@
 """Charts as SVG text.
 
 Design.      No script and no resource from elsewhere. Colours are classes, s0..s7, that the page sets for light and for
-             dark; every mark carries a <title> with its numbers.
+             dark; where there are more names than colours, the class "again" beside them makes rims and dashes. Every
+             mark carries a <title> with its numbers.
 """
 import html
 import math
 
 SHAPES = 8
 LANE = 10
+LEGEND_WIDTH, LEGEND_LINE = 675, 18
 
 
 def text(x, y, words, anchor="start", css=""):
@@ -39,17 +41,22 @@ def short(value):
 
 
 def legend_marks(names, colour):
-    """(marks, width)."""
-    parts, x = [], 0
+    """(marks, width, height), in as many lines as they need."""
+    parts, x, widest, y = [], 0, 0, 0
     for name in names:
-        parts.append(f'<circle cx="{x + 6}" cy="8" r="4.5" class="{colour[name]} dot"/>' + text(x + 15, 12, name))
-        x += 32 + 7.5 * len(name)
-    return "".join(parts), x
+        width = 32 + 7.5 * len(name)
+        if x and x + width > LEGEND_WIDTH:
+            x, y = 0, y + LEGEND_LINE
+        parts.append(f'<circle cx="{x + 6}" cy="{y + 8}" r="4.5" class="{colour[name]} dot"/>'
+                     + text(x + 15, y + 12, name))
+        x += width
+        widest = max(widest, x)
+    return "".join(parts), widest, y + LEGEND_LINE
 
 
 def legend(names, colour):
-    marks, width = legend_marks(names, colour)
-    return svg(max(width, 10), 18, [marks], "legend")
+    marks, width, height = legend_marks(names, colour)
+    return svg(max(width, 10), height, [marks], "legend")
 
 
 def ratio_plot(rows, baseline, names, colour, with_legend=False):
@@ -59,7 +66,8 @@ def ratio_plot(rows, baseline, names, colour, with_legend=False):
         return ""
     low = min(0.5, *(m["low"] for m in marks)) / 1.1
     high = max(2.0, *(m["high"] for m in marks)) * 1.1
-    left, right, top = 225, 900, 52 if with_legend else 30
+    legend_shown, _, legend_height = legend_marks(names, colour)
+    left, right, top = 225, 900, 34 + legend_height if with_legend else 30
     x_of = log_scale(low, high, left, right)
     parts, y = [], top
     for row in rows:
@@ -84,7 +92,7 @@ def ratio_plot(rows, baseline, names, colour, with_legend=False):
     grid = [line(x_of(v), top - 6, x_of(v), y, "rule") + text(x_of(v), top - 12, short(v), "middle", "small")
             for v in nice(low, high)] + [line(x_of(1), top - 6, x_of(1), y, "one")]
     ends = [text(left, y + 16, "faster", "start", "small"), text(right, y + 16, "slower", "end", "small")]
-    shown = [f'<g transform="translate({left} 2)">{legend_marks(names, colour)[0]}</g>'] if with_legend else []
+    shown = [f'<g transform="translate({left} 2)">{legend_shown}</g>'] if with_legend else []
     return svg(right + 20, y + 24, shown + grid + parts + ends, f"Time as a ratio to {baseline}")
 
 

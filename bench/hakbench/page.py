@@ -5,7 +5,7 @@ Design.      First how it went, losses before wins in the same form, then the ch
 """
 import html
 
-from . import charts, table
+from . import UsageError, charts, table
 from .summary import SUBJECT, measured
 
 STYLE = """
@@ -31,6 +31,7 @@ font-size:11px}svg text.row{font-size:12px}.rule{stroke:var(--rule)}.axis{stroke
 .dot{fill:var(--c);stroke:var(--c);stroke-width:1.5}
 .dot.hollow{fill:var(--ground)}.whisker{stroke:var(--c);stroke-width:2;opacity:.55}
 .curve{fill:none;stroke:var(--c);stroke-width:1.8}
+.again.dot,.again .dot{stroke:var(--ink)}.again .whisker,.again.curve{stroke-dasharray:4 3}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(400px,1fr));gap:10px}figure{margin:0}
 details summary{cursor:pointer;color:var(--soft);margin:.4rem 0}
 """
@@ -105,10 +106,13 @@ def show_machine(record):
 
 
 def palette(record):
-    """A colour for each name; hakmem's is always the same."""
+    """A look for each name, a colour or one that comes again; hakmem's is always the same."""
     names = [a["name"] for a in record["allocators"]]
-    free = [f"s{i}" for i in range(charts.SHAPES) if i != 5 or SUBJECT not in names]
-    return {name: "s5" if name == SUBJECT else free.pop(0) if free else "s7" for name in names}
+    looks = [f"s{i}{again}" for again in ("", " again") for i in range(charts.SHAPES)]
+    if len(names) > len(looks):
+        raise UsageError(f"charts can tell {len(looks)} allocators apart, the record has {len(names)}")
+    free = iter(look for look in looks if look != "s5" or SUBJECT not in names)
+    return {name: "s5" if name == SUBJECT else next(free) for name in names}
 
 
 def ratio_plots(record, rows, colour):

@@ -1,4 +1,4 @@
-"""The suites that bring their own allocators, and what they and the suite seed have to reach.
+"""The suites that bring their own allocators, and what they have to reach.
 
 Design.      aa      hakmem against a copy of itself: what differs there is not the allocator
              slowed  hakmem against a build with twenty instructions more per call: what is not seen there is blind
@@ -9,14 +9,11 @@ import os
 import shutil
 import statistics
 
-from . import UsageError, contention, stats
+from . import UsageError, contention, goals, stats
 from .allocators import Allocator
 from .summary import SUBJECT, measured
 
-AA_SHARE = 0.05       # of the rows may differ
-LEVEL = 1.03          # what still counts as equally fast
-MIXED_SLOTS, MIXED_TARGET = 8192, 0.85  # of the best of the four
-THE_FOUR = ("libc", "mimalloc", "jemalloc", "tcmalloc")
+AA_SHARE = 0.05  # of the rows may differ
 
 # name, (library of bench/variant or None, settings), what is changed, what the seed expected of the optimisation
 ABLATIONS = (
@@ -111,7 +108,7 @@ def judge(name, record, summary):
         other = record["allocators"][1]["name"]
         ratios = {row["title"]: row["allocators"].get(other, {}).get("ratio") for row in summary["rows"]}
         return judge_aa(ratios) if name == "aa" else judge_slowed(ratios)
-    return judge_seed(summary)
+    return goals.shown_by(record, summary)
 
 
 def judge_aa(ratios):
@@ -124,22 +121,6 @@ def judge_slowed(ratios):
     unseen = [title for title, ratio in ratios.items() if not ratio or ratio["verdict"] != stats.SLOWER]
     return [(f"the slowed copy is found slower in {len(ratios) - len(unseen)} of {len(ratios)} rows"
              + "".join(f"; not in {title}" for title in unseen), not unseen)]
-
-
-def judge_seed(summary):
-    """hakmem against the best of the four, in the rows that goals were set for."""
-    verdicts = []
-    for row in measured(summary):
-        duels = {peer: duel for peer, duel in row["duels"].items() if peer in THE_FOUR}
-        mixed = row["workload"] == "mixed"
-        if row["suite"] != "seed" or len(duels) < len(THE_FOUR) or mixed and row["size"] != MIXED_SLOTS:
-            continue
-        limit = MIXED_TARGET if mixed else LEVEL
-        peer = max(duels, key=lambda name: duels[name]["median"])
-        ratio = duels[peer]
-        verdicts.append((f"{row['title']}: {ratio['median']:.3f} [{ratio['low']:.3f}, {ratio['high']:.3f}] of {peer}, "
-                         f"the best of the four; at most {limit:.2f}", ratio["median"] <= limit))
-    return verdicts
 
 
 def report(verdicts):
