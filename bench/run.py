@@ -65,6 +65,8 @@ def take(options):
     chosen.sort(key=lambda a: a.name != baseline)
     record = book.new(machine.facts(options.cpus), {"words": options.words, "command": options.command,
                       "judge": options.judge, "baseline": baseline, "seed": options.seed}, chosen, chosen_rows, missing)
+    if options.html:
+        page.palette(record)  # refuses what no chart could show, before hours of measuring
     taken = measure.Measurement(record, chosen_rows, chosen, starter, options.seed)
     taken.prepare(refused)
     method, repeats, record["counters_note"] = counters.choose(starter, options.instructions)

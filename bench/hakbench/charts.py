@@ -1,7 +1,7 @@
 """Charts as SVG text.
 
 Design.      No script and no resource from elsewhere. Colours are classes, s0..s7, that the page sets for light and for
-             dark; where there are more names than colours, the class "again" beside them makes rims and dashes. Every
+             dark; where there are more names than colours, the class "again" beside them makes dashes of them. Every
              mark carries a <title> with its numbers.
 """
 import html

@@ -31,7 +31,8 @@ font-size:11px}svg text.row{font-size:12px}.rule{stroke:var(--rule)}.axis{stroke
 .dot{fill:var(--c);stroke:var(--c);stroke-width:1.5}
 .dot.hollow{fill:var(--ground)}.whisker{stroke:var(--c);stroke-width:2;opacity:.55}
 .curve{fill:none;stroke:var(--c);stroke-width:1.8}
-.again.dot,.again .dot{stroke:var(--ink)}.again .whisker,.again.curve{stroke-dasharray:4 3}
+.again .whisker,.again.curve{stroke-dasharray:4 3}
+.again.dot,.again .dot{fill-opacity:.3;stroke-dasharray:2.4 1.4}.again .dot.hollow{fill-opacity:1}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(400px,1fr));gap:10px}figure{margin:0}
 details summary{cursor:pointer;color:var(--soft);margin:.4rem 0}
 """

@@ -24,10 +24,10 @@ def read(path):
         elif line[0].isspace() and key:
             found[key] += " " + line.strip()
         else:
-            key, _, reason = (part.strip() for part in line.partition(": "))
-            if not key or not reason or key in found:
-                raise UsageError(f"{path}:{number}: {'a second reason' if key in found else 'no reason'} for '{key}' "
-                                 "(GOAL: REASON, a line that goes on is indented)")
+            key, _, reason = map(str.strip, line.partition(": "))
+            if line[0].isspace() or not key or not reason or key in found:
+                raise UsageError(f"{path}:{number}: not 'GOAL: REASON' with a GOAL of its own, nor an indented line that "
+                                 f"goes on with a reason: {line.strip()}")
             found[key] = reason
     return found
 
