@@ -114,6 +114,7 @@ def ratios(row, quantity):
 
 
 def best(values):
+    """The peer that hakmem's ratio is largest to, or None."""
     return max(values, key=values.get) if values else None
 
 
@@ -170,10 +171,9 @@ def means(ratios_of_rows):
 def by_mean(goal, evidence):
     rows = [row for row in evidence.rows if goal.covers(row)]
     missing = [suite for suite in goal.suites if suite not in {row["suite"] for row in rows if row["duels"]}]
-    of_time = {} if missing else means([medians(ratios(row, "time")) for row in rows])
-    peer = best(of_time)
+    peer = None if missing else best(means([medians(ratios(row, "time")) for row in rows]))
     for quantity, limit in goal.limits.items():
-        found = of_time if quantity == "time" else means([medians(ratios(row, quantity)) for row in rows])
+        found = means([medians(ratios(row, quantity)) for row in rows])
         if peer not in found:
             yield unmeasured(quantity, goal.what, limit, f"no row of {', '.join(missing)}" if missing
                              else "no peer has enough rows")

@@ -39,8 +39,10 @@ def parser():
     add("--record", metavar="FILE", help="keep everything that was measured")
     add("--from", dest="source", metavar="FILE", help="measure nothing, show this record")
     add("--list", action="store_true", help="name suites and workloads")
-    add("--publish", action="store_true", help="make doc/BENCHMARKS.md and README's table from bench/results")
-    add("--check", action="store_true", help="with --publish: only say what is out of date")
+    add("--publish", action="store_true", help="make doc/BENCHMARKS.md, its charts and README's table from "
+        "bench/results, and judge hakmem's goals there")
+    add("--check", action="store_true", help="with --publish: only say what is out of date, and which goal "
+        "that is not reached has no reason in bench/results/reasons.txt")
     add("-h", "--help", action="store_true", help="this text")
     return made
 
