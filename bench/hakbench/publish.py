@@ -20,11 +20,10 @@ Made by `hakmem bench --publish` from the records in [bench/results](../bench/re
 machine and the versions. How it is measured: [bench/hakbench](../bench/hakbench/__init__.py). `hakmem bench --from
 RECORD --html PAGE` shows any of them with all charts. Your machine will differ: `make bench` measures it.
 """
-GOALS = """A goal is a ratio of hakmem to a peer, which is any other allocator of the record: the median of the rounds, of
-time or of the peak of resident memory, against the peer that stands best there, or against the one that the goal is set
-for ([goals.py](../bench/hakbench/goals.py)). Latency has the reading of the clock in it. Instructions are
-counted by callgrind, inside the library alone. Why a goal is not reached is in
-[reasons.txt](../bench/results/reasons.txt).
+GOALS = """A goal is a ratio of hakmem to a peer, which is any other allocator of the record: the median of the rounds,
+of time or of the peak of resident memory, against the peer that stands best there, or against the one that the goal is
+set for ([goals.py](../bench/hakbench/goals.py)). Latency has the reading of the clock in it. Instructions are counted
+by callgrind, inside the library alone. Why a goal is not reached is in [reasons.txt](../bench/results/reasons.txt).
 """
 
 
@@ -72,7 +71,8 @@ def goal_chapter(verdicts, reasons):
     unknown = table.Section("unmeasured", "Not measured", ["goal", "at most", "why"],
                             [[v.id, f"{v.limit:.2f}", v.note] for v in those(goals.UNMEASURED)], 3, table.NONE)
     reached = table.Section("reached", "Reached", head, list(map(cells, those(goals.REACHED))), 5, table.NONE)
-    return "\n".join(["## Goals\n", f"{tally(verdicts)}.\n", GOALS, markdown(missed), markdown(unknown), folded(reached)])
+    return "\n".join(["## Goals\n", f"{tally(verdicts)}.\n", GOALS, markdown(missed), markdown(unknown),
+                      folded(reached)])
 
 
 def tally(verdicts):

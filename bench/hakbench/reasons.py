@@ -26,8 +26,8 @@ def read(path):
         else:
             key, _, reason = map(str.strip, line.partition(": "))
             if line[0].isspace() or not key or not reason or key in found:
-                raise UsageError(f"{path}:{number}: not 'GOAL: REASON' with a GOAL of its own, nor an indented line that "
-                                 f"goes on with a reason: {line.strip()}")
+                raise UsageError(f"{path}:{number}: not 'GOAL: REASON' with a GOAL of its own, nor an indented line "
+                                 f"that goes on with a reason: {line.strip()}")
             found[key] = reason
     return found
 

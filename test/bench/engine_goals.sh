@@ -2,8 +2,8 @@
 # test/bench/engine_goals.sh
 # Purpose.     Each kind of goal is reached, missed and not measured where it should be; what is missed needs a reason,
 #              and a reason needs something that is missed.
-# Design.      Made-up records in which every goal is reached; then one thing is changed at a time, and exactly the goals
-#              that depend on it may have another verdict.
+# Design.      Made-up records in which every goal is reached; then one thing is changed at a time, and exactly the
+#              goals that depend on it may have another verdict.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -24,8 +24,8 @@ SUITES = {"seed": ("lifo/16", "mixed/8192", "mixed/1048576"), "larson": ("larson
           "threads": ("prodcons@2", "ring@2", "asymmetric/64@1", "churn@1"),
           "growth": ("stringbuild/256", "vector/1024", "calloc-small/16", "calloc-large/65536", "buffers",
                      "idle/1@1000"), "apps": ("perl", "sqlite")}
-MACHINE = dict.fromkeys(("cpu", "processors", "virtual", "governor", "boost", "thp", "system", "kernel", "libc", "memory",
-                         "pinned", "load_before", "date"), "made up")
+MACHINE = dict.fromkeys(("cpu", "processors", "virtual", "governor", "boost", "thp", "system", "kernel", "libc",
+                         "memory", "pinned", "load_before", "date"), "made up")
 
 def cell(name):
     mine = name == "hakmem"
@@ -93,8 +93,8 @@ def put(name, allocator, **columns):
 
 # Each limit, at it and a hair above; jemalloc's 99 ns and the 100 KiB of all are what there is to beat.
 for name, time, memory in (
-        ("lifo/16", 1.00, None), ("mixed/8192", 0.85, 1.00), ("mixed/1048576", 0.90, 1.00), ("larson/128@2", 0.90, 1.00),
-        ("larson/128@1", None, None), ("churn@1", None, None), ("prodcons@2", 0.95, 0.60), ("ring@2", 0.95, 0.60),
+        ("lifo/16", 1.00, None), ("mixed/8192", 0.85, 1.00), ("mixed/1048576", 0.90, 1.00),
+        ("larson/128@2", 0.90, 1.00), ("larson/128@1", None, None), ("churn@1", None, None), ("prodcons@2", 0.95, 0.60), ("ring@2", 0.95, 0.60),
         ("asymmetric/64@1", 0.95, 0.60), ("stringbuild/256", 0.80, 1.00), ("vector/1024", 0.80, 1.00),
         ("calloc-small/16", 0.80, 1.00), ("calloc-large/65536", 0.80, 1.00), ("perl", None, 1.00)):
     if time:
@@ -148,7 +148,8 @@ def mostly_refused(records):
 assert changes(mostly_refused)["time of all rows"].peer != "jemalloc"
 every = [key for key in whole if "of all rows" in key]
 changes(lambda records: records.pop("threads"), unmeasured=[
-    "time of all rows", "memory of all rows", "time of prodcons, ring, asymmetric", "memory of prodcons, ring, asymmetric"])
+    "time of all rows", "memory of all rows", "time of prodcons, ring, asymmetric",
+    "memory of prodcons, ring, asymmetric"])
 
 # Latency, idle threads, instructions.
 def tail(call, percentile, value):
@@ -243,7 +244,8 @@ assert status == 1 and len(lines) == 2, lines
 assert lines[0].startswith("no reason in bench/results/reasons.txt: time of lifo/16: 1.010 "), lines
 assert "| time of lifo/16 | jemalloc | 1.010 [1.010, 1.010] | 1.00 |  | no reason given |" in text
 assert "| instructions of lifo/16 | - | 31.20 | 31.00 | inside the library, per pair | no reason given |" in text
-for why in ("lifo/16: it waits\n", "*: it waits\n", "# a word\ntime of lifo/*: it\n  waits\n\ninstructions of *: it waits\n",
+for why in ("lifo/16: it waits\n", "*: it waits\n",
+            "# a word\ntime of lifo/*: it\n  waits\n\ninstructions of *: it waits\n",
             "time of lifo/16: it waits\nlifo/16: it waits\n"):
     status, lines, text = lay(two, why)
     assert status == 0 and not lines and text.count("| it waits |") == 2, (why, status, lines)
