@@ -112,7 +112,7 @@ struct hak_flow {
     uint64_t returned;     /* blocks moved from the cache to the heap */
     uint64_t remote_frees; /* frees of other heaps' blocks by this thread */
     int32_t capacity;      /* blocks that the list may hold */
-    int32_t reserved;
+    int32_t adoptable;     /* blocks of other heaps that the list may still take in until the next refill */
 };
 
 /* What a thread counts itself, outside the caches. */

@@ -103,6 +103,7 @@ static bool refill(struct thread *thread, unsigned size_class) {
     if (got == 0)
         return false;
     owner_add(&flow->taken, got);
+    flow->adoptable = (int32_t)got;
     owner_store(&slot->head, (void *)chain);
     owner_add(&slot->room, -(int32_t)got);
     grow_capacity(thread, size_class);
@@ -188,10 +189,16 @@ void hak_thread_put(struct thread *thread, unsigned size_class, void *block) {
     (void)cache_push(&thread->view, size_class * sizeof *slot, block);
 }
 
-/* True if a block of another heap may stay in the cache: there is room without growing, which only a class has that the
- * thread uses for blocks of its own heap. */
-FAST bool adopts(const struct thread *thread, unsigned size_class) {
-    return size_class >= HAK_ADOPT_MIN_BYTES / HAK_ALIGNMENT && owner_load(&thread->view.slot[size_class].room) > 0;
+/* True if a block of another heap may stay in the cache: as many as the last refill had to take from the thread's own,
+ * and as there is room for without growing. Where a thread's own blocks go round, others' had better go home: each free
+ * of one would leave the fast path again. */
+FAST bool adopts(struct thread *thread, unsigned size_class) {
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    if (size_class < HAK_ADOPT_MIN_BYTES / HAK_ALIGNMENT || flow->adoptable == 0 ||
+        owner_load(&thread->view.slot[size_class].room) <= 0)
+        return false;
+    flow->adoptable--;
+    return true;
 }
 
 void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block) {

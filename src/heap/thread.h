@@ -6,8 +6,7 @@
  *              Without a record, calls go straight to a heap, one block at a time.
  *              Records are never unmapped: tools read them (hakmem_stats.h). A new thread reuses a finished one's, and
  *              goes on with its counts: so they need not be added up anywhere when a thread ends.
- * Concurrency. A record belongs to its thread; the list of records and heap choice to the lock of the
- *              thread list.
+ * Concurrency. A record belongs to its thread; the list of records and heap choice to the lock of the thread list.
  * Not here.    When a thread is born and who tells its end (api/init.c); what a request is (api/malloc.c).
  */
 #ifndef HAK_HEAP_THREAD_H
@@ -76,8 +75,8 @@ void *hak_thread_take(struct thread *thread, unsigned size_class) NODISCARD;
 /* Takes back a block of the thread's own heap into a cache that may be full. */
 void hak_thread_put(struct thread *thread, unsigned size_class, void *block);
 
-/* Takes back a block of another heap: into the cache if the thread takes and gives such blocks itself, or else into the
- * outbox. */
+/* Takes back a block of another heap: into the cache if the thread has lately taken such blocks from its own, or else
+ * into the outbox. */
 void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block);
 
 /* The same for threads without a record. */

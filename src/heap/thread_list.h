@@ -4,9 +4,9 @@
  *              little, and just what the next one will want: its record waits, warm, for that one. A few records do so
  *              and not for long; then they are emptied, and wait cold. A cold record, or a new one, gets the heap that
  *              fewest threads use (doc/decisions/009).
- *              The child of a fork has records of threads that do not
- *              exist in it: their lists are whole at any moment (thread_cache.h changes one word at a time), so the
- *              child adopts their blocks, but only when it does its chores: most children exec at once.
+ *              The child of a fork has records of threads that do not exist in it: their lists are whole at any moment
+ *              (thread_cache.h changes one word at a time), so the child adopts their blocks, but only when it does its
+ *              chores: most children exec at once.
  * Concurrency. One lock, the first in the order. An entry of `hak_heaps` is const once a page map entry names it.
  */
 #ifndef HAK_HEAP_THREAD_LIST_H

@@ -3,8 +3,8 @@
  * Design.      Units with dirty granules queue by age. A tick is a look at a coarse clock and at most a few
  *              system calls, so that no malloc or free waits long; whoever is in a slow path ticks. A program that
  *              frees much and then sleeps has no slow paths, so what waits is limited.
- *              And a program that frees here and grows there, in space of another use or where no run is long enough,
- *              would hold both: as much as it grows by is purged of what waits. Unless that proves wrong: what is
+ *              And a program that frees here and makes slabs there, in space of another use, would hold both: as much
+ *              as its slabs grow by is purged of what waits. Unless that proves wrong: what is
  *              wanted back within the delay may wait from then on, until it has waited out its delay in vain
  *              (doc/decisions/010).
  */

@@ -85,13 +85,13 @@ static struct superslab *find_room(enum pool pool, unsigned granules) {
     return superslab;
 }
 
-static void use_granules(struct superslab *superslab, unsigned first, unsigned granules, bool *zero) {
+static void use_granules(struct superslab *superslab, unsigned first, unsigned granules, bool exchange, bool *zero) {
     uint64_t run = bits_range(first, granules);
     uint64_t clean = run & ~superslab->dirty;
     *zero = clean == run;
     hak_unit_remove_dirty(superslab, run);
     if (clean != 0)
-        hak_purge_grown(superslab, clean, true);
+        hak_purge_grown(superslab, clean, exchange);
     superslab->free &= ~run;
     owner_add(&hak_view.active_bytes, granules * HAK_GRANULE_SIZE);
 }
@@ -107,7 +107,7 @@ struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind
     if (starts == 0)
         starts = bits_run_starts(superslab->free, granules);
     unsigned first = bits_lowest(starts);
-    use_granules(superslab, first, granules, zero);
+    use_granules(superslab, first, granules, kind == RUN_SLAB, zero);
     relist(superslab);
     struct slab *run = &superslab->slabs[first];
     run->granules = (uint8_t)granules;
@@ -183,7 +183,7 @@ bool hak_superslab_extend(struct superslab *superslab, struct slab *run, unsigne
         return false;
     bool zero;
     unlist(superslab);
-    use_granules(superslab, from, more, &zero);
+    use_granules(superslab, from, more, false, &zero);
     relist(superslab);
     run->granules = (uint8_t)granules;
     run->stale |= !zero;

@@ -202,8 +202,8 @@ static void *be_seen(void *slot) {
     return NULL;
 }
 
-/* A thread that uses blocks of a size itself keeps others' for its own use, as far as there is room; small ones go
- * home, and so do all when the cache is emptied. */
+/* A thread that takes blocks of a size from its heap keeps as many of others' for its own use, as far as there is room;
+ * small ones go home, and so do all when the cache is emptied. */
 static void *adopt(void *size) {
     earn_record();
     unsigned c = size_class_of((size_t)size);
@@ -212,16 +212,18 @@ static void *adopt(void *size) {
     uint64_t before = remote_frees_of(hak_thread_self);
     unsigned listed = length_of(slot);
     int32_t room = slot->room;
-    EXPECT(own != NULL && room > 0 && (unsigned)room < MANY);
-    for (unsigned i = 0; i < (unsigned)room + 1; i++) {
+    int32_t taken = (int32_t)listed + 1; /* by the refill */
+    unsigned most = (unsigned)(room < taken ? room : taken);
+    EXPECT(own != NULL && room > 0 && taken < MANY);
+    for (unsigned i = 0; i < most + 1; i++) {
         hak_free(many[i]);
         check_caches(hak_thread_self);
     }
-    uint64_t adopted = (uint64_t)(unsigned)room + 1 - (remote_frees_of(hak_thread_self) - before);
-    EXPECT(adopted == ((size_t)size < HAK_ADOPT_MIN_BYTES ? 0 : (unsigned)room));
+    uint64_t adopted = most + 1 - (remote_frees_of(hak_thread_self) - before);
+    EXPECT(adopted == ((size_t)size < HAK_ADOPT_MIN_BYTES ? 0 : most));
     EXPECT(length_of(slot) == listed + adopted);
-    EXPECT(adopted == 0 || slot->head == many[room - 1]);
-    for (unsigned i = (unsigned)room + 1; i < 1000; i++) {
+    EXPECT(adopted == 0 || slot->head == many[most - 1]);
+    for (unsigned i = most + 1; i < 1000; i++) {
         hak_free(many[i]);
     }
     hak_free(own);
