@@ -117,11 +117,11 @@ static void start(void) {
 /* Slow paths that a thread has taken without a record. */
 HAK_TLS uint8_t visits;
 
-/* The process's first thread has a record at once, and so has one that may go on with the caches of another; any other
- * has to earn it. Most threads of large pools hardly allocate. */
+/* The process's first thread has a record at once; any other has to earn it, since most threads of large pools hardly
+ * allocate. It is soon earned where another thread has left one. */
 static bool deserves_record(void) {
     if (load_acquire(&init.ready))
-        return hak_thread_list_is_warm() || ++visits > HAK_VISITS_MAX;
+        return ++visits > (hak_thread_list_is_warm() ? HAK_WARM_VISITS : HAK_VISITS_MAX);
     start();
     return !thread_is_alive(hak_thread_self);
 }

@@ -93,7 +93,7 @@ HOT void *hak_alloc_at(size_t size, hak_callsite_t site) {
 
 /* Up to four overlapping stores where a call would cost more than the work: of whole units, since blocks are. */
 FAST void *clear(void *block, size_t bytes) {
-    typedef long long unit __attribute__((vector_size(HAK_ALIGNMENT)));
+    typedef long long unit __attribute__((vector_size(HAK_ALIGNMENT), may_alias));
     if (bytes > 4 * sizeof(unit))
         return memset(block, 0, bytes);
     unit *first = block;

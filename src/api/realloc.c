@@ -63,7 +63,10 @@ static void *resize(void *p, size_t size, enum hak_entry entry) {
     size_t bytes = size_class_bytes(have);
     if (block_fits(bytes, size) || request_class(size) == have)
         return p;
-    return size > bytes ? move_block(p, bytes, roomy_size(bytes, size)) : move_block(p, size, size);
+    if (size <= bytes)
+        return move_block(p, size, size);
+    void *block = move_block(p, bytes, roomy_size(bytes, size));
+    return likely(block != NULL) ? block : move_block(p, bytes, size);
 }
 
 __attribute__((noinline)) static void *realloc_slow(void *p, size_t size, enum hak_entry entry) {

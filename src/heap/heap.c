@@ -3,11 +3,10 @@
  */
 #include "heap/heap.h"
 
-#include <limits.h>
-
 #include "base/options.h"
 #include "heap/slab.h"
 #include "segment/meta.h"
+#include "segment/purge.h"
 
 void (*hak_heap_on_bad_block)(const void *p);
 
@@ -89,10 +88,15 @@ static void drain_pending(struct heap *heap) {
         return;
     COUNT(ATOMIC_OTHER);
     COUNT_REFILL_STAGE(PENDING);
-    struct block *others = NULL;
-    (void)put_chain(heap, exchange_acquire(&heap->pending, NULL), UINT_MAX, &others);
-    if (unlikely(others != NULL))
-        heap->bad_block = others;
+    struct slab *near = NULL;
+    struct block *chain = exchange_acquire(&heap->pending, NULL);
+    /* A block that was freed twice makes a ring of the chain: nothing behind a bad block is believed. */
+    while (chain != NULL && heap->bad_block == NULL) {
+        struct block *block = chain;
+        chain = block->next;
+        if (!put_block(heap, block, &near))
+            heap->bad_block = block;
+    }
 }
 
 static void release(struct heap *heap) {
@@ -144,6 +148,7 @@ unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, st
     } while (got < want / 2);
     COUNT_REFILL_END(got);
     unlock(heap);
+    hak_purge_excess();
     return got;
 }
 

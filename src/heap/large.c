@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "heap/huge.h"
+#include "heap/thread_list.h"
 #include "os/os.h"
 #include "segment/page_map.h"
 #include "segment/purge.h"
@@ -23,6 +24,7 @@ static unsigned granules_for(size_t bytes) {
 
 void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) {
     bytes = hak_large_good_size(bytes);
+    hak_thread_list_tick();
     hak_purge_tick();
     if (bytes > HAK_LARGE_MAX || alignment > HAK_GRANULE_SIZE)
         return hak_huge_alloc(bytes, alignment, zeroed);

@@ -91,6 +91,12 @@ static void grow_capacity(struct thread *thread, unsigned size_class) {
     owner_add(&thread->view.slot[size_class].room, more);
 }
 
+/* What is due by the clock. */
+static void tick(void) {
+    hak_thread_list_tick();
+    hak_purge_tick();
+}
+
 static bool refill(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     struct hak_slot *slot = &thread->view.slot[size_class];
@@ -98,7 +104,7 @@ static bool refill(struct thread *thread, unsigned size_class) {
     if (flow->capacity == 0)
         open_class(thread, size_class);
     unsigned want = (unsigned)flow->capacity / 2;
-    hak_purge_tick();
+    tick();
     unsigned got = hak_heap_take(thread->heap, size_class, want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX, &chain);
     if (got == 0)
         return false;
@@ -116,8 +122,7 @@ static void chores(struct thread *thread, unsigned size_class) {
     owner_store(&thread->view.slot[size_class].mallocs_left, HAK_CHORES_INTERVAL);
     hak_outbox_flush(&thread->outbox, hak_heaps);
     hak_thread_list_adopt();
-    hak_thread_list_tick();
-    hak_purge_tick();
+    tick();
 }
 
 void *hak_thread_take(struct thread *thread, unsigned size_class) {
@@ -152,7 +157,11 @@ static void send_chain_home(struct thread *thread, struct block *chain, int32_t 
         COUNT(SENT_HOME);
         struct block *block = chain;
         chain = block->next;
-        (void)send_home(thread, hak_slab_of(block)->entry, block);
+        uint32_t entry = hak_slab_of(block)->entry;
+        if (likely(entry != 0))
+            (void)send_home(thread, entry, block);
+        else
+            hak_heap_on_bad_block(block);
     }
 }
 
@@ -184,7 +193,7 @@ void hak_thread_put(struct thread *thread, unsigned size_class, void *block) {
         grow_capacity(thread, size_class);
         if (owner_load(&slot->room) == 0)
             flush_slot(thread, size_class, thread->view.flow[size_class].capacity / 2);
-        hak_purge_tick();
+        tick();
     }
     (void)cache_push(&thread->view, size_class * sizeof *slot, block);
 }
@@ -210,7 +219,7 @@ void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block) {
     }
     owner_add(&thread->view.flow[size_class].remote_frees, 1);
     if (send_home(thread, entry, block))
-        hak_purge_tick();
+        tick();
 }
 
 void *hak_thread_take_direct(unsigned size_class) {
@@ -235,13 +244,14 @@ void hak_thread_put_direct(uint32_t entry, void *block) {
 /* Empties the caches of a record that no thread is using, or of the caller's, and closes its classes. */
 void hak_thread_empty(struct thread *thread) {
     for (unsigned word = 0; word < USED_WORDS; word++) {
-        uint64_t used = thread->used[word];
-        thread->used[word] = 0;
-        for (; used != 0; used &= used - 1) {
+        for (uint64_t used = thread->used[word]; used != 0; used &= used - 1) {
             unsigned c = word * 64 + bits_lowest(used);
             flush_slot(thread, c, 0);
             owner_store(&thread->view.flow[c].capacity, 0);
             owner_store(&thread->view.slot[c].room, 0);
+            /* Last: a fork's child has to find what is not empty yet. */
+            fork_fence();
+            thread->used[word] &= ~((uint64_t)1 << c % 64);
         }
     }
     thread->cache_bytes = 0;
@@ -271,8 +281,7 @@ void hak_thread_end(void) {
         hak_thread_empty(thread);
         hak_thread_list_remove(thread);
     }
-    hak_thread_list_tick();
-    hak_purge_tick();
+    tick();
 }
 
 struct hak_class_sum hak_thread_class_sum(const struct hak_thread_view *view, unsigned size_class) {

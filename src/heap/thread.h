@@ -66,7 +66,7 @@ void hak_thread_init(void);
 /* Gives the calling, unborn thread a record. False if memory is out: it stays unborn. */
 bool hak_thread_begin(void);
 
-/* Returns everything the calling thread holds; its record serves another thread. */
+/* The calling thread holds nothing any more; its record serves another thread, with what little is in its caches. */
 void hak_thread_end(void);
 
 /* A block of `size_class`, through the cache: fills it if it is empty, does the chores if the countdown ended. */

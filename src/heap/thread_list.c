@@ -102,6 +102,7 @@ struct thread *hak_thread_list_add(void) {
 
 static void retire(struct thread *thread, struct link *to) {
     store_relaxed(&thread->view.thread_id, 0);
+    thread->vanished = false;
     thread->heap->threads--;
     list_push_front(to, &thread->unused);
 }
@@ -110,7 +111,7 @@ bool hak_thread_list_remove_warm(struct thread *thread) {
     bool kept = false;
     uint64_t now = hak_os_now_ms();
     lock_acquire(&list.lock);
-    if (list.warm_count < list.heap_count && hak_options.purge_delay != 0) {
+    if (list.warm_count < list.heap_count && list.warm_count < HAK_WARM_RECORDS && hak_options.purge_delay != 0) {
         thread->ended_ms = now;
         retire(thread, &list.warm);
         if (list.warm_count == 0)
@@ -130,18 +131,19 @@ static bool has_cooled(uint64_t since_ms, uint64_t now_ms) {
     return now_ms >= since_ms + (uint64_t)hak_options.purge_delay / 4;
 }
 
-/* Empties the record that has been warm for longest, if that was long enough. */
-static bool cool_one(uint64_t now_ms) {
-    struct thread *thread = container_of(list.warm.prev, struct thread, unused);
+/* The record that has been warm for longest, if that was long enough. Until it is retired again it belongs to the
+ * caller's thread, so that a fork's child adopts it. */
+static struct thread *take_cooled(uint64_t now_ms) {
     if (list_is_empty(&list.warm))
-        return false;
+        return NULL;
+    struct thread *thread = container_of(list.warm.prev, struct thread, unused);
     store_relaxed(&list.warm_since_ms, thread->ended_ms);
     if (!has_cooled(thread->ended_ms, now_ms))
-        return false;
+        return NULL;
     (void)warm_record(&thread->unused);
-    hak_thread_empty(thread);
-    list_push_front(&list.cold, &thread->unused);
-    return true;
+    thread->heap->threads++;
+    store_relaxed(&thread->view.thread_id, hak_lock_self());
+    return thread;
 }
 
 void hak_thread_list_remove(struct thread *thread) {
@@ -161,11 +163,21 @@ struct heap *hak_thread_list_any_heap(void) {
     return heap;
 }
 
+/* Without the lock, which is not held while blocks go back and pages with them. */
+static void cool(struct thread *thread) {
+    hak_thread_empty(thread);
+    hak_thread_list_remove(thread);
+}
+
 void hak_thread_list_collect(void) {
-    lock_acquire(&list.lock);
-    while (cool_one(UINT64_MAX))
-        ;
-    lock_release(&list.lock);
+    struct thread *thread;
+    do {
+        lock_acquire(&list.lock);
+        thread = take_cooled(UINT64_MAX);
+        lock_release(&list.lock);
+        if (thread != NULL)
+            cool(thread);
+    } while (thread != NULL);
     for (uint32_t id = 1; id <= list.heap_count; id++) {
         struct heap *heap = load_acquire(&hak_heaps[id]);
         if (heap != NULL)
@@ -179,9 +191,10 @@ void hak_thread_list_tick(void) {
     uint64_t now_ms = hak_os_now_ms();
     if (!has_cooled(load_relaxed(&list.warm_since_ms), now_ms) || !lock_try(&list.lock))
         return;
-    while (cool_one(now_ms))
-        ;
+    struct thread *thread = take_cooled(now_ms);
     lock_release(&list.lock);
+    if (thread != NULL)
+        cool(thread);
 }
 
 struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *threads) {
@@ -256,12 +269,15 @@ void hak_thread_postfork_parent(void) {
     for_each_lock(postfork_parent, NULL);
 }
 
+/* A record may be the forking thread's own though hak_thread_self does not lead to it: a signal handler has interrupted
+ * the thread's birth or end. The interrupted code goes on with it in the child. */
 void hak_thread_postfork_child(void) {
+    uint32_t forked = hak_lock_self();
     hak_lock_self_forked();
     for_each_lock(postfork_child, NULL);
     for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
         struct thread *thread = container_of(view, struct thread, view);
-        if (thread == hak_thread_self)
+        if (view->thread_id == forked)
             view->thread_id = hak_lock_self();
         else if (view->thread_id != 0)
             thread->vanished = true;

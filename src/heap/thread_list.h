@@ -17,7 +17,7 @@
 /* By id; id 0 is nobody. */
 extern struct heap *hak_heaps[HAK_HEAPS_MAX + 1];
 
-/* An empty record with a heap, chained and marked with the caller's thread id; NULL if memory is out. */
+/* A record with a heap, empty or warm, chained and marked with the caller's thread id; NULL if memory is out. */
 struct thread *hak_thread_list_add(void);
 
 /* Makes the record of a thread that has ended, and has been emptied, available to another one. */
@@ -26,8 +26,8 @@ void hak_thread_list_remove(struct thread *thread);
 /* Some heap, for a caller without a record; NULL if memory is out. */
 struct heap *hak_thread_list_any_heap(void);
 
-/* The same without emptying it first: its caches are left for that thread. False, with nothing done, if enough records
- * wait like that. */
+/* The same for a record that has not been emptied: its caches are left for that thread. False, with nothing done, if
+ * enough records wait like that. */
 bool hak_thread_list_remove_warm(struct thread *thread) NODISCARD;
 
 /* True if there is such a record. A hint. */
@@ -36,7 +36,7 @@ bool hak_thread_list_is_warm(void);
 /* After a fork, in the child: takes over what the vanished threads held. */
 void hak_thread_list_adopt(void);
 
-/* Empties the records that have been warm for a quarter of the purge delay; does not wait for the lock. */
+/* Empties a record that has been warm for a quarter of the purge delay, if there is one; does not wait for the lock. */
 void hak_thread_list_tick(void);
 
 /* Empties the warm records and the pending stacks of all heaps. */

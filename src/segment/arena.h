@@ -41,7 +41,7 @@ struct superslab {
     uint64_t free;         /* granules not in use; all ones in a free run, none in a Huge block */
     uint64_t dirty;        /* of those, the ones that may hold data: dirty & ~free == 0 */
     uint64_t dirty_since;  /* milliseconds; when `dirty` last became nonzero */
-    uint64_t exchanged;    /* free and clean granules that were purged for others to grow; exchanged & dirty == 0 */
+    uint64_t exchanged;    /* free and clean granules that were purged before their time; exchanged & dirty == 0 */
     uint64_t exchanged_at; /* milliseconds; when that last happened */
     struct arena *arena;   /* const; NULL for a direct mapping */
     uint32_t index;        /* const: which unit of the arena */

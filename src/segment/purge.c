@@ -98,6 +98,9 @@ static bool purge_oldest(bool excess) {
     struct superslab *unit = oldest();
     uint64_t dirty = unit == NULL ? 0 : unit->dirty;
     bool done = unit != NULL && purge_unit(unit);
+    /* What the kernel refuses to take is not asked for again at every turn. */
+    if (excess && !done)
+        store_relaxed(&learned.grown, 0);
     if (done && excess) {
         unit->exchanged |= dirty;
         unit->exchanged_at = hak_os_now_ms();

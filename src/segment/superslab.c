@@ -128,7 +128,6 @@ struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind
         owner_add(&hak_view.large_bytes, granules * HAK_GRANULE_SIZE);
     }
     lock_release(hak_arena_lock());
-    hak_purge_excess();
     return run;
 }
 

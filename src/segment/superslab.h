@@ -54,7 +54,7 @@ _Static_assert(sizeof(struct slab) <= HAK_CACHE_LINE, "a descriptor is one cache
 void hak_superslab_init(void);
 
 /* A run of `granules`. `entry` goes to the page map for all of it, if it is a slab. *zero says whether all of it is
- * known to be zero. NULL if memory is out. */
+ * known to be zero. NULL if memory is out. The caller looks for excess (purge.h) when it holds no lock. */
 struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind kind, uint32_t entry,
                                 bool *zero) NODISCARD;
 

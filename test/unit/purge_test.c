@@ -171,14 +171,34 @@ static void growing_purges_what_waits(void **state) {
     assert_int_equal(retained_granules(), 80);
     grown[0] = hak_superslab_take(POOL_TINY, 7, RUN_SLAB, 1u << 16 | 16, &zero);
     assert_true(zero);
+    hak_purge_excess();
     assert_int_equal(retained_granules(), 80);
     grown[1] = hak_superslab_take(POOL_TINY, 1, RUN_SLAB, 1u << 16 | 16, &zero);
+    hak_purge_excess();
     assert_int_equal(retained_granules(), 40);
     assert_int_equal(resident_granules((void *)first, 40), 0);
     assert_int_equal(resident_granules((void *)second, 40), 40);
     hak_superslab_give(blocks[2], 40);
     hak_superslab_give(grown[0], 0);
     hak_superslab_give(grown[1], 0);
+}
+
+/* Locked pages, say. Asked for once, and again when more is grown by, but not at every turn. */
+static void what_the_kernel_refuses_is_not_exchanged(void **state) {
+    (void)state;
+    bool zero;
+    struct slab *block = take_filled(40), *other = take_filled(30);
+    hak_superslab_give(block, 40);
+    fake_os_fail(FAKE_OS_BIT(PURGE), 1, UINT64_MAX);
+    struct slab *grown = hak_superslab_take(POOL_TINY, 20, RUN_SLAB, 1u << 16 | 16, &zero);
+    for (unsigned i = 0; i < 10; i++) {
+        hak_purge_excess();
+    }
+    assert_int_equal(fake_os_failures(), 1);
+    assert_int_equal(retained_granules(), 40);
+    fake_os_succeed();
+    hak_superslab_give(grown, 0);
+    hak_superslab_give(other, 30);
 }
 
 /* Once it proves that what was exchanged is wanted back, as much may wait. */
@@ -192,6 +212,7 @@ static void what_is_wanted_back_may_wait(void **state) {
         struct slab *kept = take_filled(20);
         hak_superslab_give(blocks, 40);
         struct slab *grown = hak_superslab_take(POOL_TINY, 40, RUN_SLAB, 1u << 16 | 16, &zero);
+        hak_purge_excess();
         purged = hak_view.purged_bytes - before;
         assert_int_equal(purged, round == 0 ? 40 * HAK_GRANULE_SIZE : 0);
         memset((void *)grown->base, 1, 40 * HAK_GRANULE_SIZE);
@@ -262,6 +283,7 @@ int main(void) {
         PURGE_TEST(without_delay_at_once),
         PURGE_TEST(what_waits_is_limited),
         PURGE_TEST(growing_purges_what_waits),
+        PURGE_TEST(what_the_kernel_refuses_is_not_exchanged),
         PURGE_TEST(what_is_wanted_back_may_wait),
         PURGE_TEST(a_refusal_is_tried_again_after_another_delay),
         PURGE_TEST(a_tick_does_not_wait_for_the_lock),
