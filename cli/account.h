@@ -10,6 +10,8 @@
 
 #include "survey.h"
 
+#include <stdio.h>
+
 /* X(id, key, owner, title, what changes it) */
 #define ACCOUNT_PARTS(X)                                                                                               \
     X(LIVE, live, HAKMEM, "live blocks", "the program holds them; what grows without end is a leak of the program")    \
@@ -65,5 +67,8 @@ const char *account_make(struct survey *survey, struct account *account);
 const char *account_resident(struct survey *survey, uint64_t *bytes);
 
 uint64_t account_sum(const struct account *account);
+
+void account_print_text(const struct account *account, struct subject of, FILE *out);
+void account_print_json(const struct account *account, struct subject of, FILE *out);
 
 #endif

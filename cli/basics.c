@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,14 +41,18 @@ char *need_copy(const char *text) {
     return copy;
 }
 
-char *need_format(const char *format, ...) {
+char *need_vformat(const char *format, va_list arguments) {
     char *text = NULL;
+    if (vasprintf(&text, format, arguments) < 0)
+        out_of_memory();
+    return text;
+}
+
+char *need_format(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    int length = vasprintf(&text, format, arguments);
+    char *text = need_vformat(format, arguments);
     va_end(arguments);
-    if (length < 0)
-        out_of_memory();
     return text;
 }
 
@@ -120,6 +123,20 @@ const char *text_field(const char *text, const char *key) {
             return line + length + strspn(line + length, " \t");
     }
     return NULL;
+}
+
+void make_printable(char *text) {
+    for (; *text != 0; text++)
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+}
+
+uint64_t kib(uint64_t bytes) {
+    return (bytes + 512) / 1024;
+}
+
+double percent(uint64_t part, uint64_t of) {
+    return of != 0 ? 100.0 * (double)part / (double)of : 0;
 }
 
 const char *base_name(const char *path) {

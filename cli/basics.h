@@ -6,6 +6,7 @@
 #ifndef HAK_CLI_BASICS_H
 #define HAK_CLI_BASICS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,7 @@ void *need(size_t bytes);
 /* A new string; never NULL. */
 char *need_copy(const char *text);
 char *need_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *need_vformat(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 
 /* `items` with room for at least one more than `count`, moved if it has to be; `room` is kept up to date. */
 void *need_room(void *items, size_t count, size_t *room, size_t item_bytes);
@@ -42,6 +44,14 @@ char *file_text(const char *path, size_t *length);
 
 /* What stands behind `key` in the line that starts with it, blanks skipped; NULL if there is no such line. */
 const char *text_field(const char *text, const char *key);
+
+/* Puts '?' for every byte that is not printable ASCII, so that it takes a column of a terminal and does nothing else. */
+void make_printable(char *text);
+
+/* What memory is shown as, rounded. */
+uint64_t kib(uint64_t bytes);
+
+double percent(uint64_t part, uint64_t of);
 
 /* The part of a path behind its last slash. */
 const char *base_name(const char *path);

@@ -85,6 +85,7 @@ static void add_run(void *context, const struct seen_superslab *unit, const stru
     figures->granules[GRANULE_SLAB] += run->granules;
     figures->slabs[run->free_count == 0 ? SLAB_FULL : SLAB_PART_USED]++;
     figures->class_slabs[survey_class(run)]++;
+    figures->class_slab_bytes[survey_class(run)] += run->granules * HAK_GRANULE_SIZE;
 }
 
 static bool is_accessible(struct survey *survey, const struct seen_superslab *unit) {

@@ -42,7 +42,8 @@
     X(class_frees, COUNTER, CLASS, "frees", "blocks taken back, by size class")                                        \
     X(class_live_blocks, GAUGE, CLASS, "live blocks", "blocks that the program holds, by size class")                  \
     X(class_live_bytes, GAUGE, CLASS, "live bytes", "in blocks that the program holds, by size class")                 \
-    X(class_slabs, GAUGE, CLASS, "slabs", "slabs by size class")
+    X(class_slabs, GAUGE, CLASS, "slabs", "slabs by size class")                                                       \
+    X(class_slab_bytes, GAUGE, CLASS, "slab bytes", "in slabs, by size class")
 
 /* Members of the sets, X(id, name); classes and functions have lists of their own. */
 #define FIGURE_TIERS(X) X(TINY, "tiny") X(MID, "mid") X(LARGE, "large") X(HUGE, "huge")
@@ -81,16 +82,16 @@ struct figures {
 /* NULL, or why it cannot be done. */
 const char *figures_take(struct survey *survey, struct figures *figures);
 
-/* What a table or a reader of JSON is told beside the numbers. */
-struct figures_of {
-    pid_t pid;
-    const uint32_t *class_size;
-};
+/* A counter's growth per second. A record that was read while its thread changed it may seem to have run backwards. */
+static inline double figures_rate(uint64_t before, uint64_t after, double seconds) {
+    int64_t more = (int64_t)(after - before);
+    return more > 0 && seconds > 0 ? (double)more / seconds : 0;
+}
 
 /* With `before`, of `seconds` ago, counters are shown per second. */
-void figures_print_text(const struct figures *figures, const struct figures *before, double seconds,
-                        struct figures_of of, FILE *out);
-void figures_print_json(const struct figures *figures, struct figures_of of, FILE *out);
-void figures_print_openmetrics(const struct figures *figures, struct figures_of of, FILE *out);
+void figures_print_text(const struct figures *figures, const struct figures *before, double seconds, struct subject of,
+                        FILE *out);
+void figures_print_json(const struct figures *figures, struct subject of, FILE *out);
+void figures_print_openmetrics(const struct figures *figures, struct subject of, FILE *out);
 
 #endif

@@ -44,7 +44,7 @@ static const struct {
 };
 
 #define NAME_BYTES 48
-static const char *member_name(enum figure_set set, unsigned i, struct figures_of of, char buffer[NAME_BYTES]) {
+static const char *member_name(enum figure_set set, unsigned i, struct subject of, char buffer[NAME_BYTES]) {
     if (set == SET_ENTRY)
         return entry_name(i);
     if (set != SET_CLASS)
@@ -72,7 +72,7 @@ static bool is_used(const struct figures *figures, enum figure_set set, unsigned
 struct text {
     const struct figures *figures, *before;
     double seconds;
-    struct figures_of of;
+    struct subject of;
     FILE *out;
 };
 
@@ -82,9 +82,7 @@ static void print_value(const struct text *text, const struct row *row, unsigned
         fprintf(text->out, "%16" PRIu64, value);
         return;
     }
-    /* A record that was read while its thread changed it may seem to have run backwards. */
-    int64_t more = (int64_t)(value - value_of(text->before, row, i));
-    fprintf(text->out, "%14.0f/s", more > 0 ? (double)more / text->seconds : 0);
+    fprintf(text->out, "%14.0f/s", figures_rate(value_of(text->before, row, i), value, text->seconds));
 }
 
 static void print_scalars(const struct text *text) {
@@ -114,8 +112,8 @@ static void print_table(const struct text *text, enum figure_set set) {
     }
 }
 
-void figures_print_text(const struct figures *figures, const struct figures *before, double seconds,
-                        struct figures_of of, FILE *out) {
+void figures_print_text(const struct figures *figures, const struct figures *before, double seconds, struct subject of,
+                        FILE *out) {
     struct text text = {figures, before, seconds, of, out};
     print_scalars(&text);
     for (enum figure_set set = SET_NONE + 1; set < SET_COUNT; set++)
@@ -133,7 +131,7 @@ static const char *name_in_set(const struct row *row) {
     return row->name;
 }
 
-static void print_list(const struct figures *figures, enum figure_set set, struct figures_of of, struct json *json) {
+static void print_list(const struct figures *figures, enum figure_set set, struct subject of, struct json *json) {
     char buffer[NAME_BYTES];
     json_open(json, sets[set].list, '[');
     for (unsigned i = 0; i < sets[set].count; i++) {
@@ -152,7 +150,7 @@ static void print_list(const struct figures *figures, enum figure_set set, struc
     json_close(json, '[');
 }
 
-void figures_print_json(const struct figures *figures, struct figures_of of, FILE *out) {
+void figures_print_json(const struct figures *figures, struct subject of, FILE *out) {
     struct json json = {.out = out};
     json_open(&json, NULL, '{');
     json_number(&json, "pid", of.pid);
@@ -168,7 +166,7 @@ void figures_print_json(const struct figures *figures, struct figures_of of, FIL
 
 /* What Prometheus' older text format and OpenMetrics have in common, in which the name of a counter's family is that of
  * its samples; the last line is a comment to the one and the end of the other. */
-void figures_print_openmetrics(const struct figures *figures, struct figures_of of, FILE *out) {
+void figures_print_openmetrics(const struct figures *figures, struct subject of, FILE *out) {
     char buffer[NAME_BYTES];
     for (size_t r = 0; r < ROW_COUNT; r++) {
         const struct row *row = &rows[r];

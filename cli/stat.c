@@ -3,13 +3,13 @@
  */
 #include "basics.h"
 #include "figures.h"
+#include "interval.h"
 #include "verb.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const struct option options[] = {
@@ -17,8 +17,6 @@ static const struct option options[] = {
     {"watch", no_argument, NULL, 'w'}, {"interval", required_argument, NULL, 'i'},
     {"help", no_argument, NULL, 'h'},  {0},
 };
-
-#define INTERVAL_MAX 86400.0
 
 static void print_help(FILE *out) {
     fprintf(out,
@@ -38,14 +36,14 @@ struct request {
 };
 
 /* One look. NULL, or why there is none. */
-static const char *take(const struct place *place, struct figures *figures, struct figures_of *of,
+static const char *take(const struct place *place, struct figures *figures, struct subject *of,
                         uint32_t class_size[HAK_CLASS_COUNT]) {
     struct survey survey;
     const char *failure = survey_take(&survey, place);
     if (failure == NULL)
         failure = figures_take(&survey, figures);
     memcpy(class_size, survey.view.class_size, HAK_CLASS_COUNT * sizeof *class_size);
-    *of = (struct figures_of){place->pid, class_size};
+    *of = (struct subject){.pid = place->pid, .class_size = class_size};
     survey_free(&survey);
     return failure;
 }
@@ -57,38 +55,19 @@ static bool flush(void) {
     return false;
 }
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static void pause_for(double seconds) {
-    struct timespec time = {.tv_sec = (time_t)seconds};
-    time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
-    while (nanosleep(&time, &time) != 0 && errno == EINTR)
-        ;
-}
-
 /* Ends well when the process ends. */
 static int watch(const struct place *place, struct figures *before, double seconds) {
     uint32_t class_size[HAK_CLASS_COUNT];
     struct figures *after = need(sizeof *after);
-    struct figures_of of;
-    double before_at = now();
+    struct subject of;
+    double before_at = interval_now();
     int status = EXIT_PROVED;
     while (status == EXIT_PROVED) {
-        pause_for(seconds);
+        interval_sleep(seconds);
         const char *failure = take(place, after, &of, class_size);
-        double after_at = now();
-        char state = proc_state(place->tid);
-        if (failure != NULL && (state == 0 || state == 'Z' || state == 'X')) {
-            say("process %d has ended", (int)place->pid);
-            break;
-        }
+        double after_at = interval_now();
         if (failure != NULL) {
-            say("cannot look at process %d any more: %s", (int)place->pid, failure);
-            status = EXIT_USAGE;
+            status = survey_lost(place, failure);
             break;
         }
         fputs(isatty(STDOUT_FILENO) ? "\033[H\033[J" : "\n", stdout);
@@ -104,7 +83,7 @@ static int watch(const struct place *place, struct figures *before, double secon
 static int show(const struct request *request, const char *pid) {
     struct place place;
     uint32_t class_size[HAK_CLASS_COUNT];
-    struct figures_of of;
+    struct subject of;
     int status = survey_find("stat", pid, &place);
     if (status != EXIT_PROVED)
         return status;
@@ -129,17 +108,13 @@ static int show(const struct request *request, const char *pid) {
 }
 
 static bool is_consistent(struct request *request) {
-    char *end = NULL;
-    request->seconds = request->interval != NULL ? strtod(request->interval, &end) : 1;
+    request->seconds = 1;
     if (request->json + request->openmetrics + request->watch > 1)
         say("stat: --json, --openmetrics and --watch exclude each other");
     else if (request->interval != NULL && !request->watch)
         say("stat: --interval says how often --watch looks, which is missing");
-    else if (request->interval != NULL &&
-             (end == request->interval || *end != 0 || !(request->seconds > 0) || request->seconds > INTERVAL_MAX))
-        say("stat: --interval takes a number of seconds up to %.0f, not '%s'", INTERVAL_MAX, request->interval);
     else
-        return true;
+        return request->interval == NULL || interval_parse("stat", request->interval, &request->seconds);
     return false;
 }
 

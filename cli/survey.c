@@ -33,29 +33,52 @@ static void look_for_view(struct target *target, struct place *place) {
     objects_free(&objects);
 }
 
-int survey_find(const char *verb, const char *text, struct place *place) {
-    *place = (struct place){.pid = proc_find(verb, text)};
-    if (place->pid < 0)
-        return EXIT_USAGE;
+bool survey_locate(pid_t pid, struct place *place) {
     struct target target;
-    place->tid = proc_living_thread(place->pid);
-    if (!target_open(&target, place->tid)) {
-        char *refusal = errno == EPERM || errno == EACCES ? proc_refusal(place->pid) : NULL;
+    *place = (struct place){.pid = pid, .tid = proc_living_thread(pid)};
+    if (!target_open(&target, place->tid))
+        return false;
+    look_for_view(&target, place);
+    target_close(&target);
+    return true;
+}
+
+int survey_find(const char *verb, const char *text, struct place *place) {
+    pid_t pid = proc_find(verb, text);
+    if (pid < 0)
+        return EXIT_USAGE;
+    if (!survey_locate(pid, place)) {
+        char *refusal = errno == EPERM || errno == EACCES ? proc_refusal(pid) : NULL;
         if (refusal != NULL)
             say("%s", refusal);
         else
-            say("cannot look at process %d: %s", (int)place->pid,
+            say("cannot look at process %d: %s", (int)pid,
                 proc_status_number(place->tid, "Kthread:") == 1 ? "it is a thread of the kernel" : strerror(errno));
         free(refusal);
         return EXIT_USAGE;
     }
-    look_for_view(&target, place);
-    target_close(&target);
     if (place->view != 0)
         return EXIT_PROVED;
-    say("process %d does not run on hakmem; 'hakmem verify --pid %d' says who serves it", (int)place->pid,
-        (int)place->pid);
+    say("process %d does not run on hakmem; 'hakmem verify --pid %d' says who serves it", (int)pid, (int)pid);
     return EXIT_NOT_PROVED;
+}
+
+char *survey_program(const struct place *place) {
+    char *program = proc_command_line(place->tid);
+    for (char *at = program; *at != 0; at++)
+        if ((unsigned char)*at < ' ')
+            *at = ' ';
+    return program;
+}
+
+int survey_lost(const struct place *place, const char *failure) {
+    char state = proc_state(proc_living_thread(place->pid));
+    if (state == 0 || state == 'Z' || state == 'X') {
+        say("process %d has ended", (int)place->pid);
+        return EXIT_PROVED;
+    }
+    say("cannot look at process %d any more: %s", (int)place->pid, failure);
+    return EXIT_USAGE;
 }
 
 /* ---- structures ---- */

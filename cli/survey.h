@@ -27,6 +27,13 @@ struct place {
     uintptr_t start, end; // of the library; empty where it is linked into the program
 };
 
+/* Whom a report is about, and what it needs to know beside the numbers. */
+struct subject {
+    pid_t pid;
+    const char *program;
+    const uint32_t *class_size;
+};
+
 #define SURVEY_FIELDS_MAX 16
 
 struct survey {
@@ -42,13 +49,22 @@ struct survey {
     } structure[HAK_STRUCT_COUNT];
 };
 
-/* Finds hakmem in the process that `text` numbers, for the verb. Else the exit status, after a message: EXIT_NOT_PROVED
+/* Finds hakmem in the process; `view` is 0 if it is not there. False with errno set if that cannot be told. */
+bool survey_locate(pid_t pid, struct place *place);
+
+/* The same for the process that `text` numbers, for the verb. Else the exit status, after a message: EXIT_NOT_PROVED
  * if the process is not on hakmem, EXIT_USAGE if that cannot be told. */
 int survey_find(const char *verb, const char *text, struct place *place);
+
+/* The command line of the process as one line, for a person to read. */
+char *survey_program(const struct place *place);
 
 /* Reads what is there now. NULL, or why it cannot be done. To be freed in either case. */
 const char *survey_take(struct survey *survey, const struct place *place);
 void survey_free(struct survey *survey);
+
+/* Says why a process that was looked at before could not be any more; the exit status. That it ended is no failure. */
+int survey_lost(const struct place *place, const char *failure);
 
 /* Reads one structure; false if that cannot be done. */
 #define SURVEY_READER(type, fields)                                                                                    \

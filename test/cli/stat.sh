@@ -133,6 +133,8 @@ holds 'sum(t["live_bytes"] for t in r["tiers"]) == r["live_bytes"]'
 holds 'all(t["live_blocks"] == t["allocations"] - t["frees"] for t in r["tiers"]) and len(r["tiers"]) == 4'
 holds 'sum(c["live_blocks"] for c in r["classes"]) == sum(t["live_blocks"] for t in r["tiers"][:2])'
 holds 'sum(c["slabs"] for c in r["classes"]) == sum(s["slabs"] for s in r["slabs"])'
+holds 'sum(c["slab_bytes"] for c in r["classes"]) == {g["use"]: g["granules"] for g in r["granules"]}["slab"] * 65536'
+holds 'all(c["live_bytes"] <= c["slab_bytes"] for c in r["classes"])'
 holds '{u["use"]: u["units"] for u in r["units"]}["direct"] == 8'
 # The six words, as they include each other; and granules.
 holds 'r["live_bytes"] <= r["active_bytes"] <= r["mapped_bytes"]'
@@ -186,17 +188,7 @@ out_has "^ +$(counted malloc)  malloc$"
 stop
 
 # --watch: again and again, until the process ends.
-compile busy <<'C'
-#include <fcntl.h>
-#include <stdlib.h>
-int main(int count, char **arguments) {
-    for (long i = 0;; i++) {
-        free(malloc(i % 1000));
-        if (i == 100000)
-            creat(arguments[1], 0600);
-    }
-}
-C
+compile_busy
 start "$work/ready" env LD_PRELOAD="$TEST_SO" "$work/busy" "$work/ready"
 "$TEST_CLI" stat --watch --interval 0.05 "$process" >"$work/out" 2>"$work/err" &
 watcher=$!

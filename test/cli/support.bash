@@ -34,6 +34,21 @@ compile_cxx() {
     "$CXX" -w -O1 -x c++ - -x none -o "$work/$name" "$@" || fail "cannot compile $name"
 }
 
+# compile_busy: a program that allocates until it is killed, and makes the file that it is told once it has begun.
+compile_busy() {
+    compile busy <<'C'
+#include <fcntl.h>
+#include <stdlib.h>
+int main(int count, char **arguments) {
+    for (long i = 0;; i++) {
+        free(malloc(i % 1000));
+        if (i == 100000)
+            creat(arguments[1], 0600);
+    }
+}
+C
+}
+
 # expect STATUS COMMAND...: its output goes to $work/out and $work/err.
 expect() {
     local wanted=$1 status=0
