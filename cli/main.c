@@ -18,6 +18,7 @@ static const struct {
     {"doctor", verb_doctor, "find what hurts an allocator on this machine or in a process"},
     {"explain", verb_explain, "say where the memory of a running program is"},
     {"stat", verb_stat, "print the numbers of a running program, once or every second"},
+    {"top", verb_top, "watch a running program on a screen, or list those that run on hakmem"},
     {"bench", verb_bench, "measure allocators side by side, each run proved"},
 };
 

@@ -10,6 +10,7 @@ int verb_verify(int count, char **arguments);
 int verb_doctor(int count, char **arguments);
 int verb_explain(int count, char **arguments);
 int verb_stat(int count, char **arguments);
+int verb_top(int count, char **arguments);
 int verb_bench(int count, char **arguments);
 
 #endif

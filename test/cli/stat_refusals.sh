@@ -1,6 +1,6 @@
 #!/bin/bash
-# stat and explain where they cannot answer: another allocator, no process, no right to look, bad usage. And where the
-# library is not where it is usually: linked in statically, in a process whose first thread has ended.
+# stat, explain and top where they cannot answer: another allocator, no process, no right to look, bad usage. And where
+# the library is not where it is usually: linked in statically, in a process whose first thread has ended.
 . "$(dirname "$0")/support.bash"
 
 compile sleeper -pthread <<'C'
@@ -29,18 +29,19 @@ int main(int count, char **arguments) {
 }
 C
 chmod 777 "$work"
-both() {
-    expect "$1" "$TEST_CLI" stat "$process"
-    [ "$1" = 0 ] || { err_has "$2" && out_is_empty; }
-    expect "$1" "$TEST_CLI" explain "$process"
-    [ "$1" = 0 ] || { err_has "$2" && out_is_empty; }
+all() {
+    local verb
+    for verb in stat explain top; do
+        expect "$1" "$TEST_CLI" $verb "$process"
+        [ "$1" = 0 ] || { err_has "$2" && out_is_empty; }
+    done
 }
 
 # On libc; and what may not be looked at.
 start "$work/ready" "$work/sleeper" "$work/ready"
-both 1 "^hakmem: process $process does not run on hakmem; 'hakmem verify --pid $process' says who serves it$"
+all 1 "^hakmem: process $process does not run on hakmem; 'hakmem verify --pid $process' says who serves it$"
 if [ "$(id -u)" = 0 ]; then
-    for verb in stat explain; do
+    for verb in stat explain top; do
         expect 2 setpriv --reuid=65534 --regid=65534 --clear-groups "$TEST_CLI" "$verb" "$process"
         err_has "^hakmem: process $process belongs to another user: run this command as root \(sudo\)$"
         out_is_empty
@@ -51,7 +52,7 @@ as_user=
 [ "$(id -u)" != 0 ] || as_user="setpriv --reuid=65534 --regid=65534 --clear-groups"
 # shellcheck disable=SC2086
 start "$work/ready" env LD_PRELOAD="$TEST_SO" $as_user "$work/sleeper" "$work/ready" undumpable
-for verb in stat explain; do
+for verb in stat explain top; do
     # shellcheck disable=SC2086
     expect 2 $as_user "$TEST_CLI" "$verb" "$process"
     err_has 'run this command as root'
@@ -62,7 +63,7 @@ stop
 # A user's own process.
 # shellcheck disable=SC2086
 start "$work/ready" env LD_PRELOAD="$TEST_SO" $as_user "$work/sleeper" "$work/ready"
-for verb in stat explain; do
+for verb in stat explain top; do
     # shellcheck disable=SC2086
     expect 0 $as_user "$TEST_CLI" "$verb" "$process"
 done
@@ -71,7 +72,7 @@ stop
 # A first thread that is gone shows no memory; another one does.
 start "$work/ready" env LD_PRELOAD="$TEST_SO" "$work/sleeper" "$work/ready" - leave
 until grep -q '^State:.Z' "/proc/$process/status"; do sleep 0.01; done
-both 0
+all 0
 expect 0 "$TEST_CLI" explain --json "$process"
 holds 'abs(r["sum_bytes"] - r["kernel_rss_bytes"]) <= r["kernel_rss_bytes"] / 100'
 holds '[c["blocks"] for c in r["live_blocks"] if c["block_bytes"] == 208][0] >= 1000'
@@ -94,21 +95,19 @@ int main(int count, char **arguments) {
 }
 C
 start "$work/ready" "$work/static" "$work/ready"
-both 0
+all 0
 expect 0 "$TEST_CLI" stat --json "$process"
 holds '[c["live_blocks"] for c in r["classes"] if c["block_bytes"] == 208] == [1000]'
 stop
 
 # No process, and no number of one.
-for verb in stat explain; do
+for verb in stat explain top; do
     expect 2 "$TEST_CLI" $verb 4194304
     err_has '^hakmem: there is no process 4194304$'
     for wrong in abc 0 -5 '' 12x 99999999999999999999; do
         expect 2 "$TEST_CLI" $verb -- "$wrong"
         err_has "^hakmem: $verb takes the number of a process, not '$wrong'$"
     done
-    expect 2 "$TEST_CLI" $verb
-    err_has "^usage: hakmem $verb "
     expect 2 "$TEST_CLI" $verb 1 2
     err_has "^usage: hakmem $verb "
     expect 2 "$TEST_CLI" $verb --bogus 1
@@ -116,13 +115,22 @@ for verb in stat explain; do
     expect 0 "$TEST_CLI" $verb --help
     out_has "^usage: hakmem $verb "
 done
+for verb in stat explain; do
+    expect 2 "$TEST_CLI" $verb
+    err_has "^usage: hakmem $verb "
+done
 expect 2 "$TEST_CLI" stat --json --watch 1
 err_has 'exclude each other'
 expect 2 "$TEST_CLI" stat --interval 1 1
 err_has '^hakmem: stat: --interval says how often --watch looks, which is missing$'
 for wrong in 0 -1 x '' 1e9 nan; do
-    expect 2 "$TEST_CLI" stat --watch --interval "$wrong" 1
-    err_has "^hakmem: stat: --interval takes a number of seconds up to 86400, not '$wrong'$"
+    for verb in 'stat --watch' 'top --once'; do
+        # shellcheck disable=SC2086
+        expect 2 "$TEST_CLI" $verb --interval "$wrong" 1
+        err_has "^hakmem: ${verb% *}: --interval takes a number of seconds up to 86400, not '$wrong'$"
+    done
 done
-expect 2 "$TEST_CLI" stat --watch --interval
-err_has 'a value is missing after --interval'
+for verb in stat top; do
+    expect 2 "$TEST_CLI" $verb --interval
+    err_has "^hakmem: $verb: a value is missing after --interval$"
+done
