@@ -24,8 +24,8 @@ void terminal_draw(const struct page *page, const char *foot);
 /* Besides characters. TERMINAL_END: the command is to end, or there are no more keys. */
 enum { TERMINAL_NONE = 1000, TERMINAL_END, TERMINAL_UP, TERMINAL_DOWN, TERMINAL_LEFT, TERMINAL_RIGHT, TERMINAL_ENTER };
 
-/* Waits for a key so long. TERMINAL_NONE: there was none, or the terminal's size has changed, or the screen is to be drawn
- * again from nothing (control-L). */
+/* Waits for a key so long. TERMINAL_NONE: there was none, or the terminal's size has changed, or the screen is to be
+ * drawn again from nothing (control-L). */
 int terminal_key(double seconds);
 
 #endif

@@ -159,7 +159,13 @@ shows() {
 press() { printf '%b\f' "$1" >&9; }
 # has_ended STATUS: with this one, and the terminal is as before.
 has_ended() {
-    local status=0
+    local status=0 i
+    for ((i = 0; i < 2000; i++)); do
+        kill -0 "$session" 2>/dev/null || break
+        sleep 0.01
+    done
+    cp "$screen" "$work/out"
+    [ $i != 2000 ] || fail "does not end on a terminal"
     wait "$session" || status=$?
     exec 9>&-
     local one others=()
@@ -167,7 +173,6 @@ has_ended() {
         [ "$one" = "$session" ] || others+=("$one")
     done
     started=("${others[@]}")
-    cp "$screen" "$work/out"
     [ "$status" = "$1" ] || fail "exit status $status instead of $1 on a terminal"
     cmp -s "$work/before" "$work/after" || fail "the terminal is not left as it was"
     # Back from the screen of its own, the cursor visible.
@@ -255,16 +260,19 @@ has_ended 0
 
 # ---- who runs on hakmem ----
 
-start_stopped
+LD_PRELOAD="$TEST_SO" "$work/sleeper" "$work/first" &
+first=$!
 "$work/sleeper" "$work/on_libc" &
 other=$!
-started+=("$other")
-until [ -e "$work/on_libc" ]; do sleep 0.01; done
+started+=("$first" "$other")
+until [ -e "$work/first" ] && [ -e "$work/on_libc" ]; do sleep 0.01; done
+start_stopped
 expect 0 "$TEST_CLI" stat --json "$process"
 live=$(($(field 'r["live_bytes"] + 512') / 1024))
 expect 0 "$TEST_CLI" top
 rss=$(sed -n -E 's/^VmRSS:\s+([0-9]+) kB$/\1/p' "/proc/$process/status")
 out_has "^  $process +$rss +$live  $work/sleeper $work/ready$"
+out_has "^  $first .* $work/first$"
 out_lacks "^  $other "
 expect 0 "$TEST_CLI" top --once
 out_has "^  $process "
@@ -292,8 +300,8 @@ grep -aqF "$process  $work/sleeper" "$screen" || fail "not the process that was 
 printf q >&9
 has_ended 0
 stop
-kill -KILL "$other"
-wait "$other" 2>/dev/null || true
+kill -KILL "$first" "$other"
+wait "$first" "$other" 2>/dev/null || true
 
 # ---- rates ----
 
