@@ -45,7 +45,7 @@ char *file_text(const char *path, size_t *length);
 /* What stands behind `key` in the line that starts with it, blanks skipped; NULL if there is no such line. */
 const char *text_field(const char *text, const char *key);
 
-/* Puts '?' for every byte that is not printable ASCII: each takes a column of a terminal then, and does nothing else. */
+/* Puts '?' for each byte that is not printable ASCII, so that it takes a column of a terminal and does nothing else. */
 void make_printable(char *text);
 
 /* What memory is shown as, rounded. */
