@@ -39,11 +39,9 @@ static bool is_choice(const struct option *option, const char *value) {
 }
 
 static bool is_number(const struct option *option, const char *value) {
-    if (*value == 0 || value[strspn(value, "0123456789")] != 0)
-        return false;
-    errno = 0;
-    long long number = strtoll(value, NULL, 10);
-    return errno == 0 && number >= option->min && number <= option->max;
+    int64_t number;
+    return option_number(option->kind, value, strlen(value), &number) && number >= option->min &&
+           number <= option->max;
 }
 
 static const struct option *find_option(const char *name, size_t length) {
@@ -63,7 +61,8 @@ static bool check_value(const struct option *option, const char *value) {
     }
     if (is_number(option, value))
         return true;
-    say("bad value %s=%s: a number from %lld to %lld", option->field, value, (long long)option->min,
+    say("bad value %s=%s: %s from %lld to %lld", option->field, value,
+        option->kind == HAK_OPTION_SIZE ? "bytes, or K, M or G of them," : "a number", (long long)option->min,
         (long long)option->max);
     return false;
 }

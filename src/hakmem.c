@@ -10,8 +10,10 @@
 #include "os/counters.c"
 #include "os/lock.c"
 #include "os/os_linux.c"
+#include "os/cgroup.c"
 
 #include "segment/view.c"
+#include "segment/limit.c"
 #include "segment/meta.c"
 #include "segment/page_map.c"
 #include "segment/arena.c"
@@ -28,6 +30,7 @@
 #include "heap/thread.c"
 
 #include "api/options.c"
+#include "api/limit.c"
 #include "api/background.c"
 #include "api/init.c"
 #include "api/error.c"

@@ -15,6 +15,7 @@
 
 #include "api/background.h"
 #include "api/error.h"
+#include "api/limit.h"
 #include "api/options.h"
 #include "base/options.h"
 #include "heap/thread_list.h"
@@ -102,7 +103,7 @@ static void start(void) {
         hak_page_map_init();
         hak_arena_init();
         hak_superslab_init();
-        hak_thread_init();
+        hak_thread_init(hak_limit_start());
         hak_heap_on_bad_block = hak_error_bad_block;
         init.has_key = pthread_key_create(&init.key, thread_ends) == 0;
         store_release(&init.ready, true);
@@ -144,6 +145,7 @@ struct thread *hak_api_thread(void) {
 __attribute__((constructor(101))) static void at_load(void) {
     (void)hak_api_thread();
     read_options();
+    hak_limit_apply();
     if (hak_options.confirm)
         hak_options_print();
     hak_background_start();

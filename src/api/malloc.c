@@ -9,12 +9,21 @@
 #include "api/entry.h"
 #include "api/fast.h"
 #include "api/init.h"
+#include "api/limit.h"
 #include "api/request.h"
 #include "os/os.h"
 
 static void *no_memory(void) {
     errno = ENOMEM;
     return NULL;
+}
+
+/* After a refusal. Whoever is told of it may free something; what this thread's caches hold may be all that keeps a slab
+ * in use; and addresses may be what is missing. */
+SLOW static void make_room(void) {
+    limit_tell();
+    hak_thread_flush();
+    (void)hak_thread_drop_page_map();
 }
 
 static void tally_served(enum hak_entry entry) {
@@ -30,8 +39,11 @@ static void *take_class(unsigned size_class) {
 /* A block of the class; NULL if there is no memory. */
 static void *alloc_class(unsigned size_class, enum hak_entry entry) {
     void *block = take_class(size_class);
-    if (unlikely(block == NULL) && hak_thread_drop_page_map())
+    if (unlikely(block == NULL)) {
+        make_room();
         block = take_class(size_class);
+    }
+    limit_tell();
     if (unlikely(block == NULL))
         return no_memory();
     tally_served(entry);
@@ -44,8 +56,11 @@ static void *alloc_large(size_t size, size_t alignment, bool zeroed, enum hak_en
     (void)hak_api_thread();
     size += size == 0;
     void *block = hak_large_alloc(size, alignment, zeroed);
-    if (unlikely(block == NULL) && hak_thread_drop_page_map())
+    if (unlikely(block == NULL)) {
+        make_room();
         block = hak_large_alloc(size, alignment, zeroed);
+    }
+    limit_tell();
     if (unlikely(block == NULL))
         return no_memory();
     hak_tally_add(&hak_thread_tally()->large_allocs, 1);

@@ -73,18 +73,6 @@ static void complain(const char *what, struct span name) {
     end_complaint(&f);
 }
 
-static bool parse_number(struct span value, int64_t *result) {
-    int64_t number = 0;
-    for (size_t i = 0; i < value.length; i++) {
-        char c = value.text[i];
-        if (c < '0' || c > '9' || number > (INT64_MAX - 9) / 10)
-            return false;
-        number = number * 10 + (c - '0');
-    }
-    *result = number;
-    return value.length > 0;
-}
-
 /* The index of the word among those of `text`, which are separated by | and end with a colon. */
 static bool parse_choice(struct span value, const char *text, int64_t *result) {
     for (int64_t index = 0;; index++) {
@@ -101,8 +89,8 @@ static bool parse_choice(struct span value, const char *text, int64_t *result) {
 
 static void set_option(const struct option *option, struct span value) {
     int64_t parsed = 0;
-    bool ok =
-        option->kind == HAK_OPTION_CHOICE ? parse_choice(value, option->text, &parsed) : parse_number(value, &parsed);
+    bool ok = option->kind == HAK_OPTION_CHOICE ? parse_choice(value, option->text, &parsed)
+                                                : option_number(option->kind, value.text, value.length, &parsed);
     if (ok && parsed >= option->min && parsed <= option->max) {
         *option->value = parsed;
         return;
@@ -114,36 +102,12 @@ static void set_option(const struct option *option, struct span value) {
         format_text(&f, ": one of ");
         format_span(&f, option->text, strcspn(option->text, ":"));
     } else {
-        format_text(&f, ": a number from ");
+        format_text(&f, option->kind == HAK_OPTION_SIZE ? ": bytes, or K, M or G of them, from " : ": a number from ");
         format_number(&f, option->min);
         format_text(&f, " to ");
         format_number(&f, option->max);
     }
     end_complaint(&f);
-}
-
-static const struct option *find_option(struct span name, bool upper) {
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (span_is(name, upper ? table[i].name : table[i].field))
-            return &table[i];
-    }
-    return NULL;
-}
-
-static void read_conf(const char *conf) {
-    while (*conf != 0) {
-        size_t length = strcspn(conf, ",");
-        size_t name_length = strcspn(conf, ":,");
-        struct span name = {conf, name_length};
-        const struct option *option = find_option(name, false);
-        if (option == NULL)
-            complain("unknown option in HAKMEM_CONF:", name);
-        else if (name_length == length)
-            complain("no value in HAKMEM_CONF for", name);
-        else
-            set_option(option, (struct span){conf + name_length + 1, length - name_length - 1});
-        conf += length + (conf[length] == ',');
-    }
 }
 
 /* Not strncmp: in most programs this is all that runs at start, and it would make pages of libc resident. */
@@ -153,25 +117,68 @@ static bool starts_with(const char *text, const char *prefix) {
     return *prefix == 0;
 }
 
+/* The option whose name is `prefix` and `name`. */
+static const struct option *find_option(const char *prefix, struct span name, bool upper) {
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const char *full = upper ? table[i].name : table[i].field;
+        if (starts_with(full, prefix) && span_is(name, full + strlen(prefix)))
+            return &table[i];
+    }
+    return NULL;
+}
+
+/* The variables that hold several options, name:value,name:value; the later one counts. */
+static const struct option_list {
+    const char *variable;
+    const char *prefix; /* of the names in it */
+    const char *unknown;
+    const char *no_value;
+} option_lists[] = {
+    {"HAKMEM_LIMIT=", "limit_", "unknown limit in HAKMEM_LIMIT:", "no size in HAKMEM_LIMIT for"},
+    {"HAKMEM_CONF=", "", "unknown option in HAKMEM_CONF:", "no value in HAKMEM_CONF for"},
+};
+
+static void read_list(const struct option_list *source, const char *text) {
+    while (*text != 0) {
+        size_t length = strcspn(text, ",");
+        size_t name_length = strcspn(text, ":,");
+        struct span name = {text, name_length};
+        const struct option *option = find_option(source->prefix, name, false);
+        if (option == NULL)
+            complain(source->unknown, name);
+        else if (name_length == length)
+            complain(source->no_value, name);
+        else
+            set_option(option, (struct span){text + name_length + 1, length - name_length - 1});
+        text += length + (text[length] == ',');
+    }
+}
+
+const char *hak_options_cgroup_root = "";
+
 void hak_options_read(void) {
     static const char prefix[] = "HAKMEM_";
-    static const char conf[] = "HAKMEM_CONF=";
     if (getauxval(AT_SECURE) != 0)
         return;
     /* First, so that a variable of its own overrides what is listed there. */
-    for (char **variable = environ; *variable != NULL; variable++) {
-        if (starts_with(*variable, conf))
-            read_conf(*variable + sizeof conf - 1);
+    for (size_t i = 0; i < sizeof option_lists / sizeof option_lists[0]; i++) {
+        for (char **variable = environ; *variable != NULL; variable++) {
+            if (starts_with(*variable, option_lists[i].variable))
+                read_list(&option_lists[i], *variable + strlen(option_lists[i].variable));
+        }
     }
     for (char **variable = environ; *variable != NULL; variable++) {
         if (!starts_with(*variable, prefix))
             continue;
         const char *start = *variable + sizeof prefix - 1;
         struct span name = {start, strcspn(start, "=")};
-        const struct option *option = find_option(name, true);
+        const char *value = start + name.length + (start[name.length] == '=');
+        const struct option *option = find_option("", name, true);
         if (option != NULL)
-            set_option(option, span_of(start + name.length + (start[name.length] == '=')));
-        else if (!span_is(name, "CONF"))
+            set_option(option, span_of(value));
+        else if (span_is(name, "CGROUP_ROOT"))
+            hak_options_cgroup_root = value;
+        else if (!span_is(name, "CONF") && !span_is(name, "LIMIT"))
             complain("unknown option", (struct span){*variable, sizeof prefix - 1 + name.length});
     }
 }

@@ -13,6 +13,7 @@
 #include "api/error.h"
 #include "api/fast.h"
 #include "api/init.h"
+#include "api/limit.h"
 #include "api/request.h"
 
 static void *resize_failed(void) {
@@ -47,6 +48,7 @@ static void *resize_large(void *p, size_t size, enum hak_entry entry) {
     }
     if (size > HAK_MID_MAX) {
         void *block = hak_large_resize(p, size);
+        limit_tell();
         if (block != NULL)
             return block;
     }

@@ -21,6 +21,10 @@ FAST unsigned bits_lowest(uint64_t x) {
     return (unsigned)__builtin_ctzll(x);
 }
 
+FAST uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
 FAST bool is_power_of_two(uintptr_t x) {
     return x != 0 && (x & (x - 1)) == 0;
 }

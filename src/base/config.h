@@ -108,6 +108,9 @@
 #define HAK_WARM_RECORDS 32
 #define HAK_WARM_VISITS 4
 
+/* The largest limit of memory that may be asked for: 2^50. */
+#define HAK_LIMIT_MAX 1125899906842624
+
 #define HAK_CACHE_LINE 64
 
 _Static_assert(HAK_CLASS_COUNT == 1 + HAK_TINY_CLASSES + HAK_MID_CLASSES, "classes");

@@ -2,18 +2,21 @@
  * Purpose.     What a user may set at run time: the one table, and the values in force.
  * Design.      X(field, NAME, kind, default, min, max, text). The environment variable is HAKMEM_<NAME>, the key in
  *              HAKMEM_CONF is the field. A CHOICE lists its words in `text` before the colon; its value is their index.
+ *              A SIZE is a number of bytes that K, M or G may follow.
  *              Values are written by api/options.c before the first thread is started by the program; every layer may
  *              read them.
- * Not here.    Parsing and printing (api/options.c), compile-time constants (config.h).
+ * Not here.    Names, choices and printing (api/options.c), compile-time constants (config.h).
  */
 #ifndef HAK_BASE_OPTIONS_H
 #define HAK_BASE_OPTIONS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/config.h"
 
-enum hak_option_kind { HAK_OPTION_BOOL, HAK_OPTION_NUMBER, HAK_OPTION_CHOICE };
+enum hak_option_kind { HAK_OPTION_BOOL, HAK_OPTION_NUMBER, HAK_OPTION_SIZE, HAK_OPTION_CHOICE };
 
 enum hak_thp { HAK_THP_NEVER, HAK_THP_ADAPTIVE, HAK_THP_ALWAYS };
 enum hak_on_error { HAK_ON_ERROR_ABORT, HAK_ON_ERROR_REPORT };
@@ -26,6 +29,8 @@ enum hak_on_error { HAK_ON_ERROR_ABORT, HAK_ON_ERROR_REPORT };
     X(tiny_use_superslab, TINY_USE_SUPERSLAB, BOOL, 1, 0, 1, "0 takes Tiny slabs from the space of Large blocks")      \
     X(heaps, HEAPS, NUMBER, 0, 0, HAK_HEAPS_MAX, "number of heaps; 0 for four per cpu")                                \
     X(cache_bytes, CACHE_BYTES, NUMBER, HAK_CACHE_BYTES, 0, 16777216, "bytes a thread may cache per size class")       \
+    X(limit_soft, LIMIT_SOFT, SIZE, 0, 0, HAK_LIMIT_MAX, "bytes in use from which on no free pages wait; 0 for none") \
+    X(limit_hard, LIMIT_HARD, SIZE, 0, 0, HAK_LIMIT_MAX, "bytes in use that no allocation may exceed; 0 for none")   \
     X(background_thread, BACKGROUND_THREAD, BOOL, 0, 0, 1, "1 purges from a thread of its own, also while idle")       \
     X(confirm, CONFIRM, BOOL, 0, 0, 1, "1 prints the options in force at start")
 
@@ -36,5 +41,23 @@ struct hak_options {
 };
 
 extern struct hak_options hak_options;
+
+/* The value of a BOOL, NUMBER or SIZE. False if the text is no such number, or does not fit. */
+static inline bool option_number(enum hak_option_kind kind, const char *text, size_t length, int64_t *value) {
+    unsigned shift = 0;
+    int64_t number = 0;
+    for (unsigned i = 0; kind == HAK_OPTION_SIZE && length > 1 && i < 3; i++)
+        shift += text[length - 1] == "KMG"[i] ? 10 * (i + 1) : 0;
+    length -= shift != 0;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9' || number > (INT64_MAX - 9) / 10)
+            return false;
+        number = number * 10 + (text[i] - '0');
+    }
+    if (length == 0 || number > INT64_MAX >> shift)
+        return false;
+    *value = number << shift;
+    return true;
+}
 
 #endif

@@ -9,6 +9,7 @@
 #include "os/os.h"
 #include "segment/arena.h"
 #include "segment/direct.h"
+#include "segment/limit.h"
 #include "segment/page_map.h"
 #include "segment/purge.h"
 #include "segment/view.h"
@@ -79,8 +80,9 @@ void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
     uint64_t dirty[ARENA_RUN_MAX] = {0};
     unsigned units = direct ? 0 : units_for(bytes);
     lock_acquire(hak_arena_lock());
-    struct superslab *first = direct ? take_direct(bytes, alignment)
-                                     : hak_arena_take(zeroed || units == 1 ? ARENA_BLOCKS : ARENA_HUGE, units);
+    struct superslab *first = !limit_admits(bytes) ? NULL
+                              : direct             ? take_direct(bytes, alignment)
+                                       : hak_arena_take(zeroed || units == 1 ? ARENA_BLOCKS : ARENA_HUGE, units);
     if (first != NULL) {
         set_reach(first, units, bytes, dirty);
         first->state = direct ? UNIT_DIRECT : UNIT_HUGE;
@@ -143,6 +145,8 @@ static bool resize_units(struct superslab *first, size_t bytes) {
 
 void *hak_huge_resize(struct superslab *first, size_t bytes) {
     size_t old_bytes = first->huge_bytes;
+    if (bytes > old_bytes && !limit_admits(bytes - old_bytes))
+        return NULL;
     if (first->state == UNIT_DIRECT) {
         if (bytes < HAK_DIRECT_MIN || !hak_direct_resize(first, bytes))
             return NULL;

@@ -60,8 +60,8 @@ FAST bool thread_is_alive(const struct thread *thread) {
     return (const void *)thread != &hak_thread_nobody;
 }
 
-/* Once, before the first birth. */
-void hak_thread_init(void);
+/* Once, before the first birth. `cpu_count`: how many the process may use. */
+void hak_thread_init(unsigned cpu_count);
 
 /* Gives the calling, unborn thread a record. False if memory is out: it stays unborn. */
 bool hak_thread_begin(void);

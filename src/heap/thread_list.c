@@ -22,8 +22,8 @@ static struct {
     bool orphans;           /* atomic: this is a fork's child that has not adopted yet */
 } list = {.lock = {.rank = LOCK_RANK_THREADS}, .cold = {&list.cold, &list.cold}, .warm = {&list.warm, &list.warm}};
 
-void hak_thread_init(void) {
-    uint32_t count = 4 * hak_os_cpu_count();
+void hak_thread_init(unsigned cpu_count) {
+    uint32_t count = 4 * cpu_count;
     if (count < HAK_HEAPS_MIN)
         count = HAK_HEAPS_MIN;
     if (hak_options.heaps != 0)

@@ -51,6 +51,9 @@ int hak_os_advise_no_dump(void *address, size_t bytes);
 /* Asks for (or against) transparent huge pages. Advice: a failure may be ignored. */
 int hak_os_advise_huge(void *address, size_t bytes, bool huge);
 
+/* Reads the first `capacity` - 1 bytes of a file, terminated. How many there are: 0 if it cannot be read. */
+size_t hak_os_read_file(const char *path, char *text, size_t capacity);
+
 /* Milliseconds of a clock that never goes back; resolution of a scheduler tick. */
 uint64_t hak_os_now_ms(void);
 

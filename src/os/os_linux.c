@@ -6,6 +6,7 @@
 #include "os/os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/auxv.h>
@@ -85,6 +86,18 @@ int hak_os_advise_no_dump(void *address, size_t bytes) {
 int hak_os_advise_huge(void *address, size_t bytes, bool huge) {
     return error_of(
         raw_syscall(SYS_madvise, (long)address, (long)bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE, 0, 0, 0));
+}
+
+size_t hak_os_read_file(const char *path, char *text, size_t capacity) {
+    long length = 0;
+    long fd = raw_syscall(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    if (error_of(fd) == 0) {
+        length = raw_syscall(SYS_read, fd, (long)text, (long)capacity - 1, 0, 0, 0);
+        (void)raw_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+    }
+    length = error_of(length) == 0 ? length : 0;
+    text[length] = 0;
+    return (size_t)length;
 }
 
 uint64_t hak_os_now_ms(void) {

@@ -113,11 +113,10 @@ static struct arena *arena_struct(uint32_t units) {
             return arena;
         }
     }
-    struct arena *arena = hak_meta_alloc(sizeof *arena);
-    struct superslab *headers = arena == NULL ? NULL : hak_meta_alloc(units * sizeof *headers);
-    if (headers == NULL)
+    struct arena *arena = hak_meta_alloc(sizeof *arena + units * sizeof *arena->headers);
+    if (arena == NULL)
         return NULL;
-    arena->headers = headers;
+    arena->headers = (struct superslab *)(arena + 1);
     arena->capacity = units;
     return arena;
 }

@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "os/os.h"
+#include "segment/limit.h"
 #include "segment/view.h"
 
 #define META_CHUNK_BYTES ((size_t)4 << 20)
@@ -51,7 +52,8 @@ void *hak_meta_alloc(size_t bytes) {
     bytes = round_up(bytes, HAK_CACHE_LINE);
     void *result = NULL;
     lock_acquire(&meta.lock);
-    if ((size_t)(meta.end - meta.next) >= bytes || add_chunk(bytes)) {
+    bool admitted = limit_admits(bytes);
+    if (admitted && ((size_t)(meta.end - meta.next) >= bytes || add_chunk(bytes))) {
         result = meta.next;
         meta.next += bytes;
         owner_add(&hak_view.metadata_bytes, bytes);

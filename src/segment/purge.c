@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "os/os.h"
 #include "segment/arena.h"
+#include "segment/limit.h"
 #include "segment/view.h"
 
 /* Units purged by one tick. */
@@ -24,10 +25,6 @@ static struct {
 /* Since when the oldest unit has been dirty, or earlier: no unit becomes older, and new ones queue behind it. So that a
  * look at the clock is all that most ticks take. Written under the arena lock, read without. */
 static uint64_t oldest_since_ms;
-
-static uint64_t least(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
-}
 
 static struct superslab *oldest(void) {
     return list_is_empty(&hak_purge_queue) ? NULL : container_of(hak_purge_queue.next, struct superslab, purge);
@@ -89,7 +86,7 @@ static uint64_t retained_limit(void) {
         limit = HAK_RETAINED_MIN_BYTES;
     if (limit < load_relaxed(&learned.wanted_back))
         limit = load_relaxed(&learned.wanted_back);
-    return hak_options.purge_delay == 0 ? 0 : limit;
+    return hak_options.purge_delay == 0 ? 0 : least(limit, limit_room());
 }
 
 /* Purges the oldest unit. False if there is none or the kernel refuses. */

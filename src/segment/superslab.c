@@ -4,6 +4,7 @@
 #include "segment/superslab.h"
 
 #include "base/bits.h"
+#include "segment/limit.h"
 #include "segment/meta.h"
 #include "segment/page_map.h"
 #include "segment/purge.h"
@@ -98,7 +99,7 @@ static void use_granules(struct superslab *superslab, unsigned first, unsigned g
 
 struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind kind, uint32_t entry, bool *zero) {
     lock_acquire(hak_arena_lock());
-    struct superslab *superslab = find_room(pool, granules);
+    struct superslab *superslab = limit_admits(granules * HAK_GRANULE_SIZE) ? find_room(pool, granules) : NULL;
     if (superslab == NULL) {
         lock_release(hak_arena_lock());
         return NULL;
@@ -179,6 +180,8 @@ bool hak_superslab_extend(struct superslab *superslab, struct slab *run, unsigne
     unsigned from = run->first + run->granules;
     unsigned more = granules - run->granules;
     if (run->first + granules > HAK_GRANULES || (bits_range(from, more) & ~superslab->free) != 0)
+        return false;
+    if (!limit_admits(more * HAK_GRANULE_SIZE))
         return false;
     bool zero;
     unlist(superslab);

@@ -19,7 +19,7 @@ check() {
 }
 
 for option in purge_delay=0 thp=always thp=never heaps=1 cache_bytes=0 cache_bytes=1000000 background_thread=1 \
-    wrap_tiny=0 tiny_use_superslab=0; do
+    limit_soft=1 limit_hard=4294967296 wrap_tiny=0 tiny_use_superslab=0; do
     name=$(echo "${option%%=*}" | tr '[:lower:]' '[:upper:]')
     environment="HAKMEM_$name=${option#*=}"
     confirmed=$(env "$environment" HAKMEM_CONFIRM=1 LD_PRELOAD="$TEST_SO" "$BUILD_DIR/test/hazard/early" 2>&1)

@@ -22,6 +22,7 @@
     X(hak_free_at)                                                                                                     \
     X(hak_good_size)                                                                                                   \
     X(hak_usable_size)                                                                                                 \
+    X(hak_limit_callback)                                                                                              \
     X(hak_trim)                                                                                                        \
     X(hak_owns)                                                                                                        \
     X(hak_version)

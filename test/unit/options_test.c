@@ -63,6 +63,8 @@ static void every_option_by_its_variable(void **state) {
         {{"HAKMEM_TINY_USE_SUPERSLAB=0", NULL}, {TO(tiny_use_superslab, 0)}, ""},
         {{"HAKMEM_HEAPS=1023", NULL}, {TO(heaps, 1023)}, ""},
         {{"HAKMEM_CACHE_BYTES=4096", NULL}, {TO(cache_bytes, 4096)}, ""},
+        {{"HAKMEM_LIMIT_SOFT=1048576", NULL}, {TO(limit_soft, 1 << 20)}, ""},
+        {{"HAKMEM_LIMIT_HARD=2K", NULL}, {TO(limit_hard, 2048)}, ""},
         {{"HAKMEM_BACKGROUND_THREAD=1", NULL}, {TO(background_thread, 1)}, ""},
         {{"HAKMEM_CONFIRM=1", NULL}, {TO(confirm, 1)}, ""},
     };
@@ -86,6 +88,42 @@ static void conf_holds_many_and_a_variable_wins(void **state) {
     CHECK(settings);
 }
 
+static void limits_are_sizes_with_a_list_of_their_own(void **state) {
+    struct setting settings[] = {
+        {{"HAKMEM_LIMIT=soft:64M,hard:3G", NULL}, {TO(limit_soft, 64 << 20), TO(limit_hard, (int64_t)3 << 30)}, ""},
+        {{"HAKMEM_LIMIT=hard:1048576G", NULL}, {TO(limit_hard, HAK_LIMIT_MAX)}, ""},
+        {{"HAKMEM_LIMIT=hard:0", NULL}, {{NULL, 0}}, ""},
+        {{"HAKMEM_CONF=limit_soft:5K,heaps:3", NULL}, {TO(limit_soft, 5120), TO(heaps, 3)}, ""},
+        {{"HAKMEM_LIMIT=soft:1M", "HAKMEM_CONF=limit_soft:2M", NULL}, {TO(limit_soft, 2 << 20)}, ""},
+        {{"HAKMEM_LIMIT_SOFT=3M", "HAKMEM_LIMIT=soft:1M", NULL}, {TO(limit_soft, 3 << 20)}, ""},
+        {{"HAKMEM_LIMIT=64M", NULL}, {{NULL, 0}}, "hakmem: unknown limit in HAKMEM_LIMIT: 64M; ignored\n"},
+        {{"HAKMEM_LIMIT=heaps:3", NULL}, {{NULL, 0}}, "hakmem: unknown limit in HAKMEM_LIMIT: heaps; ignored\n"},
+        {{"HAKMEM_LIMIT=soft,hard:1M", NULL},
+         {TO(limit_hard, 1 << 20)},
+         "hakmem: no size in HAKMEM_LIMIT for soft; ignored\n"},
+        {{"HAKMEM_CGROUP_ROOT=/tmp", NULL}, {{NULL, 0}}, ""},
+    };
+    (void)state;
+    CHECK(settings);
+}
+
+static void bad_sizes_are_named_and_ignored(void **state) {
+#define BAD_SIZE(value)                                                                                                \
+    {                                                                                                                  \
+        {"HAKMEM_LIMIT=soft:" value, NULL}, {{NULL, 0}},                                                               \
+            "hakmem: bad value limit_soft=" value                                                                      \
+            ": bytes, or K, M or G of them, from 0 to 1125899906842624; ignored\n"                                     \
+    }
+    struct setting settings[] = {
+        BAD_SIZE(""),         BAD_SIZE("M"),   BAD_SIZE("1m"),
+        BAD_SIZE("1MB"),      BAD_SIZE("KM"),  BAD_SIZE("1KM"),
+        BAD_SIZE("1T"),       BAD_SIZE("1.5G"), BAD_SIZE("-1M"),
+        BAD_SIZE("1048577G"), BAD_SIZE("9223372036854775807G"), BAD_SIZE("99999999999999999999"),
+    };
+    (void)state;
+    CHECK(settings);
+}
+
 static void bad_values_are_named_and_ignored(void **state) {
 #define BAD(name, value, expected) "hakmem: bad value " name "=" value ": " expected "; ignored\n"
     struct setting settings[] = {
@@ -94,6 +132,7 @@ static void bad_values_are_named_and_ignored(void **state) {
         {{"HAKMEM_HEAPS=", NULL}, {{NULL, 0}}, BAD("heaps", "", "a number from 0 to 1023")},
         {{"HAKMEM_HEAPS", NULL}, {{NULL, 0}}, BAD("heaps", "", "a number from 0 to 1023")},
         {{"HAKMEM_HEAPS=12a", NULL}, {{NULL, 0}}, BAD("heaps", "12a", "a number from 0 to 1023")},
+        {{"HAKMEM_HEAPS=1K", NULL}, {{NULL, 0}}, BAD("heaps", "1K", "a number from 0 to 1023")},
         {{"HAKMEM_HEAPS= 1", NULL}, {{NULL, 0}}, BAD("heaps", " 1", "a number from 0 to 1023")},
         {{"HAKMEM_CONFIRM=2", NULL}, {{NULL, 0}}, BAD("confirm", "2", "a number from 0 to 1")},
         {{"HAKMEM_CONFIRM=yes", NULL}, {{NULL, 0}}, BAD("confirm", "yes", "a number from 0 to 1")},
@@ -158,6 +197,7 @@ static void print_all(void *unused) {
     hak_options.thp = HAK_THP_ALWAYS;
     hak_options.on_error = HAK_ON_ERROR_REPORT;
     hak_options.heaps = 12;
+    hak_options.limit_hard = 1 << 20;
     hak_options_print();
 }
 
@@ -168,12 +208,14 @@ static void printing_shows_every_option(void **state) {
     assert_int_equal(child.status, 0);
     assert_string_equal(child.text, "hakmem: purge_delay=1000\nhakmem: thp=always\nhakmem: on_error=report\n"
                                     "hakmem: wrap_tiny=1\nhakmem: tiny_use_superslab=1\nhakmem: heaps=12\n"
-                                    "hakmem: cache_bytes=262144\nhakmem: background_thread=0\nhakmem: confirm=0\n");
+                                    "hakmem: cache_bytes=262144\nhakmem: limit_soft=0\nhakmem: limit_hard=1048576\nhakmem: background_thread=0\nhakmem: confirm=0\n");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_option_by_its_variable),     cmocka_unit_test(conf_holds_many_and_a_variable_wins),
+        cmocka_unit_test(limits_are_sizes_with_a_list_of_their_own),
+        cmocka_unit_test(bad_sizes_are_named_and_ignored),
         cmocka_unit_test(bad_values_are_named_and_ignored), cmocka_unit_test(unknown_names_are_named_and_ignored),
         cmocka_unit_test(long_values_are_cut_in_messages),  cmocka_unit_test(printing_shows_every_option),
     };

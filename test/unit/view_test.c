@@ -180,7 +180,7 @@ int main(void) {
     hak_page_map_init();
     hak_arena_init();
     hak_superslab_init();
-    hak_thread_init();
+    hak_thread_init(1);
     if (!hak_thread_begin())
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

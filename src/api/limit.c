@@ -1,0 +1,47 @@
+/* api/limit.c
+ * Purpose.     See limit.h.
+ */
+#include "api/limit.h"
+
+#include <errno.h>
+
+#include "api/options.h"
+#include "base/options.h"
+#include "hakmem.h"
+#include "os/cgroup.h"
+#include "os/os.h"
+
+static uint64_t group_bytes = LIMIT_NONE; /* const after the start */
+static void (*told)(size_t bytes_in_use, size_t limit, int hard);
+
+unsigned hak_limit_start(void) {
+    struct cgroup_limits group = hak_cgroup_read(hak_options_cgroup_root);
+    group_bytes = group.memory_bytes;
+    hak_limit_apply();
+    return (unsigned)least(hak_os_cpu_count(), group.cpu_count);
+}
+
+static uint64_t or_none(int64_t bytes) {
+    return bytes == 0 ? LIMIT_NONE : (uint64_t)bytes;
+}
+
+void hak_limit_apply(void) {
+    uint64_t careful = group_bytes == CGROUP_NO_LIMIT ? LIMIT_NONE : group_bytes - group_bytes / 10;
+    hak_limit_set(least(or_none(hak_options.limit_soft), careful), or_none(hak_options.limit_hard));
+}
+
+void hak_limit_callback(void (*callback)(size_t bytes_in_use, size_t limit, int hard)) {
+    store_release(&told, callback);
+}
+
+void hak_limit_tell(void) {
+    uint32_t untold = exchange_acquire(&hak_limits.untold, 0);
+    void (*callback)(size_t, size_t, int) = load_acquire(&told);
+    int saved = errno;
+    for (int limit = LIMIT_SOFT; callback != NULL && limit < LIMIT_COUNT; limit++) {
+        if ((untold >> limit & 1) != 0)
+            callback(limit_used() + load_relaxed(&hak_view.retained_bytes), load_relaxed(&hak_limits.bytes[limit]),
+                     limit == LIMIT_HARD);
+    }
+    errno = saved;
+}
