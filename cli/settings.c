@@ -40,8 +40,7 @@ static bool is_choice(const struct option *option, const char *value) {
 
 static bool is_number(const struct option *option, const char *value) {
     int64_t number;
-    return option_number(option->kind, value, strlen(value), &number) && number >= option->min &&
-           number <= option->max;
+    return option_number(option->kind, value, strlen(value), &number) && number >= option->min && number <= option->max;
 }
 
 static const struct option *find_option(const char *name, size_t length) {

@@ -26,6 +26,12 @@ SLOW static void make_room(void) {
     (void)hak_thread_drop_page_map();
 }
 
+/* The second refusal of one call, whose caller has been told of the first. */
+SLOW static void *refused(void) {
+    limit_forget_refusal();
+    return no_memory();
+}
+
 static void tally_served(enum hak_entry entry) {
     if (entry != HAK_ENTRY_MALLOC)
         hak_tally_add(&hak_thread_tally()->served[entry], 1);
@@ -43,9 +49,9 @@ static void *alloc_class(unsigned size_class, enum hak_entry entry) {
         make_room();
         block = take_class(size_class);
     }
-    limit_tell();
     if (unlikely(block == NULL))
-        return no_memory();
+        return refused();
+    limit_tell();
     tally_served(entry);
     return block;
 }
@@ -60,9 +66,9 @@ static void *alloc_large(size_t size, size_t alignment, bool zeroed, enum hak_en
         make_room();
         block = hak_large_alloc(size, alignment, zeroed);
     }
-    limit_tell();
     if (unlikely(block == NULL))
-        return no_memory();
+        return refused();
+    limit_tell();
     hak_tally_add(&hak_thread_tally()->large_allocs, 1);
     tally_served(entry);
     return block;

@@ -7,7 +7,8 @@
 /* What stands before the paths of the files about control groups. HAKMEM_CGROUP_ROOT, for tests. */
 extern const char *hak_options_cgroup_root;
 
-/* Reads HAKMEM_LIMIT, HAKMEM_CONF, HAKMEM_<NAME>; the later one wins. What cannot be understood is named on stderr and ignored. */
+/* Reads HAKMEM_LIMIT, HAKMEM_CONF, HAKMEM_<NAME>; the later one wins. What cannot be understood is named on stderr and
+ * ignored. */
 void hak_options_read(void);
 
 /* One line per option in force, on stderr. */

@@ -48,9 +48,10 @@ static void *resize_large(void *p, size_t size, enum hak_entry entry) {
     }
     if (size > HAK_MID_MAX) {
         void *block = hak_large_resize(p, size);
-        limit_tell();
-        if (block != NULL)
+        if (block != NULL) {
+            limit_tell();
             return block;
+        }
     }
     return move_block(p, info.bytes < size ? info.bytes : size, size);
 }

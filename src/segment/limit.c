@@ -5,8 +5,7 @@
 
 #include "segment/arena.h"
 
-struct limits hak_limits = {
-    .bytes = {LIMIT_NONE, LIMIT_NONE}, .lowest_bytes = LIMIT_NONE, .quiet_bytes = LIMIT_NONE};
+struct limits hak_limits = {.bytes = {LIMIT_NONE, LIMIT_NONE}, .lowest_bytes = LIMIT_NONE, .quiet_bytes = LIMIT_NONE};
 
 void hak_limit_set(uint64_t soft_bytes, uint64_t hard_bytes) {
     uint64_t lowest = least(soft_bytes, hard_bytes);

@@ -46,6 +46,11 @@ FAST bool limit_admits(uint64_t bytes) {
     return likely(used + bytes <= load_relaxed(&hak_limits.quiet_bytes)) || hak_limit_weigh(used, bytes);
 }
 
+/* Takes back the note of a refusal. */
+FAST void limit_forget_refusal(void) {
+    (void)fetch_and_relaxed(&hak_limits.untold, ~(1u << LIMIT_HARD));
+}
+
 /* How much may be retained as far as the limits are concerned. */
 FAST uint64_t limit_room(void) {
     uint64_t used = limit_used();

@@ -1,4 +1,5 @@
-/* cgroup_test.c                                                              link: -Wl,--wrap=hak_os_read_file
+/* cgroup_test.c
+ * link: -Wl,--wrap=hak_os_read_file
  * Purpose.     The limits of control groups out of trees of files as kernels of both versions show them, whole and in
  *              containers; whatever is missing or makes no sense is no limit.
  * Design.      Each tree is made in a folder that stands before all paths. How many files are asked for is counted:

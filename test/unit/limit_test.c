@@ -1,4 +1,5 @@
-/* limit_test.c                                                                link: -Wl,--wrap=hak_os_cpu_count
+/* limit_test.c
+ * link: -Wl,--wrap=hak_os_cpu_count
  * Purpose.     What the limits promise: above the soft one nothing waits, at the hard one every call that needs memory
  *              gives NULL with ENOMEM and nothing that was there before is lost; and whoever asked is told once per
  *              crossing, with no lock held. And where limits come from when a process starts.
@@ -75,7 +76,7 @@ static void expect_refused(void *block) {
     errno = 0;
 }
 
-static const size_t SIZES[] = {1000, 5000, 30000, 100000, MIB, 5 * MIB};
+static const size_t SIZES[] = {1000, 5000, 30000, 120000, MIB, 5 * MIB};
 
 static void fill_and_free_each_size(void *unused) {
     (void)unused;

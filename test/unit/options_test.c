@@ -115,10 +115,18 @@ static void bad_sizes_are_named_and_ignored(void **state) {
             ": bytes, or K, M or G of them, from 0 to 1125899906842624; ignored\n"                                     \
     }
     struct setting settings[] = {
-        BAD_SIZE(""),         BAD_SIZE("M"),   BAD_SIZE("1m"),
-        BAD_SIZE("1MB"),      BAD_SIZE("KM"),  BAD_SIZE("1KM"),
-        BAD_SIZE("1T"),       BAD_SIZE("1.5G"), BAD_SIZE("-1M"),
-        BAD_SIZE("1048577G"), BAD_SIZE("9223372036854775807G"), BAD_SIZE("99999999999999999999"),
+        BAD_SIZE(""),
+        BAD_SIZE("M"),
+        BAD_SIZE("1m"),
+        BAD_SIZE("1MB"),
+        BAD_SIZE("KM"),
+        BAD_SIZE("1KM"),
+        BAD_SIZE("1T"),
+        BAD_SIZE("1.5G"),
+        BAD_SIZE("-1M"),
+        BAD_SIZE("1048577G"),
+        BAD_SIZE("9223372036854775807G"),
+        BAD_SIZE("99999999999999999999"),
     };
     (void)state;
     CHECK(settings);
@@ -208,16 +216,20 @@ static void printing_shows_every_option(void **state) {
     assert_int_equal(child.status, 0);
     assert_string_equal(child.text, "hakmem: purge_delay=1000\nhakmem: thp=always\nhakmem: on_error=report\n"
                                     "hakmem: wrap_tiny=1\nhakmem: tiny_use_superslab=1\nhakmem: heaps=12\n"
-                                    "hakmem: cache_bytes=262144\nhakmem: limit_soft=0\nhakmem: limit_hard=1048576\nhakmem: background_thread=0\nhakmem: confirm=0\n");
+                                    "hakmem: cache_bytes=262144\nhakmem: limit_soft=0\nhakmem: "
+                                    "limit_hard=1048576\nhakmem: background_thread=0\nhakmem: confirm=0\n");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_option_by_its_variable),     cmocka_unit_test(conf_holds_many_and_a_variable_wins),
+        cmocka_unit_test(every_option_by_its_variable),
+        cmocka_unit_test(conf_holds_many_and_a_variable_wins),
         cmocka_unit_test(limits_are_sizes_with_a_list_of_their_own),
         cmocka_unit_test(bad_sizes_are_named_and_ignored),
-        cmocka_unit_test(bad_values_are_named_and_ignored), cmocka_unit_test(unknown_names_are_named_and_ignored),
-        cmocka_unit_test(long_values_are_cut_in_messages),  cmocka_unit_test(printing_shows_every_option),
+        cmocka_unit_test(bad_values_are_named_and_ignored),
+        cmocka_unit_test(unknown_names_are_named_and_ignored),
+        cmocka_unit_test(long_values_are_cut_in_messages),
+        cmocka_unit_test(printing_shows_every_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
