@@ -20,6 +20,7 @@
 #include "os/os.h"
 #include "segment/arena.h"
 #include "segment/meta.h"
+#include "segment/purge.h"
 #include "segment/view.h"
 
 #define MIB ((size_t)1 << 20)
@@ -143,6 +144,48 @@ static void grow_at_the_limit(void *unused) {
 static void realloc_at_the_limit_leaves_the_block(void **state) {
     (void)state;
     assert_true(child_succeeds(grow_at_the_limit, NULL));
+}
+
+/* There is room behind the block, but none below the limit. */
+static void grow_in_place(void *unused) {
+    (void)unused;
+    char *block = hak_malloc(100000);
+    EXPECT(block != NULL);
+    unit_fill(block, 100000, 4096, 5);
+    uint64_t hard = set_limits(0, 256 << 10);
+    errno = 0;
+    expect_refused(hak_realloc(block, MIB));
+    EXPECT(held_bytes() <= hard && unit_holds(block, 100000, 100000, 4096, 5));
+    EXPECT(hak_realloc(block, 300000) == block && held_bytes() <= hard);
+}
+
+/* hakmem's own structures count too. */
+static void take_metadata(void *unused) {
+    (void)unused;
+    uint64_t hard = set_limits(0, 8 * MIB);
+    fill(MIB, hard);
+    EXPECT(hak_meta_alloc(MIB) == NULL && held_bytes() <= hard);
+    empty(MIB);
+    EXPECT(hak_meta_alloc(MIB) != NULL);
+    hak_purge_excess(); /* as every slow path that takes memory or gives some back */
+    EXPECT(held_bytes() <= hard);
+}
+
+/* What was freed lies in the thread's cache, and keeps slabs in use. */
+static void empty_the_cache(void *unused) {
+    (void)unused;
+    uint64_t hard = set_limits(0, 2 * MIB);
+    fill(1000, hard);
+    empty(1000);
+    EXPECT(hak_view.active_bytes > 128 << 10);
+    EXPECT(hak_malloc(MIB + MIB / 2 + MIB / 4) != NULL && held_bytes() <= hard);
+}
+
+static void whatever_takes_memory_asks(void **state) {
+    (void)state;
+    assert_true(child_succeeds(grow_in_place, NULL));
+    assert_true(child_succeeds(take_metadata, NULL));
+    assert_true(child_succeeds(empty_the_cache, NULL));
 }
 
 static void stay_above_soft(void *unused) {
@@ -428,6 +471,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_the_hard_limit_every_call_is_refused),
         cmocka_unit_test(realloc_at_the_limit_leaves_the_block),
+        cmocka_unit_test(whatever_takes_memory_asks),
         cmocka_unit_test(above_the_soft_limit_nothing_waits),
         cmocka_unit_test(the_soft_limit_is_told_once_per_crossing),
         cmocka_unit_test(the_hard_limit_is_told_and_asked_again),

@@ -127,6 +127,7 @@ static void bad_sizes_are_named_and_ignored(void **state) {
         BAD_SIZE("1048577G"),
         BAD_SIZE("9223372036854775807G"),
         BAD_SIZE("99999999999999999999"),
+        BAD_SIZE("17179869185G"),
     };
     (void)state;
     CHECK(settings);
