@@ -32,6 +32,7 @@ void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) {
     struct slab *run = hak_superslab_take(POOL_LARGE, granules_for(bytes), RUN_LARGE, 0, &zero);
     if (run == NULL)
         return NULL;
+    hak_purge_excess();
     run->large_bytes = bytes;
     return zeroed && !zero ? memset((void *)run->base, 0, bytes) : (void *)run->base;
 }
