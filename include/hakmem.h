@@ -105,10 +105,10 @@ HAK_API size_t hak_usable_size(const void *ptr);
 HAK_API bool hak_trim(void);
 
 /* Has `callback` called when what hakmem uses goes above the soft limit (`hard` 0), and when it refuses memory because
- * of the hard one (`hard` 1); see HAKMEM_LIMIT in doc/OPTIONS.md. NULL: no call. It is called once, and again only after
- * the use was an eighth below that limit; by the thread that went there, from within its call of malloc or the like,
- * which holds no lock of hakmem's. It may allocate and free: what it frees at the hard limit serves the call that was
- * refused. It must return. */
+ * of the hard one (`hard` 1); see HAKMEM_LIMIT in doc/OPTIONS.md. NULL: no call. It is called once, and again only
+ * after the use was an eighth below that limit; by the thread that went there, from within its call of malloc or the
+ * like, which holds no lock of hakmem's. It may allocate and free: what it frees at the hard limit serves the call that
+ * was refused. It must return. */
 HAK_API void hak_limit_callback(void (*callback)(size_t bytes_in_use, size_t limit, int hard));
 
 /* True if `ptr` points at or into memory that hakmem has handed out or could hand out as a block; of a block above

@@ -18,8 +18,8 @@ static void *no_memory(void) {
     return NULL;
 }
 
-/* After a refusal. Whoever is told of it may free something; what this thread's caches hold may be all that keeps a slab
- * in use; and addresses may be what is missing. */
+/* After a refusal. Whoever is told of it may free something; what this thread's caches hold may be all that keeps a
+ * slab in use; and addresses may be what is missing. */
 SLOW static void make_room(void) {
     limit_tell();
     hak_thread_flush();

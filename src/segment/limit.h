@@ -2,8 +2,8 @@
  * Purpose.     How much memory hakmem may use, and where that is noticed.
  * Design.      In use is what is in slabs and blocks and what metadata takes. Free pages that wait do not count, since
  *              no more of them may wait than there is room for (purge.c): what is used, retained and metadata together
- *              stays below a limit as long as what is in use does. (Metadata alone, a thread's record, takes from what is
- *              retained only at the next slow path.) Above the soft limit nothing waits; what would go
+ *              stays below a limit as long as what is in use does. (A thread's record, which is metadata alone, takes
+ *              from what is retained only at the next slow path.) Above the soft limit nothing waits; what would go
  *              above the hard one is refused.
  *              Whatever takes granules, maps a block, or makes either larger asks first. The limits are plain values
  *              from above, and so is the answer to who is told: a crossing is noted, for api/ to tell it when no lock

@@ -50,7 +50,8 @@ expect 0 env HAKMEM_PURGE_DELAY=5 "$TEST_CLI" run --lib "$TEST_SO" --set purge_d
     --set confirm=1 -- true
 err_has '^hakmem: purge_delay=77$'
 err_has '^hakmem: thp=never$'
-expect 0 env HAKMEM_LIMIT=hard:5 HAKMEM_LIMIT_HARD=5 "$TEST_CLI" run --lib "$TEST_SO" --set limit_hard=1G --set confirm=1 -- true
+expect 0 env HAKMEM_LIMIT=hard:5 HAKMEM_LIMIT_HARD=5 "$TEST_CLI" run --lib "$TEST_SO" --set limit_hard=1G \
+    --set confirm=1 -- true
 err_has '^hakmem: limit_hard=1073741824$'
 for bad in purge_delay=abc purge_delay= purge_delay=-1 purge_delay=99999999999999999999 thp=sometimes thp=NEVER \
     wrap_tiny=2 limit_hard=1T limit_hard=K nonsense=1 =1 purge_delay; do
