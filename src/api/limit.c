@@ -11,14 +11,18 @@
 #include "os/cgroup.h"
 #include "os/os.h"
 
-static uint64_t group_bytes = LIMIT_NONE; /* const after the start */
+static uint64_t group_bytes = CGROUP_NO_LIMIT; /* const after the start */
 static void (*told)(size_t bytes_in_use, size_t limit, int hard);
 
 unsigned hak_limit_start(void) {
-    struct cgroup_limits group = hak_cgroup_read(hak_options_cgroup_root);
-    group_bytes = group.memory_bytes;
+    unsigned cpus = hak_os_cpu_count();
+    if (hak_options.cgroup || *hak_options_cgroup_root != '\0') {
+        struct cgroup_limits group = hak_cgroup_read(hak_options_cgroup_root);
+        group_bytes = group.memory_bytes;
+        cpus = (unsigned)least(cpus, group.cpu_count);
+    }
     hak_limit_apply();
-    return (unsigned)least(hak_os_cpu_count(), group.cpu_count);
+    return cpus;
 }
 
 static uint64_t or_none(int64_t bytes) {

@@ -31,6 +31,7 @@ enum hak_on_error { HAK_ON_ERROR_ABORT, HAK_ON_ERROR_REPORT };
     X(cache_bytes, CACHE_BYTES, NUMBER, HAK_CACHE_BYTES, 0, 16777216, "bytes a thread may cache per size class")       \
     X(limit_soft, LIMIT_SOFT, SIZE, 0, 0, HAK_LIMIT_MAX, "bytes in use from which on no free pages wait; 0 for none")  \
     X(limit_hard, LIMIT_HARD, SIZE, 0, 0, HAK_LIMIT_MAX, "bytes in use that no allocation may exceed; 0 for none")     \
+    X(cgroup, CGROUP, BOOL, 0, 0, 1, "1 follows the limits of the control group, which are read at start")             \
     X(background_thread, BACKGROUND_THREAD, BOOL, 0, 0, 1, "1 purges from a thread of its own, also while idle")       \
     X(confirm, CONFIRM, BOOL, 0, 0, 1, "1 prints the options in force at start")
 
