@@ -218,7 +218,8 @@ static void printing_shows_every_option(void **state) {
     assert_string_equal(child.text, "hakmem: purge_delay=1000\nhakmem: thp=always\nhakmem: on_error=report\n"
                                     "hakmem: wrap_tiny=1\nhakmem: tiny_use_superslab=1\nhakmem: heaps=12\n"
                                     "hakmem: cache_bytes=262144\nhakmem: limit_soft=0\nhakmem: "
-                                    "limit_hard=1048576\nhakmem: background_thread=0\nhakmem: confirm=0\n");
+                                    "limit_hard=1048576\nhakmem: cgroup=0\nhakmem: background_thread=0\n"
+                                    "hakmem: confirm=0\n");
 }
 
 int main(void) {
