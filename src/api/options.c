@@ -105,7 +105,7 @@ static bool parse(const struct option *option, struct span value, int64_t *resul
 }
 
 SLOW static void complain_of_value(const struct option *option, struct span value) {
-    char line[240];
+    char line[208];
     struct format f = format_into(line, sizeof line);
     begin_complaint(&f, "bad value", span_of(option->field), value);
     if (option->kind == HAK_OPTION_CHOICE) {

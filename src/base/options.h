@@ -2,7 +2,8 @@
  * Purpose.     What a user may set at run time: the one table, and the values in force.
  * Design.      X(field, NAME, kind, default, min, max, when, text). The environment variable is HAKMEM_<NAME>, the key
  *              in HAKMEM_CONF is the field. A CHOICE lists its words in `text` before the colon; its value is their
- *              index. A SIZE is a number of bytes that K, M or G may follow. A REPORT is one whose words may have arguments behind them (api/report.h).
+ *              index. A SIZE is a number of bytes that K, M or G may follow. A REPORT is a CHOICE whose words may have
+ *              arguments behind them (api/report.h).
  *              Values are written by api/options.c: those marked START before the program's first allocation is
  *              served, those marked ANYTIME also later. Every layer may read them.
  * Concurrency. ANYTIME values are written and read relaxed, one word each.
