@@ -1,9 +1,10 @@
 /* count.c
  * Purpose.     See count.h.
- * Design.      Differences of counters wrap as unsigned numbers do, so a countdown that has passed zero is no special
- *              case. `served` of malloc and free in a record is not read: it repeats what the sums hold.
+ * Design.      `served` of malloc and free in a record is not read: it repeats what the sums hold.
  */
 #include "count.h"
+
+#include "base/figures.h"
 
 #include <stddef.h>
 
@@ -39,20 +40,11 @@ void counts_begin(struct counts *counts, const struct hak_view *view) {
     add_tally(counts, &view->recordless);
 }
 
-struct hak_class_sum counts_of_class(const struct hak_thread_view *thread, unsigned size_class) {
-    const struct hak_slot *slot = &thread->slot[size_class];
-    const struct hak_flow *flow = &thread->flow[size_class];
-    uint64_t mallocs = flow->mallocs_end - (uint64_t)(int64_t)slot->mallocs_left;
-    uint64_t listed = (uint64_t)((int64_t)flow->capacity - slot->room);
-    uint64_t frees = mallocs + flow->returned - flow->taken + listed + flow->remote_frees;
-    return (struct hak_class_sum){.mallocs = mallocs, .frees = frees};
-}
-
 void counts_add_thread(struct counts *counts, const struct hak_thread_view *thread) {
     counts->threads += thread->thread_id != 0;
     add_tally(counts, &thread->tally);
     for (unsigned i = 1; i < HAK_CLASS_COUNT; i++) {
-        struct hak_class_sum sum = counts_of_class(thread, i);
+        struct hak_class_sum sum = figures_class_sum(thread, i);
         counts->allocations += sum.mallocs;
         counts->frees += sum.frees;
         counts->remote_frees += thread->flow[i].remote_frees;

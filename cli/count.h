@@ -71,9 +71,6 @@ static inline uint64_t counts_range(const struct counts *counts, unsigned first,
 /* Adds what threads without a record did, and what the whole process counts. First of the three. */
 void counts_begin(struct counts *counts, const struct hak_view *view);
 
-/* What one record counts of a class: the equations of struct hak_flow. */
-struct hak_class_sum counts_of_class(const struct hak_thread_view *thread, unsigned size_class);
-
 /* Adds one record: what its thread and those before it did. */
 void counts_add_thread(struct counts *counts, const struct hak_thread_view *thread);
 

@@ -19,6 +19,8 @@ static const struct {
     {"explain", verb_explain, "say where the memory of a running program is"},
     {"stat", verb_stat, "print the numbers of a running program, once or every second"},
     {"top", verb_top, "watch a running program on a screen, or list those that run on hakmem"},
+    {"trim", verb_trim, "have a running program give back what it holds and does not use"},
+    {"set", verb_set, "change an option of a running program"},
     {"bench", verb_bench, "measure allocators side by side, each run proved"},
 };
 

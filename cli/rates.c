@@ -13,15 +13,14 @@ static double seconds_between(const struct look *before, const struct look *afte
 }
 
 /* Of a counter among the figures. */
-#define RATE(field, i)                                                                                                 \
-    (before != NULL ? figures_rate(before->figures.field[i], after->figures.field[i], seconds_between(before, after))  \
-                    : 0)
+#define RATE(field)                                                                                                    \
+    (before != NULL ? figures_rate(before->figures.field, after->figures.field, seconds_between(before, after)) : 0)
 
 struct rates rates_between(const struct look *before, const struct look *after) {
     struct rates rates = {
-        .allocations = RATE(allocations, 0), .frees = RATE(frees, 0), .purged_bytes = RATE(purged_bytes, 0)};
+        .allocations = RATE(known.allocations), .frees = RATE(known.frees), .purged_bytes = RATE(known.purged_bytes)};
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
-        rates.class_bytes += RATE(class_allocations, c) * after->class_size[c];
+        rates.class_bytes += RATE(known.class_allocations[c]) * after->class_size[c];
     if (before != NULL)
         rates.refills = figures_rate(before->refills, after->refills, seconds_between(before, after));
     return rates;
@@ -29,10 +28,10 @@ struct rates rates_between(const struct look *before, const struct look *after) 
 
 struct tier_row rates_of_tier(const struct look *before, const struct look *after, unsigned tier) {
     return (struct tier_row){
-        .allocations = RATE(tier_allocations, tier),
-        .frees = RATE(tier_frees, tier),
-        .live_blocks = after->figures.tier_live_blocks[tier],
-        .live_bytes = after->figures.tier_live_bytes[tier],
+        .allocations = RATE(known.tier_allocations[tier]),
+        .frees = RATE(known.tier_frees[tier]),
+        .live_blocks = after->figures.known.tier_live_blocks[tier],
+        .live_bytes = after->figures.known.tier_live_bytes[tier],
     };
 }
 
@@ -47,13 +46,13 @@ static double key_of(const struct class_row *row, enum class_order order) {
 
 static struct class_row class_row(const struct look *before, const struct look *after, unsigned c) {
     const struct figures *figures = &after->figures;
-    uint64_t live = figures->class_live_bytes[c], in_slabs = figures->class_slab_bytes[c];
+    uint64_t live = figures->known.class_live_bytes[c], in_slabs = figures->class_slab_bytes[c];
     struct class_row row = {
         .block_bytes = after->class_size[c],
         .live_bytes = live,
-        .live_blocks = figures->class_live_blocks[c],
+        .live_blocks = figures->known.class_live_blocks[c],
         .slabs = figures->class_slabs[c],
-        .calls = RATE(class_allocations, c) + RATE(class_frees, c),
+        .calls = RATE(known.class_allocations[c]) + RATE(known.class_frees[c]),
         .unused_bytes = in_slabs > live ? in_slabs - live : 0,
     };
     row.unused_percent = percent(row.unused_bytes, in_slabs);
@@ -64,7 +63,7 @@ size_t rates_of_classes(const struct look *before, const struct look *after, enu
                         struct class_row row[HAK_CLASS_COUNT]) {
     size_t count = 0;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        if (after->figures.class_allocations[c] == 0 && after->figures.class_slabs[c] == 0)
+        if (after->figures.known.class_allocations[c] == 0 && after->figures.class_slabs[c] == 0)
             continue;
         struct class_row added = class_row(before, after, c);
         size_t at = count++;
@@ -116,7 +115,7 @@ void history_add(struct history *history, const struct look *look) {
         memmove(history->sample, history->sample + 1, --history->count * sizeof *history->sample);
     history->sample[history->count++] = (struct sample){
         .at = look->at,
-        .bytes = {[CURVE_RSS] = look->account.kernel_bytes, [CURVE_LIVE] = look->figures.live_bytes[0]}};
+        .bytes = {[CURVE_RSS] = look->account.kernel_bytes, [CURVE_LIVE] = look->figures.known.live_bytes}};
 }
 
 uint64_t history_column(const struct history *history, enum curve curve, size_t i, size_t columns) {

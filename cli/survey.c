@@ -18,7 +18,6 @@ static const char *const wanted[HAK_STRUCT_COUNT][SURVEY_FIELDS_MAX] = {HAK_STRU
 /* More than any version will have. */
 #define PUBLISHED_MAX 256u
 #define POINTERS_MAX (1u << 20)
-#define OPTION_NAMES_BYTES 4096u
 
 static void look_for_view(struct target *target, struct place *place) {
     struct object_list objects = objects_find(target);
@@ -231,15 +230,7 @@ void survey_runs(struct survey *survey, const struct seen_superslab *unit,
 }
 
 int64_t survey_option(struct survey *survey, const char *name, int64_t fallback) {
-    const struct hak_regions *regions = &survey->view.regions;
-    char names[OPTION_NAMES_BYTES], *rest = names;
-    if (!target_read_string(&survey->target, (uintptr_t)regions->option_names, names, sizeof names))
-        return fallback;
-    for (uint64_t i = 0; i < regions->option_count && rest != NULL; i++) {
-        int64_t value;
-        if (strcmp(strsep(&rest, ","), name) == 0 &&
-            target_read_now(&survey->target, (uintptr_t)(regions->options + i), &value, sizeof value))
-            return value;
-    }
-    return fallback;
+    int64_t index = view_option(&survey->target, &survey->view, name), value;
+    uintptr_t at = (uintptr_t)(survey->view.regions.options + index);
+    return index >= 0 && target_read_now(&survey->target, at, &value, sizeof value) ? value : fallback;
 }

@@ -226,6 +226,12 @@ bool target_read_now(const struct target *target, uintptr_t address, void *into,
     return true;
 }
 
+bool target_write(const struct target *target, uintptr_t address, const void *from, size_t size) {
+    struct iovec here = {.iov_base = (void *)(uintptr_t)from, .iov_len = size};
+    struct iovec there = {.iov_base = (void *)address, .iov_len = size};
+    return process_vm_writev(target->tid, &here, 1, &there, 1, 0) == (ssize_t)size;
+}
+
 /* The page's bytes, or NULL if they cannot be read. */
 static const char *cached_page(struct target *target, uintptr_t page) {
     size_t slot = (page / PAGE_BYTES) % PAGE_SLOTS;

@@ -1,5 +1,5 @@
 /* target.h
- * Purpose.     Reads another process from outside: its mappings and its memory.
+ * Purpose.     Reads another process from outside: its mappings and its memory. Writes a request there (ask.c).
  * Design.      /proc and process_vm_readv alone: the process need not be stopped, and nothing happens in it. Memory is
  *              read by the page and kept, so walking tables of symbols costs one system call per page.
  *              Named by the id of a thread: in a process whose first thread has ended, only the others show the memory.
@@ -38,6 +38,9 @@ bool target_read(struct target *target, uintptr_t address, void *into, size_t si
 
 /* The same, never from what was read before. */
 bool target_read_now(const struct target *target, uintptr_t address, void *into, size_t size);
+
+/* Writes into its memory; false with errno set if not all of it can be. */
+bool target_write(const struct target *target, uintptr_t address, const void *from, size_t size);
 
 /* The string at `address`, cut off at `size` - 1 bytes. False if it cannot be read. */
 bool target_read_string(struct target *target, uintptr_t address, char *into, size_t size);

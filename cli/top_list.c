@@ -23,7 +23,7 @@ static bool look_at(struct candidate *candidate) {
     if (failure != NULL || rss_kib < 0)
         return false;
     candidate->rss_bytes = (uint64_t)rss_kib * 1024;
-    candidate->live_bytes = figures.live_bytes[0];
+    candidate->live_bytes = figures.known.live_bytes;
     candidate->program = survey_program(&candidate->place);
     make_printable(candidate->program);
     return true;

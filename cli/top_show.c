@@ -28,15 +28,15 @@ static void show_head(const struct top *top, struct page *page) {
     uint64_t age = top->now->age > 0 ? (uint64_t)top->now->age : 0;
     page_add(page, STYLE_STRONG, "%d  %.100s", (int)top->pid, top->program);
     page_add(page, STYLE_PLAIN, "up %" PRIu64 ":%02u:%02u   threads %" PRIu64 ", with caches %" PRIu64, age / 3600,
-             (unsigned)(age / 60 % 60), (unsigned)(age % 60), top->now->os_threads, top->now->figures.threads[0]);
+             (unsigned)(age / 60 % 60), (unsigned)(age % 60), top->now->os_threads, top->now->figures.known.threads);
     page_append(page, "   every %g s%s", top->interval, top->paused ? "   PAUSED" : "");
 }
 
 static void show_memory(const struct look *now, struct page *page) {
     const struct figures *figures = &now->figures;
-    const uint64_t bytes[] = {now->account.kernel_bytes,  figures->live_bytes[0],     figures->active_bytes[0],
-                              figures->resident_bytes[0], figures->retained_bytes[0], figures->mapped_bytes[0],
-                              figures->metadata_bytes[0]};
+    const uint64_t bytes[] = {now->account.kernel_bytes,    figures->known.live_bytes,     figures->known.active_bytes,
+                              figures->resident_bytes,      figures->known.retained_bytes, figures->known.mapped_bytes,
+                              figures->known.metadata_bytes};
     page_add(page, STYLE_HEAD, "%11s%10s%10s%10s%10s%12s%10s", "KiB    RSS", "live", "active", "resident", "retained",
              "mapped", "metadata");
     page_add(page, STYLE_PLAIN, "%11" PRIu64, kib(bytes[0]));
@@ -134,11 +134,11 @@ static void show_curve(const struct top *top, enum curve curve, const char *titl
 
 static void show_tiers(const struct top *top, struct page *page) {
 #define TIER_NAME(id, name) name,
-    static const char *const name[] = {FIGURE_TIERS(TIER_NAME)};
+    static const char *const name[] = {HAK_TIERS(TIER_NAME)};
 #undef TIER_NAME
     bool known = top->before != NULL;
     page_add(page, STYLE_HEAD, "%11s%13s%13s%15s%13s", "tier", "live KiB", "live blocks", "allocations/s", "frees/s");
-    for (unsigned i = 0; i < TIER_COUNT; i++) {
+    for (unsigned i = 0; i < HAK_TIER_COUNT; i++) {
         struct tier_row row = rates_of_tier(top->before, top->now, i);
         page_add(page, STYLE_PLAIN, "%11s%13" PRIu64 "%13" PRIu64, name[i], kib(row.live_bytes), row.live_blocks);
         append_rate(page, 15, known, row.allocations);

@@ -11,6 +11,8 @@ int verb_doctor(int count, char **arguments);
 int verb_explain(int count, char **arguments);
 int verb_stat(int count, char **arguments);
 int verb_top(int count, char **arguments);
+int verb_trim(int count, char **arguments);
+int verb_set(int count, char **arguments);
 int verb_bench(int count, char **arguments);
 
 #endif

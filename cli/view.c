@@ -6,10 +6,12 @@
 #include "basics.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* More threads than a process can have: a longer chain is not one. */
 #define RECORDS_MAX (1u << 22)
 #define SEARCH_BYTES 65536u
+#define OPTION_NAMES_BYTES 4096u
 
 static bool is_view(struct target *target, uintptr_t address) {
     uint64_t magic = 0;
@@ -118,4 +120,14 @@ const char *view_counts(struct target *target, uintptr_t address, struct counts 
     if (failure == NULL)
         counts_finish(counts);
     return counting.failed ? unreadable : failure;
+}
+
+int64_t view_option(struct target *target, const struct hak_view *view, const char *name) {
+    char names[OPTION_NAMES_BYTES], *rest = names;
+    if (!target_read_string(target, (uintptr_t)view->regions.option_names, names, sizeof names))
+        return -1;
+    for (uint64_t i = 0; i < view->regions.option_count && rest != NULL; i++)
+        if (strcmp(strsep(&rest, ","), name) == 0)
+            return (int64_t)i;
+    return -1;
 }

@@ -24,4 +24,7 @@ const char *view_threads(const struct target *target, const struct hak_view *vie
 /* Fills `counts`. NULL, or why it cannot be done. */
 const char *view_counts(struct target *target, uintptr_t address, struct counts *counts);
 
+/* The place of an option among those of the library in the process; -1 if it has none of that name. */
+int64_t view_option(struct target *target, const struct hak_view *view, const char *name);
+
 #endif

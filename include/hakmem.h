@@ -2,7 +2,8 @@
  * The public interface of hakmem, a memory allocator for Linux.
  *
  * A program that is preloaded or linked with hakmem needs nothing of this file: malloc, free, operator new and the
- * rest are hakmem's already. It adds what the C library has no name for: call-sites, good sizes, ownership.
+ * rest are hakmem's already. It adds what the C library has no name for: call-sites, good sizes, ownership, numbers and
+ * options.
  *
  * Every function may be called from any thread at any time after the program's loader has mapped the library, also
  * before constructors and after thread-local destructors; none is async-signal-safe. All sizes are bytes. A block may
@@ -13,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -114,6 +116,22 @@ HAK_API void hak_limit_callback(void (*callback)(size_t bytes_in_use, size_t lim
 /* True if `ptr` points at or into memory that hakmem has handed out or could hand out as a block; of a block above
  * 16 GiB only the first 16 GiB are recognised. Reads nothing at `ptr`: any pointer value may be asked about. */
 HAK_API bool hak_owns(const void *ptr);
+
+/* The numbers that hakmem keeps, as they are now: exact when the program's threads are quiet, off by calls in flight
+ * otherwise. `size` and `version` of *stats have to be set (hakmem_stats.h). Takes no lock and no memory. 0, or -1 with
+ * EINVAL if they are not those of a hak_stats_t that the library can fill; nothing is written then. */
+typedef struct hak_stats hak_stats_t;
+HAK_API int hak_stats_get(hak_stats_t *stats);
+
+/* Prints them to a file descriptor, as an enum hak_stats_format. Takes no lock, calls no malloc. 0, or -1 with errno:
+ * EINVAL for another format, ENOMEM, or what write said. */
+HAK_API int hak_stats_print(int fd, int format);
+
+/* Reads the option `name` ("purge_delay", see doc/OPTIONS.md) into *was, if that is not NULL, and then sets it to
+ * *value, if that is not NULL; the value of an option that has words is the word's place among them, the first is 0.
+ * 0, or -1 with nothing changed and errno ENOENT: no such option; EPERM: it is only read at the start; EINVAL: a value
+ * that it cannot have, or `name` NULL. */
+HAK_API int hak_ctl(const char *name, int64_t *was, const int64_t *value);
 
 /* "major.minor.patch" of the library that serves the calls, which may be newer than this header. */
 HAK_API const char *hak_version(void);

@@ -1,5 +1,5 @@
 /* hakmem_stats.h
- * What a tool reads of hakmem from outside the process.
+ * The numbers that hakmem keeps, and what a tool reads of it from outside the process.
  *
  * The library exports one object, `hak_view`. It leads to a chain of per-thread records that are never unmapped, and
  * through `regions` to all else that memory is spent on, so a tool with process_vm_readv or a core file can read them
@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define HAK_VIEW_MAGIC 0x314d454d4b4148ull /* "HAKMEM1" */
-#define HAK_VIEW_VERSION 2u
+#define HAK_VIEW_VERSION 3u
 
 /* Size classes 1 .. HAK_CLASS_COUNT - 1; class 0 is no class. */
 #define HAK_CLASS_COUNT 105
@@ -96,6 +96,64 @@ enum hak_counter {
         HAK_COUNTER_COUNT
 };
 
+/* The numbers that hakmem knows of itself: X(field, COUNTER or GAUGE, set, column, text). hak_stats_t, what
+ * hak_stats_print prints, and `hakmem stat`, which adds what only a look from outside tells (what is resident is the
+ * kernel's to say), come from it. A number is one (NONE), or one for each member of a set: a tier, an exported function
+ * (HAK_ENTRIES), a size class. `column` is its short name where the set is known. doc/STATS.md tells more of each. */
+#define HAK_FIGURES(X)                                                                                                 \
+    X(live_bytes, GAUGE, NONE, "live", "in blocks that the program holds")                                             \
+    X(active_bytes, GAUGE, NONE, "active", "in slabs and in Large and Huge blocks")                                    \
+    X(retained_bytes, GAUGE, NONE, "retained", "free, not given back to the kernel yet")                               \
+    X(mapped_bytes, GAUGE, NONE, "mapped", "of address space taken for blocks")                                        \
+    X(metadata_bytes, GAUGE, NONE, "metadata", "in hakmem's own records")                                              \
+    X(committed_bytes, GAUGE, NONE, "committed", "of what is mapped, made accessible")                                 \
+    X(purged_bytes, COUNTER, NONE, "purged", "given back to the kernel so far")                                        \
+    X(allocations, COUNTER, NONE, "allocations", "blocks handed out")                                                  \
+    X(frees, COUNTER, NONE, "frees", "blocks taken back")                                                              \
+    X(null_frees, COUNTER, NONE, "null frees", "frees of NULL")                                                        \
+    X(foreign_frees, COUNTER, NONE, "foreign frees", "frees of pointers that are not hakmem's")                        \
+    X(errors, COUNTER, NONE, "errors", "misuse seen, foreign frees included")                                          \
+    X(threads, GAUGE, NONE, "threads", "with caches of their own")                                                     \
+    X(heaps, GAUGE, NONE, "heaps", "made so far")                                                                      \
+    X(tier_allocations, COUNTER, TIER, "allocations", "blocks handed out, by tier")                                    \
+    X(tier_frees, COUNTER, TIER, "frees", "blocks taken back, by tier")                                                \
+    X(tier_live_blocks, GAUGE, TIER, "live blocks", "blocks that the program holds, by tier")                          \
+    X(tier_live_bytes, GAUGE, TIER, "live bytes", "in blocks that the program holds, by tier")                         \
+    X(calls, COUNTER, ENTRY, "calls", "calls served, by function")                                                     \
+    X(class_allocations, COUNTER, CLASS, "allocations", "blocks handed out, by size class")                            \
+    X(class_frees, COUNTER, CLASS, "frees", "blocks taken back, by size class")                                        \
+    X(class_live_blocks, GAUGE, CLASS, "live blocks", "blocks that the program holds, by size class")                  \
+    X(class_live_bytes, GAUGE, CLASS, "live bytes", "in blocks that the program holds, by size class")
+
+#define HAK_TIERS(X) X(TINY, "tiny") X(MID, "mid") X(LARGE, "large") X(HUGE, "huge")
+
+enum hak_tier {
+#define HAK_TIER_ID(id, name) HAK_TIER_##id,
+    HAK_TIERS(HAK_TIER_ID)
+#undef HAK_TIER_ID
+        HAK_TIER_COUNT
+};
+
+#define HAK_FIGURE_NONE
+#define HAK_FIGURE_TIER [HAK_TIER_COUNT]
+#define HAK_FIGURE_ENTRY [HAK_ENTRY_COUNT]
+#define HAK_FIGURE_CLASS [HAK_CLASS_COUNT]
+
+/* Changes when a field changes its place; new ones are added at the end, and only make the struct larger. */
+#define HAK_STATS_VERSION 1u
+
+/* What hak_stats_get (hakmem.h) fills. */
+typedef struct hak_stats {
+    uint32_t size;    /* set by the caller: sizeof(hak_stats_t); afterwards how much of it was filled */
+    uint32_t version; /* set by the caller: HAK_STATS_VERSION */
+#define HAK_STATS_FIELD(field, kind, set, column, text) uint64_t field HAK_FIGURE_##set;
+    HAK_FIGURES(HAK_STATS_FIELD)
+#undef HAK_STATS_FIELD
+} hak_stats_t;
+
+/* How hak_stats_print prints them. */
+enum hak_stats_format { HAK_STATS_TEXT, HAK_STATS_JSON, HAK_STATS_OPENMETRICS };
+
 /* One size class of one thread's cache: the two words that malloc and free change. */
 struct hak_slot {
     void *head;           /* the free blocks, linked through their first word */
@@ -123,6 +181,7 @@ struct hak_tally {
     uint64_t resize_frees;            /* blocks taken back by a RESIZE */
     uint64_t large_allocs;            /* blocks above the size classes */
     uint64_t large_frees;
+    uint64_t large_bytes; /* handed out in them less taken back; a thread that frees others' is below 0, modulo 2^64 */
     uint64_t null_frees;
     uint64_t cached_mallocs; /* blocks of all classes that passed no cache, of threads without a record */
     uint64_t cached_frees;
@@ -241,6 +300,29 @@ struct hak_regions {
     uint64_t option_count;
 };
 
+/* What a tool asks of the process: carried out, in order, by the next thread that comes by in a slow path, or by the
+ * background thread. A tool that has written request[asked % HAK_REQUEST_COUNT] adds one to `asked` and then sets
+ * `attention` to 1, with nobody else doing so meanwhile (a lock on /proc/PID keeps them apart). As long as asked - done
+ * is HAK_REQUEST_COUNT there is no room for another. */
+#define HAK_REQUEST_COUNT 8
+
+enum hak_request_kind { HAK_REQUEST_NONE, HAK_REQUEST_TRIM, HAK_REQUEST_SET };
+
+struct hak_request {
+    uint32_t kind;   /* by the tool: enum hak_request_kind */
+    int32_t result;  /* by hakmem: 0, or the errno value of what was wrong with it */
+    uint64_t option; /* by the tool: index in hak_regions.options */
+    int64_t value;   /* by the tool: what to set; by hakmem: what it was before, or 1 if trimming gave memory back */
+};
+
+struct hak_control {
+    uint32_t attention; /* the only word that slow paths look at: not 0 if there is something to do */
+    uint32_t asked;     /* requests so far, modulo 2^32; by tools */
+    uint32_t done;      /* of them, carried out; by hakmem */
+    uint32_t reserved;
+    struct hak_request request[HAK_REQUEST_COUNT];
+};
+
 /* The exported object. */
 struct hak_view {
     uint64_t magic;
@@ -271,6 +353,7 @@ struct hak_view {
     uint64_t huge_allocs; /* of the blocks that a tally counts as large, those above the Large tier */
     uint64_t huge_frees;
     struct hak_regions regions;
+    struct hak_control control;
 };
 
 #endif

@@ -3,6 +3,7 @@
  *              layers, and the C library's names are aliases of hakmem's functions. Tests also build every file alone.
  */
 #include "base/check.c"
+#include "base/figures_print.c"
 #include "base/format.c"
 #include "base/options.c"
 #include "base/size_class.c"
@@ -29,8 +30,11 @@
 #include "heap/thread_list.c"
 #include "heap/thread.c"
 
+#include "api/figures.c"
+#include "api/report.c"
 #include "api/options.c"
 #include "api/limit.c"
+#include "api/control.c"
 #include "api/background.c"
 #include "api/init.c"
 #include "api/error.c"

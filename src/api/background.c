@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "api/control.h"
 #include "base/options.h"
 #include "heap/thread_list.h"
 #include "os/os.h"
@@ -15,14 +16,20 @@
 
 #define STACK_BYTES 65536
 
+/* A quarter of the purge delay, but neither busy nor deaf to what it is asked (control.h). */
+#define PAUSE_MIN_MS 10u
+#define PAUSE_MAX_MS 500u
+
 static void *purge_forever(void *unused) {
     static uint32_t never_woken;
-    uint32_t pause_ms = (uint32_t)(hak_options.purge_delay / 4);
     (void)unused;
     for (;;) {
-        hak_os_futex_wait(&never_woken, 0, pause_ms < 10 ? 10 : pause_ms);
+        uint64_t pause_ms = (uint64_t)load_relaxed(&hak_options.purge_delay) / 4;
+        pause_ms = pause_ms < PAUSE_MIN_MS ? PAUSE_MIN_MS : pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : pause_ms;
+        hak_os_futex_wait(&never_woken, 0, (uint32_t)pause_ms);
         hak_thread_list_tick();
         hak_purge_tick();
+        hak_control_tick();
     }
     return NULL;
 }

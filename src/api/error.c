@@ -50,7 +50,7 @@ static void end_line(struct format *f, hak_callsite_t site) {
     format_text(f, "\n");
     fetch_add_relaxed(&hak_view.errors, 1);
     format_write(f, STDERR_FILENO);
-    if (hak_options.on_error == HAK_ON_ERROR_ABORT)
+    if (load_relaxed(&hak_options.on_error) == HAK_ON_ERROR_ABORT)
         abort();
 }
 

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "api/control.h"
 #include "api/entry.h"
 #include "api/error.h"
 #include "api/fast.h"
@@ -26,6 +27,7 @@ FAST void free_in_slab(void *p, uint32_t entry) {
         hak_thread_put(thread, entry_class(entry), p);
     else
         hak_thread_put_remote(thread, entry, p);
+    hak_control_tick();
 }
 
 FAST void tally_freed(enum hak_entry entry) {
@@ -48,7 +50,9 @@ static void free_large(void *p, size_t expected, size_t size, enum hak_entry ent
         return;
     }
     hak_tally_add(&hak_thread_tally()->large_frees, 1);
+    hak_tally_add(&hak_thread_tally()->large_bytes, 0 - (uint64_t)info.bytes);
     tally_freed(entry);
+    hak_control_tick();
 }
 
 /* No block of a slab. */
@@ -64,6 +68,12 @@ __attribute__((noinline)) static void free_tallied(void *p, uint32_t owner, enum
     free_in_slab(p, owner);
 }
 
+/* Half of what a full cache holds has gone: the slow path in which a thread that only frees comes by. */
+__attribute__((noinline)) static void put_own(struct thread *thread, uint32_t owner, void *p) {
+    hak_thread_put(thread, entry_class(owner), p);
+    hak_control_tick();
+}
+
 HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
     struct thread *thread = hak_thread_self;
     uint32_t owner = entry_of(p);
@@ -72,7 +82,7 @@ HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
     else if (unlikely(entry != HAK_ENTRY_FREE) || unlikely(!thread_is_alive(thread)))
         free_tallied(p, owner, entry);
     else if ((owner ^ thread->view.tag) < SLOT_END)
-        hak_thread_put(thread, entry_class(owner), p);
+        put_own(thread, owner, p);
     else
         hak_thread_put_remote(thread, owner, p);
 }

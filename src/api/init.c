@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "api/background.h"
+#include "api/control.h"
 #include "api/error.h"
 #include "api/limit.h"
 #include "api/options.h"
@@ -71,6 +72,7 @@ static void after_fork_in_parent(void) {
 static void after_fork_in_child(void) {
     bool locked = pop_streams_locked();
     hak_thread_postfork_child();
+    hak_control_forked();
     if (locked && _IO_list_resetlock != NULL)
         _IO_list_resetlock();
     if (!hak_thread_is_inside())

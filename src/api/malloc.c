@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "api/control.h"
 #include "api/entry.h"
 #include "api/fast.h"
 #include "api/init.h"
@@ -53,6 +54,7 @@ static void *alloc_class(unsigned size_class, enum hak_entry entry) {
         return refused();
     limit_tell();
     tally_served(entry);
+    hak_control_tick();
     return block;
 }
 
@@ -70,7 +72,9 @@ static void *alloc_large(size_t size, size_t alignment, bool zeroed, enum hak_en
         return refused();
     limit_tell();
     hak_tally_add(&hak_thread_tally()->large_allocs, 1);
+    hak_tally_add(&hak_thread_tally()->large_bytes, hak_large_good_size(size));
     tally_served(entry);
+    hak_control_tick();
     return block;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "api/options.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,20 +13,24 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "api/report.h"
+#include "base/atomic.h"
 #include "base/format.h"
 #include "base/options.h"
+#include "hakmem.h"
 
 static const struct option {
     const char *field;
     const char *name;
     enum hak_option_kind kind;
+    enum hak_option_when when;
     int64_t min;
     int64_t max;
     const char *text;
     int64_t *value;
 } table[] = {
-#define OPTION_ROW(field, name, kind, fallback, min, max, text)                                                        \
-    {#field, #name, HAK_OPTION_##kind, min, max, text, &hak_options.field},
+#define OPTION_ROW(field, name, kind, fallback, min, max, when, text)                                                  \
+    {#field, #name, HAK_OPTION_##kind, HAK_OPTION_##when, min, max, text, &hak_options.field},
     HAK_OPTIONS(OPTION_ROW)
 #undef OPTION_ROW
 };
@@ -87,20 +92,27 @@ static bool parse_choice(struct span value, const char *text, int64_t *result) {
     }
 }
 
-static void set_option(const struct option *option, struct span value) {
-    int64_t parsed = 0;
-    bool ok = option->kind == HAK_OPTION_CHOICE ? parse_choice(value, option->text, &parsed)
-                                                : option_number(option->kind, value.text, value.length, &parsed);
-    if (ok && parsed >= option->min && parsed <= option->max) {
-        *option->value = parsed;
-        return;
+static bool parse(const struct option *option, struct span value, int64_t *result) {
+    switch (option->kind) {
+    case HAK_OPTION_CHOICE:
+        return parse_choice(value, option->text, result);
+    case HAK_OPTION_REPORT:
+        return hak_report_parse(value.text, value.length, result);
+    default:
+        return option_number(option->kind, value.text, value.length, result) && *result >= option->min &&
+               *result <= option->max;
     }
-    char line[256];
+}
+
+SLOW static void complain_of_value(const struct option *option, struct span value) {
+    char line[208];
     struct format f = format_into(line, sizeof line);
     begin_complaint(&f, "bad value", span_of(option->field), value);
     if (option->kind == HAK_OPTION_CHOICE) {
         format_text(&f, ": one of ");
         format_span(&f, option->text, strcspn(option->text, ":"));
+    } else if (option->kind == HAK_OPTION_REPORT) {
+        format_text(&f, ": off, exit, exit:FILE or every:TIME:FILE, TIME like 10s or 500ms");
     } else {
         format_text(&f, option->kind == HAK_OPTION_SIZE ? ": bytes, or K, M or G of them, from " : ": a number from ");
         format_number(&f, option->min);
@@ -108,6 +120,14 @@ static void set_option(const struct option *option, struct span value) {
         format_number(&f, option->max);
     }
     end_complaint(&f);
+}
+
+static void set_option(const struct option *option, struct span value) {
+    int64_t parsed;
+    if (parse(option, value, &parsed))
+        *option->value = parsed;
+    else
+        complain_of_value(option, value);
 }
 
 /* Not strncmp: in most programs this is all that runs at start, and it would make pages of libc resident. */
@@ -190,7 +210,7 @@ void hak_options_print(void) {
         format_text(&f, "hakmem: ");
         format_text(&f, table[i].field);
         format_text(&f, "=");
-        if (table[i].kind == HAK_OPTION_CHOICE) {
+        if (table[i].kind == HAK_OPTION_CHOICE || table[i].kind == HAK_OPTION_REPORT) {
             const char *word = table[i].text;
             for (int64_t skip = *table[i].value; skip > 0; skip--)
                 word += strcspn(word, "|") + 1;
@@ -201,4 +221,34 @@ void hak_options_print(void) {
         format_text(&f, "\n");
         format_write(&f, STDERR_FILENO);
     }
+}
+
+int hak_options_change(uint64_t index, int64_t *value) {
+    if (index >= OPTION_COUNT)
+        return ENOENT;
+    const struct option *option = &table[index];
+    if (option->when != HAK_OPTION_ANYTIME)
+        return EPERM;
+    if (*value < option->min || *value > option->max)
+        return EINVAL;
+    int64_t was = load_relaxed(option->value);
+    store_relaxed(option->value, *value);
+    *value = was;
+    return 0;
+}
+
+int hak_ctl(const char *name, int64_t *was, const int64_t *value) {
+    const struct option *option = name == NULL ? NULL : find_option("", span_of(name), false);
+    int error = name == NULL ? EINVAL : option == NULL ? ENOENT : 0;
+    if (error == 0) {
+        int64_t changed = value != NULL ? *value : load_relaxed(option->value);
+        if (value != NULL)
+            error = hak_options_change((uint64_t)(option - table), &changed);
+        if (error == 0 && was != NULL)
+            *was = changed;
+    }
+    if (error == 0)
+        return 0;
+    errno = error;
+    return -1;
 }

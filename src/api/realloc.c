@@ -49,6 +49,7 @@ static void *resize_large(void *p, size_t size, enum hak_entry entry) {
     if (size > HAK_MID_MAX) {
         void *block = hak_large_resize(p, size);
         if (block != NULL) {
+            hak_tally_add(&hak_thread_tally()->large_bytes, hak_large_good_size(size) - info.bytes);
             limit_tell();
             return block;
         }

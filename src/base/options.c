@@ -3,5 +3,5 @@
  */
 #include "base/options.h"
 
-#define OPTION_DEFAULT(field, name, kind, fallback, min, max, text) .field = (fallback),
+#define OPTION_DEFAULT(field, name, kind, fallback, min, max, when, text) .field = (fallback),
 struct hak_options hak_options = {HAK_OPTIONS(OPTION_DEFAULT)};

@@ -82,7 +82,7 @@ static void grow_capacity(struct thread *thread, unsigned size_class) {
         return;
     }
     size_t size = size_class_bytes(size_class);
-    int32_t limit = capacity_for(size_class, (size_t)hak_options.cache_bytes);
+    int32_t limit = capacity_for(size_class, (size_t)load_relaxed(&hak_options.cache_bytes));
     int32_t more = flow->capacity < limit - flow->capacity ? flow->capacity : limit - flow->capacity;
     if (more <= 0 || thread->cache_bytes + (size_t)more * size > THREAD_CACHE_BYTES)
         return;
@@ -282,16 +282,6 @@ void hak_thread_end(void) {
         hak_thread_list_remove(thread);
     }
     tick();
-}
-
-struct hak_class_sum hak_thread_class_sum(const struct hak_thread_view *view, unsigned size_class) {
-    const struct hak_slot *slot = &view->slot[size_class];
-    const struct hak_flow *flow = &view->flow[size_class];
-    uint64_t mallocs = owner_load(&flow->mallocs_end) - (uint64_t)owner_load(&slot->mallocs_left);
-    uint64_t cached = (uint64_t)(owner_load(&flow->capacity) - owner_load(&slot->room));
-    uint64_t frees =
-        mallocs + owner_load(&flow->returned) - owner_load(&flow->taken) + cached + owner_load(&flow->remote_frees);
-    return (struct hak_class_sum){.mallocs = mallocs, .frees = frees};
 }
 
 void hak_thread_flush(void) {

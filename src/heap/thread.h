@@ -113,10 +113,8 @@ void hak_thread_prefork(void);
 void hak_thread_postfork_parent(void);
 void hak_thread_postfork_child(void);
 
-/* Blocks of a class that a thread has taken and given back so far: the equations of struct hak_flow. */
-struct hak_class_sum hak_thread_class_sum(const struct hak_thread_view *view, unsigned size_class);
-
-/* The same over all records and the calls without one; *threads says how many threads live. */
+/* Blocks of a class taken and given back so far, by all records and without one; *threads says how many threads
+ * live. */
 struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *threads);
 
 #endif

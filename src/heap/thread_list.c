@@ -3,6 +3,7 @@
  */
 #include "heap/thread_list.h"
 
+#include "base/figures.h"
 #include "base/options.h"
 #include "base/size_class.h"
 #include "os/os.h"
@@ -111,7 +112,8 @@ bool hak_thread_list_remove_warm(struct thread *thread) {
     bool kept = false;
     uint64_t now = hak_os_now_ms();
     lock_acquire(&list.lock);
-    if (list.warm_count < list.heap_count && list.warm_count < HAK_WARM_RECORDS && hak_options.purge_delay != 0) {
+    if (list.warm_count < list.heap_count && list.warm_count < HAK_WARM_RECORDS &&
+        load_relaxed(&hak_options.purge_delay) != 0) {
         thread->ended_ms = now;
         retire(thread, &list.warm);
         if (list.warm_count == 0)
@@ -128,7 +130,7 @@ bool hak_thread_list_is_warm(void) {
 }
 
 static bool has_cooled(uint64_t since_ms, uint64_t now_ms) {
-    return now_ms >= since_ms + (uint64_t)hak_options.purge_delay / 4;
+    return now_ms >= since_ms + (uint64_t)load_relaxed(&hak_options.purge_delay) / 4;
 }
 
 /* The record that has been warm for longest, if that was long enough. Until it is retired again it belongs to the
@@ -203,7 +205,7 @@ struct hak_class_sum hak_thread_list_class_sum(unsigned size_class, uint64_t *th
     struct hak_class_sum total = {.mallocs = load_relaxed(&hak_view.recordless_class[size_class].mallocs),
                                   .frees = load_relaxed(&hak_view.recordless_class[size_class].frees)};
     for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
-        struct hak_class_sum sum = hak_thread_class_sum(view, size_class);
+        struct hak_class_sum sum = figures_class_sum(view, size_class);
         total.mallocs += sum.mallocs;
         total.frees += sum.frees;
         *threads += view->thread_id != 0;

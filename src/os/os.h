@@ -66,8 +66,17 @@ bool hak_os_is_single_threaded(void);
 /* The kernel's id of the calling thread. */
 uint32_t hak_os_thread_id(void);
 
+/* The kernel's id of this process. */
+uint32_t hak_os_process_id(void);
+
 /* Lets another thread run. */
 void hak_os_yield(void);
+
+/* Opens a file to be written from its start, made or emptied, closed by exec; never waits for a reader. None of the
+ * three is a point where a thread may be cancelled. */
+int hak_os_open_to_write(const char *path, int *fd) NODISCARD;
+int hak_os_write(int fd, const char *text, size_t bytes) NODISCARD;
+void hak_os_close(int fd);
 
 /* Bytes of address space this process may use, SIZE_MAX if there is no limit. */
 size_t hak_os_address_space_limit(void);

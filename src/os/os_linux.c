@@ -127,8 +127,37 @@ uint32_t hak_os_thread_id(void) {
     return (uint32_t)raw_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
 }
 
+uint32_t hak_os_process_id(void) {
+    return (uint32_t)raw_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
 void hak_os_yield(void) {
     (void)raw_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+int hak_os_open_to_write(const char *path, int *fd) {
+    long flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    long result = raw_syscall(SYS_openat, AT_FDCWD, (long)path, flags, 0666, 0, 0);
+    *fd = (int)result;
+    return error_of(result);
+}
+
+int hak_os_write(int fd, const char *text, size_t bytes) {
+    while (bytes > 0) {
+        long result = raw_syscall(SYS_write, fd, (long)text, (long)bytes, 0, 0, 0);
+        int error = error_of(result);
+        if (error != 0 && error != EINTR)
+            return error;
+        if (error == 0) {
+            text += result;
+            bytes -= (size_t)result;
+        }
+    }
+    return 0;
+}
+
+void hak_os_close(int fd) {
+    (void)raw_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
 size_t hak_os_address_space_limit(void) {

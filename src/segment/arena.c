@@ -212,8 +212,9 @@ bool hak_arena_release_unused(void) {
 /* ---- runs ---- */
 
 static bool wants_huge_pages(enum arena_use use) {
-    return hak_options.thp == HAK_THP_ALWAYS || (hak_options.thp == HAK_THP_ADAPTIVE && use != ARENA_BLOCKS &&
-                                                 arena_state.space[use].committed_bytes >= HAK_HUGE_PAGE_HEAP_BYTES);
+    int64_t thp = load_relaxed(&hak_options.thp);
+    return thp == HAK_THP_ALWAYS || (thp == HAK_THP_ADAPTIVE && use != ARENA_BLOCKS &&
+                                     arena_state.space[use].committed_bytes >= HAK_HUGE_PAGE_HEAP_BYTES);
 }
 
 /* Makes units [0, upto) accessible. */

@@ -68,7 +68,7 @@ struct superslab *hak_direct_map(size_t bytes, size_t alignment) {
     *unit = (struct superslab){.base = (uintptr_t)space, .mapped_bytes = bytes, .state = UNIT_DIRECT};
     list_init(&unit->purge);
     if (space != NULL && hak_os_commit(space, bytes) == 0 && register_from(unit->base, unit->base, bytes, unit)) {
-        if (hak_options.thp != HAK_THP_NEVER)
+        if (load_relaxed(&hak_options.thp) != HAK_THP_NEVER)
             (void)hak_os_advise_huge(space, bytes, true);
         account_direct(bytes, 0);
         return unit;

@@ -61,3 +61,17 @@ void *hak_meta_alloc(size_t bytes) {
     lock_release(&meta.lock);
     return result;
 }
+
+void *hak_meta_borrow(size_t bytes) {
+    bytes = round_up(bytes, hak_os_page_size());
+    void *memory = hak_os_reserve(bytes);
+    if (memory != NULL && hak_os_commit(memory, bytes) != 0) {
+        (void)!hak_os_release(memory, bytes);
+        return NULL;
+    }
+    return memory;
+}
+
+void hak_meta_give_back(void *memory, size_t bytes) {
+    (void)!hak_os_release(memory, round_up(bytes, hak_os_page_size()));
+}

@@ -15,6 +15,11 @@
 /* Zeroed memory on a cache-line boundary, or NULL. */
 void *hak_meta_alloc(size_t bytes) NODISCARD;
 
+/* Zeroed memory for passing use, in a mapping of its own: for what is too large for a stack, without a lock. NULL if
+ * there is none. */
+void *hak_meta_borrow(size_t bytes) NODISCARD;
+void hak_meta_give_back(void *memory, size_t bytes);
+
 struct lock *hak_meta_lock(void);
 
 #endif

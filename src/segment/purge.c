@@ -62,7 +62,7 @@ static bool purge_unit(struct superslab *unit) {
 
 /* `now` may have been read before a unit became dirty. */
 static bool is_due(uint64_t dirty_since, uint64_t now) {
-    return now >= dirty_since + (uint64_t)hak_options.purge_delay;
+    return now >= dirty_since + (uint64_t)load_relaxed(&hak_options.purge_delay);
 }
 
 void hak_purge_tick(void) {
@@ -86,7 +86,7 @@ static uint64_t retained_limit(void) {
         limit = HAK_RETAINED_MIN_BYTES;
     if (limit < load_relaxed(&learned.wanted_back))
         limit = load_relaxed(&learned.wanted_back);
-    return hak_options.purge_delay == 0 ? 0 : least(limit, limit_room());
+    return load_relaxed(&hak_options.purge_delay) == 0 ? 0 : least(limit, limit_room());
 }
 
 /* Purges the oldest unit. False if there is none or the kernel refuses. */
@@ -121,7 +121,7 @@ void hak_purge_excess(void) {
 void hak_purge_grown(struct superslab *unit, uint64_t granules, bool exchange) {
     uint64_t wanted = 0;
     if (unlikely(unit->exchanged != 0)) {
-        if (hak_os_now_ms() - unit->exchanged_at <= (uint64_t)hak_options.purge_delay)
+        if (hak_os_now_ms() - unit->exchanged_at <= (uint64_t)load_relaxed(&hak_options.purge_delay))
             wanted = granules & unit->exchanged;
         unit->exchanged &= ~granules;
         if (wanted != 0 && learned.wanted_back < hak_view.committed_bytes)

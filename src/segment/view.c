@@ -7,7 +7,7 @@
 #include "base/options.h"
 #include "os/counters.h"
 
-#define OPTION_NAME(field, name, kind, fallback, min, max, text) #field ","
+#define OPTION_NAME(field, name, kind, fallback, min, max, when, text) #field ","
 
 struct hak_view hak_view = {
     .magic = HAK_VIEW_MAGIC,

@@ -26,27 +26,28 @@ static struct history history;
 static void make_up(void) {
     before.at = 10;
     after.at = 12;
-    before.figures.allocations[0] = 100, after.figures.allocations[0] = 700;
-    before.figures.frees[0] = 50, after.figures.frees[0] = 49; // ran backwards
-    before.figures.purged_bytes[0] = 0, after.figures.purged_bytes[0] = 8192;
+    before.figures.known.allocations = 100, after.figures.known.allocations = 700;
+    before.figures.known.frees = 50, after.figures.known.frees = 49; // ran backwards
+    before.figures.known.purged_bytes = 0, after.figures.known.purged_bytes = 8192;
     before.refills = 3, after.refills = 13;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
         after.class_size[c] = c * 16;
     /* class           1: many calls   2: much live   3: a lot unused    4: given up, called before */
-    after.figures.class_allocations[1] = 400, before.figures.class_allocations[1] = 100;
-    after.figures.class_frees[1] = 360, before.figures.class_frees[1] = 60;
-    after.figures.class_live_blocks[1] = 40, after.figures.class_live_bytes[1] = 640;
+    after.figures.known.class_allocations[1] = 400, before.figures.known.class_allocations[1] = 100;
+    after.figures.known.class_frees[1] = 360, before.figures.known.class_frees[1] = 60;
+    after.figures.known.class_live_blocks[1] = 40, after.figures.known.class_live_bytes[1] = 640;
     after.figures.class_slabs[1] = 1, after.figures.class_slab_bytes[1] = 1280;
-    after.figures.class_allocations[2] = before.figures.class_allocations[2] = 1000;
-    after.figures.class_live_blocks[2] = 1000, after.figures.class_live_bytes[2] = 32000;
+    after.figures.known.class_allocations[2] = before.figures.known.class_allocations[2] = 1000;
+    after.figures.known.class_live_blocks[2] = 1000, after.figures.known.class_live_bytes[2] = 32000;
     after.figures.class_slabs[2] = 2, after.figures.class_slab_bytes[2] = 32000;
-    after.figures.class_allocations[3] = 10;
-    after.figures.class_live_blocks[3] = 10, after.figures.class_live_bytes[3] = 480;
+    after.figures.known.class_allocations[3] = 10;
+    after.figures.known.class_live_blocks[3] = 10, after.figures.known.class_live_bytes[3] = 480;
     after.figures.class_slabs[3] = 3, after.figures.class_slab_bytes[3] = 48000;
-    after.figures.class_allocations[4] = before.figures.class_allocations[4] = 9;
-    after.figures.tier_allocations[TIER_LARGE] = 8, before.figures.tier_allocations[TIER_LARGE] = 2;
-    after.figures.tier_frees[TIER_LARGE] = 1;
-    after.figures.tier_live_blocks[TIER_LARGE] = 7, after.figures.tier_live_bytes[TIER_LARGE] = 70000;
+    after.figures.known.class_allocations[4] = before.figures.known.class_allocations[4] = 9;
+    after.figures.known.tier_allocations[HAK_TIER_LARGE] = 8, before.figures.known.tier_allocations[HAK_TIER_LARGE] = 2;
+    after.figures.known.tier_frees[HAK_TIER_LARGE] = 1;
+    after.figures.known.tier_live_blocks[HAK_TIER_LARGE] = 7;
+    after.figures.known.tier_live_bytes[HAK_TIER_LARGE] = 70000;
 }
 
 static void in_order(enum class_order order, bool ascending, const char *wanted) {
@@ -111,7 +112,7 @@ static void check_history(void) {
     for (unsigned i = 0; i < 10; i++) {
         after.at = i;
         after.account.kernel_bytes = i == 3 ? 1000 : i;
-        after.figures.live_bytes[0] = 10 * i;
+        after.figures.known.live_bytes = 10 * i;
         history_add(&history, &after);
     }
     IS(history_column(&history, CURVE_RSS, 0, 1), 1000);
@@ -136,7 +137,7 @@ int main(void) {
     IS(rates.purged_bytes, 4096);
     rates = rates_between(NULL, &after);
     IS(rates.allocations + rates.frees + rates.class_bytes + rates.refills + rates.purged_bytes, 0);
-    struct tier_row tier = rates_of_tier(&before, &after, TIER_LARGE);
+    struct tier_row tier = rates_of_tier(&before, &after, HAK_TIER_LARGE);
     IS(tier.allocations, 3);
     IS(tier.frees, 0.5);
     IS(tier.live_blocks, 7);

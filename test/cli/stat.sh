@@ -192,7 +192,7 @@ compile_busy
 start "$work/ready" env LD_PRELOAD="$TEST_SO" "$work/busy" "$work/ready"
 "$TEST_CLI" stat --watch --interval 0.05 "$process" >"$work/out" 2>"$work/err" &
 watcher=$!
-until [ "$(grep -c '  allocations   ' "$work/out")" -ge 3 ]; do
+until grep -qE '^ +[1-9][0-9]{3,}/s  allocations ' "$work/out" && grep -qE '^ +[1-9][0-9]{3,}/s  frees ' "$work/out"; do
     kill -0 $watcher 2>/dev/null || fail "stat --watch has ended"
     sleep 0.01
 done

@@ -25,6 +25,9 @@
     X(hak_limit_callback)                                                                                              \
     X(hak_trim)                                                                                                        \
     X(hak_owns)                                                                                                        \
+    X(hak_stats_get)                                                                                                   \
+    X(hak_stats_print)                                                                                                 \
+    X(hak_ctl)                                                                                                         \
     X(hak_version)
 
 /* Inside the struct the bare name means the member in C++. */

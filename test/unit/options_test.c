@@ -1,6 +1,6 @@
 /* options_test.c
  * Purpose.     Options out of the environment: every one by both of its names, precedence, and a message for whatever
- *              is not understood, which is then ignored.
+ *              is not understood, which is then ignored. And hak_ctl, which reads and sets them later.
  * Design.      A child with the environment in question reads, prints, and its stderr is compared to the letter.
  */
 #include "support/child.h"
@@ -8,6 +8,7 @@
 
 #include "api/options.h"
 #include "base/options.h"
+#include "hakmem.h"
 
 extern char **environ;
 
@@ -66,6 +67,12 @@ static void every_option_by_its_variable(void **state) {
         {{"HAKMEM_LIMIT_SOFT=1048576", NULL}, {TO(limit_soft, 1 << 20)}, ""},
         {{"HAKMEM_LIMIT_HARD=2K", NULL}, {TO(limit_hard, 2048)}, ""},
         {{"HAKMEM_BACKGROUND_THREAD=1", NULL}, {TO(background_thread, 1)}, ""},
+        {{"HAKMEM_STATS=off", NULL}, {{NULL, 0}}, ""},
+        {{"HAKMEM_STATS=exit", NULL}, {TO(stats, HAK_REPORT_EXIT)}, ""},
+        {{"HAKMEM_STATS=exit:/tmp/a:b.%p", NULL}, {TO(stats, HAK_REPORT_EXIT)}, ""},
+        {{"HAKMEM_STATS=every:10s:/tmp/x", NULL}, {TO(stats, HAK_REPORT_EVERY)}, ""},
+        {{"HAKMEM_STATS=every:1ms:x", NULL}, {TO(stats, HAK_REPORT_EVERY)}, ""},
+        {{"HAKMEM_CONF=stats:every:86400s:/tmp/x,heaps:3", NULL}, {TO(stats, HAK_REPORT_EVERY), TO(heaps, 3)}, ""},
         {{"HAKMEM_CONFIRM=1", NULL}, {TO(confirm, 1)}, ""},
     };
     (void)state;
@@ -135,6 +142,11 @@ static void bad_sizes_are_named_and_ignored(void **state) {
 
 static void bad_values_are_named_and_ignored(void **state) {
 #define BAD(name, value, expected) "hakmem: bad value " name "=" value ": " expected "; ignored\n"
+#define BAD_STATS(value)                                                                                               \
+    {                                                                                                                  \
+        {"HAKMEM_STATS=" value, NULL}, {{NULL, 0}},                                                                    \
+            BAD("stats", value, "off, exit, exit:FILE or every:TIME:FILE, TIME like 10s or 500ms")                     \
+    }
     struct setting settings[] = {
         {{"HAKMEM_HEAPS=1024", NULL}, {{NULL, 0}}, BAD("heaps", "1024", "a number from 0 to 1023")},
         {{"HAKMEM_HEAPS=-1", NULL}, {{NULL, 0}}, BAD("heaps", "-1", "a number from 0 to 1023")},
@@ -153,6 +165,19 @@ static void bad_values_are_named_and_ignored(void **state) {
         {{"HAKMEM_THP=", NULL}, {{NULL, 0}}, BAD("thp", "", "one of never|adaptive|always")},
         {{"HAKMEM_THP=1", NULL}, {{NULL, 0}}, BAD("thp", "1", "one of never|adaptive|always")},
         {{"HAKMEM_CONF=on_error:die,heaps:2", NULL}, {TO(heaps, 2)}, BAD("on_error", "die", "one of abort|report")},
+        BAD_STATS(""),
+        BAD_STATS("exi"),
+        BAD_STATS("exit:"),
+        BAD_STATS("exitevery:1s:x"),
+        BAD_STATS("off:x"),
+        BAD_STATS("every"),
+        BAD_STATS("every:10s"),
+        BAD_STATS("every:10s:"),
+        BAD_STATS("every:10:x"),
+        BAD_STATS("every:0s:x"),
+        BAD_STATS("every:s:x"),
+        BAD_STATS("every:86401s:x"),
+        BAD_STATS("every:99999999999999999999999s:x"),
     };
     (void)state;
     CHECK(settings);
@@ -219,7 +244,89 @@ static void printing_shows_every_option(void **state) {
                                     "hakmem: wrap_tiny=1\nhakmem: tiny_use_superslab=1\nhakmem: heaps=12\n"
                                     "hakmem: cache_bytes=262144\nhakmem: limit_soft=0\nhakmem: "
                                     "limit_hard=1048576\nhakmem: cgroup=0\nhakmem: background_thread=0\n"
-                                    "hakmem: confirm=0\n");
+                                    "hakmem: stats=off\nhakmem: confirm=0\n");
+}
+
+static void a_file_name_too_long_is_refused(void *unused) {
+    static char variable[2000] = "HAKMEM_STATS=exit:";
+    char *variables[] = {variable, NULL};
+    (void)unused;
+    memset(variable + strlen(variable), 'f', 1024);
+    environ = variables;
+    hak_options_read();
+    EXPECT(hak_options.stats == HAK_REPORT_OFF);
+    variable[strlen(variable) - 1] = 0;
+    hak_options_read();
+    EXPECT(hak_options.stats == HAK_REPORT_EXIT);
+}
+
+static void long_file_names(void **state) {
+    (void)state;
+    assert_true(child_succeeds(a_file_name_too_long_is_refused, NULL));
+}
+
+/* ---- at run time ---- */
+
+static void ctl_reads_every_option(void **state) {
+    (void)state;
+#define READ(field, name, kind, fallback, min, max, when, text)                                                        \
+    {                                                                                                                  \
+        int64_t value = -1;                                                                                            \
+        errno = 0;                                                                                                     \
+        assert_int_equal(hak_ctl(#field, &value, NULL), 0);                                                            \
+        assert_int_equal(value, hak_options.field);                                                                    \
+        assert_int_equal(hak_ctl(#field, NULL, NULL), 0);                                                              \
+        assert_int_equal(errno, 0);                                                                                    \
+    }
+    HAK_OPTIONS(READ)
+#undef READ
+}
+
+static int64_t was;
+
+static void ctl_fails(const char *name, int64_t value, int error) {
+    was = 4711;
+    errno = 0;
+    assert_int_equal(hak_ctl(name, &was, &value), -1);
+    assert_int_equal(errno, error);
+    assert_int_equal(was, 4711);
+}
+
+/* What is marked ANYTIME takes each value within its limits, and none beyond; what is not takes none at all. */
+static void ctl_sets_what_may_be_set(void **state) {
+    const struct hak_options before = hak_options;
+    unsigned settable = 0;
+    (void)state;
+#define SET(field, name, kind, fallback, min, max, when, text)                                                         \
+    {                                                                                                                  \
+        const int64_t least = (min), most = (max), old = before.field;                                                 \
+        if (HAK_OPTION_##when == HAK_OPTION_START) {                                                                   \
+            ctl_fails(#field, old, EPERM);                                                                             \
+        } else {                                                                                                       \
+            assert_int_equal(hak_ctl(#field, &was, &most), 0);                                                         \
+            assert_int_equal(was, old);                                                                                \
+            assert_int_equal(hak_options.field, most);                                                                 \
+            ctl_fails(#field, most + 1, EINVAL);                                                                       \
+            ctl_fails(#field, least - 1, EINVAL);                                                                      \
+            assert_int_equal(hak_options.field, most);                                                                 \
+            assert_int_equal(hak_ctl(#field, &was, &least), 0);                                                        \
+            assert_int_equal(was, most);                                                                               \
+            assert_int_equal(hak_ctl(#field, NULL, &old), 0);                                                          \
+            settable++;                                                                                                \
+        }                                                                                                              \
+    }
+    HAK_OPTIONS(SET)
+#undef SET
+    assert_true(settable >= 4);
+    assert_memory_equal(&hak_options, &before, sizeof before);
+}
+
+static void ctl_knows_no_other_names(void **state) {
+    static const char *const names[] = {"", "purge", "PURGE_DELAY", "purge_delay ", "purge_delay=1", "purge_delayed"};
+    (void)state;
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        ctl_fails(names[i], 1, ENOENT);
+    ctl_fails(NULL, 1, EINVAL);
 }
 
 int main(void) {
@@ -232,6 +339,10 @@ int main(void) {
         cmocka_unit_test(unknown_names_are_named_and_ignored),
         cmocka_unit_test(long_values_are_cut_in_messages),
         cmocka_unit_test(printing_shows_every_option),
+        cmocka_unit_test(long_file_names),
+        cmocka_unit_test(ctl_reads_every_option),
+        cmocka_unit_test(ctl_sets_what_may_be_set),
+        cmocka_unit_test(ctl_knows_no_other_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,123 @@
+/* base/figures.h
+ * Purpose.     The numbers of hak_stats_t, worked out from hakmem's records.
+ * Design.      hakmem does not count calls of malloc and free: they follow from the bookkeeping of its thread caches
+ *              (struct hak_flow). All is sums that wrap as unsigned numbers do, so that no order matters. Of plain
+ *              structs: the library gives its own, the command `hakmem` copies of another process's.
+ * Invariants.  allocations == calls of kind ALLOC + blocks that a RESIZE handed out
+ *              frees + null_frees == calls of kind FREE + blocks that a RESIZE took back
+ * Concurrency. Any thread, no lock: records are never unmapped. While threads run, a sum is off by their calls in
+ *              flight, and a difference may seem to be less than 0; it is 0 then.
+ */
+#ifndef HAK_BASE_FIGURES_H
+#define HAK_BASE_FIGURES_H
+
+#include <stddef.h>
+
+#include "base/atomic.h"
+#include "base/config.h"
+#include "hakmem_stats.h"
+
+/* What one record counts of a class: the equations of struct hak_flow. */
+static inline struct hak_class_sum figures_class_sum(const struct hak_thread_view *thread, unsigned size_class) {
+    const struct hak_slot *slot = &thread->slot[size_class];
+    const struct hak_flow *flow = &thread->flow[size_class];
+    uint64_t mallocs = owner_load(&flow->mallocs_end) - (uint64_t)(int64_t)owner_load(&slot->mallocs_left);
+    uint64_t cached = (uint64_t)((int64_t)owner_load(&flow->capacity) - owner_load(&slot->room));
+    uint64_t frees =
+        mallocs + owner_load(&flow->returned) - owner_load(&flow->taken) + cached + owner_load(&flow->remote_frees);
+    return (struct hak_class_sum){.mallocs = mallocs, .frees = frees};
+}
+
+/* What a thread, or threads without a record, did outside the caches. */
+static inline void figures_add_tally(hak_stats_t *stats, const struct hak_tally *tally) {
+    enum { ALLOC, RESIZE, FREE };
+#define FIGURES_KIND(id, symbol, kind) kind,
+    static const unsigned char kinds[] = {HAK_ENTRIES(FIGURES_KIND)};
+#undef FIGURES_KIND
+    uint64_t large_allocs = owner_load(&tally->large_allocs), large_frees = owner_load(&tally->large_frees);
+    uint64_t allocations = owner_load(&tally->cached_mallocs) + large_allocs;
+    uint64_t frees = owner_load(&tally->cached_frees) + large_frees, null_frees = owner_load(&tally->null_frees);
+    stats->allocations += allocations;
+    stats->frees += frees;
+    stats->null_frees += null_frees;
+    stats->live_bytes += owner_load(&tally->large_bytes);
+    stats->tier_allocations[HAK_TIER_LARGE] += large_allocs;
+    stats->tier_frees[HAK_TIER_LARGE] += large_frees;
+    stats->tier_live_blocks[HAK_TIER_LARGE] += large_allocs - large_frees;
+    stats->tier_live_bytes[HAK_TIER_LARGE] += owner_load(&tally->large_bytes);
+    stats->calls[HAK_ENTRY_MALLOC] += allocations - owner_load(&tally->resize_allocs);
+    stats->calls[HAK_ENTRY_FREE] += frees + null_frees - owner_load(&tally->resize_frees);
+    for (unsigned i = 0; i < HAK_ENTRY_COUNT; i++) {
+        uint64_t served = i == HAK_ENTRY_MALLOC || i == HAK_ENTRY_FREE ? 0 : owner_load(&tally->served[i]);
+        stats->calls[i] += served;
+        stats->calls[HAK_ENTRY_MALLOC] -= kinds[i] == ALLOC ? served : 0;
+        stats->calls[HAK_ENTRY_FREE] -= kinds[i] == FREE ? served : 0;
+    }
+}
+
+static inline void figures_add_class(hak_stats_t *stats, unsigned size_class, uint64_t block_bytes,
+                                     struct hak_class_sum sum) {
+    enum hak_tier tier = block_bytes <= HAK_TINY_MAX ? HAK_TIER_TINY : HAK_TIER_MID;
+    uint64_t live = sum.mallocs - sum.frees;
+    stats->class_allocations[size_class] += sum.mallocs;
+    stats->class_frees[size_class] += sum.frees;
+    stats->class_live_blocks[size_class] += live;
+    stats->class_live_bytes[size_class] += live * block_bytes;
+    stats->tier_allocations[tier] += sum.mallocs;
+    stats->tier_frees[tier] += sum.frees;
+    stats->tier_live_blocks[tier] += live;
+    stats->tier_live_bytes[tier] += live * block_bytes;
+    stats->live_bytes += live * block_bytes;
+}
+
+/* First, on a struct of zeros: what the whole process counts, and threads without a record. */
+static inline void figures_begin(hak_stats_t *stats, const struct hak_view *view) {
+    uint64_t huge_allocs = load_relaxed(&view->huge_allocs), huge_frees = load_relaxed(&view->huge_frees);
+    uint64_t huge_bytes = load_relaxed(&view->huge_bytes);
+    stats->active_bytes = load_relaxed(&view->active_bytes);
+    stats->retained_bytes = load_relaxed(&view->retained_bytes);
+    stats->mapped_bytes = load_relaxed(&view->mapped_bytes);
+    stats->metadata_bytes = load_relaxed(&view->metadata_bytes);
+    stats->committed_bytes = load_relaxed(&view->committed_bytes);
+    stats->purged_bytes = load_relaxed(&view->purged_bytes);
+    stats->foreign_frees = load_relaxed(&view->foreign_frees);
+    stats->errors = load_relaxed(&view->errors);
+    figures_add_tally(stats, &view->recordless);
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
+        figures_add_class(stats, c, view->class_size[c],
+                          (struct hak_class_sum){.mallocs = load_relaxed(&view->recordless_class[c].mallocs),
+                                                 .frees = load_relaxed(&view->recordless_class[c].frees)});
+    /* The tallies do not tell Huge blocks from Large ones. */
+    stats->tier_allocations[HAK_TIER_HUGE] += huge_allocs;
+    stats->tier_allocations[HAK_TIER_LARGE] -= huge_allocs;
+    stats->tier_frees[HAK_TIER_HUGE] += huge_frees;
+    stats->tier_frees[HAK_TIER_LARGE] -= huge_frees;
+    stats->tier_live_blocks[HAK_TIER_HUGE] += huge_allocs - huge_frees;
+    stats->tier_live_blocks[HAK_TIER_LARGE] -= huge_allocs - huge_frees;
+    stats->tier_live_bytes[HAK_TIER_HUGE] += huge_bytes;
+    stats->tier_live_bytes[HAK_TIER_LARGE] -= huge_bytes;
+}
+
+/* For every record, with a thread or not. `class_size` is hak_view's. */
+static inline void figures_add_thread(hak_stats_t *stats, const struct hak_thread_view *thread,
+                                      const uint32_t *class_size) {
+    stats->threads += load_relaxed(&thread->thread_id) != 0;
+    figures_add_tally(stats, &thread->tally);
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        struct hak_class_sum sum = figures_class_sum(thread, c);
+        figures_add_class(stats, c, class_size[c], sum);
+        stats->allocations += sum.mallocs;
+        stats->frees += sum.frees;
+        stats->calls[HAK_ENTRY_MALLOC] += sum.mallocs;
+        stats->calls[HAK_ENTRY_FREE] += sum.frees;
+    }
+}
+
+/* Last. */
+static inline void figures_finish(hak_stats_t *stats) {
+    uint64_t *number = (uint64_t *)(void *)((char *)stats + offsetof(hak_stats_t, live_bytes));
+    for (size_t i = 0; i < (sizeof *stats - offsetof(hak_stats_t, live_bytes)) / sizeof *number; i++)
+        number[i] = (int64_t)number[i] < 0 ? 0 : number[i];
+}
+
+#endif

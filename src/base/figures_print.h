@@ -1,0 +1,50 @@
+/* base/figures_print.h
+ * Purpose.     Numbers of a table as text, JSON and OpenMetrics: for the library, which prints what it knows, and for
+ *              the command `hakmem`, which adds what it has seen.
+ * Design.      Three walks over one table, into a buffer that its owner empties when it is nearly full.
+ */
+#ifndef HAK_BASE_FIGURES_PRINT_H
+#define HAK_BASE_FIGURES_PRINT_H
+
+#include <stdbool.h>
+
+#include "base/format.h"
+
+/* Longer than any line. */
+#define FIGURES_LINE_BYTES 256u
+
+enum figure_kind { FIGURE_GAUGE, FIGURE_COUNTER };
+
+struct figure_row {
+    const char *name;
+    enum figure_kind kind;
+    unsigned set; /* 0: one number */
+    const char *column, *text;
+    size_t offset; /* of a uint64_t, or an array of them */
+};
+
+/* What a member of a set is called, and all of them. */
+struct figure_set {
+    const char *label, *list;
+    unsigned first, end;
+    const char *const *name; /* NULL: members are called by the size of their class */
+};
+
+struct figures_print {
+    const struct figure_row *row;
+    unsigned row_count;
+    const struct figure_set *set;
+    unsigned set_count;
+    const void *values, *before; /* `before`, if not NULL, of ... */
+    uint64_t before_ms;          /* ... so many ms ago: text then shows counters per second */
+    const uint32_t *class_size;
+    uint32_t pid;
+    struct format out; /* its capacity is more than FIGURES_LINE_BYTES */
+    void (*flush)(struct figures_print *print);
+};
+
+void hak_figures_text(struct figures_print *print);
+void hak_figures_json(struct figures_print *print);
+void hak_figures_openmetrics(struct figures_print *print);
+
+#endif
