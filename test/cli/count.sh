@@ -3,7 +3,8 @@
 . "$(dirname "$0")/support.bash"
 source_dir=${SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 
-compile count -Werror -I"$source_dir/include" -I"$source_dir/cli" "$source_dir/cli/count.c" <<'C'
+compile count -Werror -I"$source_dir/include" -I"$source_dir/src" -I"$source_dir/cli" \
+    "$source_dir/cli/count.c" <<'C'
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
