@@ -171,21 +171,10 @@ static void take_metadata(void *unused) {
     EXPECT(held_bytes() <= hard);
 }
 
-/* What was freed lies in the thread's cache, and keeps slabs in use. */
-static void empty_the_cache(void *unused) {
-    (void)unused;
-    uint64_t hard = set_limits(0, 2 * MIB);
-    fill(1000, hard);
-    empty(1000);
-    EXPECT(hak_view.active_bytes > 128 << 10);
-    EXPECT(hak_malloc(MIB + MIB / 2 + MIB / 4) != NULL && held_bytes() <= hard);
-}
-
 static void whatever_takes_memory_asks(void **state) {
     (void)state;
     assert_true(child_succeeds(grow_in_place, NULL));
     assert_true(child_succeeds(take_metadata, NULL));
-    assert_true(child_succeeds(empty_the_cache, NULL));
 }
 
 static void stay_above_soft(void *unused) {
