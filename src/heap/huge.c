@@ -83,6 +83,15 @@ void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
     struct superslab *first = !limit_admits(bytes) ? NULL
                               : direct             ? take_direct(bytes, alignment)
                                        : hak_arena_take(zeroed || units == 1 ? ARENA_BLOCKS : ARENA_HUGE, units);
+    struct direct_rest rest = {.bytes = 0};
+    /* Asked again: what metadata this took was admitted without the block. */
+    if (first != NULL && unlikely(!limit_admits(bytes))) {
+        if (direct)
+            rest = hak_direct_retire(first);
+        else
+            hak_arena_give(first, units);
+        first = NULL;
+    }
     if (first != NULL) {
         set_reach(first, units, bytes, dirty);
         first->state = direct ? UNIT_DIRECT : UNIT_HUGE;
@@ -92,6 +101,8 @@ void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
         owner_add(&hak_view.huge_allocs, 1);
     }
     lock_release(hak_arena_lock());
+    if (rest.bytes != 0)
+        hak_direct_release(rest);
     if (first == NULL)
         return NULL;
     hak_purge_excess();

@@ -49,7 +49,7 @@ static void count_superslabs(enum pool pool, int change) {
 }
 
 /* A whole superslab from the arena, not listed yet. */
-static struct superslab *superslab_new(enum pool pool) {
+static struct superslab *superslab_new(enum pool pool, unsigned granules) {
     struct superslab *superslab = hak_arena_take(pool == POOL_TINY ? ARENA_TINY : ARENA_BLOCKS, 1);
     if (superslab == NULL)
         return NULL;
@@ -66,6 +66,11 @@ static struct superslab *superslab_new(enum pool pool) {
         for (unsigned i = 0; i < HAK_GRANULES; i++)
             superslab->slabs[i].base = superslab->base + i * HAK_GRANULE_SIZE;
     }
+    /* Asked again: what metadata this took was admitted without them. */
+    if (unlikely(!limit_admits(granules * HAK_GRANULE_SIZE))) {
+        hak_arena_give(superslab, 1);
+        return NULL;
+    }
     superslab->free = ~(uint64_t)0;
     superslab->pool = (uint8_t)pool;
     superslab->longest = 0;
@@ -79,7 +84,7 @@ static struct superslab *superslab_new(enum pool pool) {
 static struct superslab *find_room(enum pool pool, unsigned granules) {
     uint64_t fitting = pools[pool].present & ~bits_range(0, granules);
     if (fitting == 0)
-        return superslab_new(pool);
+        return superslab_new(pool, granules);
     struct link *list = &pools[pool].by_run[bits_lowest(fitting)];
     struct superslab *superslab = container_of(list->next, struct superslab, bin);
     unlist(superslab);

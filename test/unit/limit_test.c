@@ -171,10 +171,38 @@ static void take_metadata(void *unused) {
     EXPECT(held_bytes() <= hard);
 }
 
+/* What was freed lies in the thread's cache, and keeps slabs in use. */
+static void empty_the_cache(void *unused) {
+    (void)unused;
+    uint64_t hard = set_limits(0, 2 * MIB);
+    fill(1000, hard);
+    empty(1000);
+    EXPECT(hak_view.active_bytes > 128 << 10);
+    EXPECT(hak_malloc(MIB + MIB / 2 + MIB / 4) != NULL && held_bytes() <= hard);
+}
+
+/* A block's own metadata counts beside it: the limit is not passed by what the two are together. */
+static void take_block_and_metadata(void *size) {
+    uint64_t hard = set_limits(0, (size_t)size + 64);
+    for (unsigned i = 0; i < 3; i++) {
+        void *block = hak_malloc((size_t)size);
+        EXPECT(held_bytes() <= hard);
+        hak_free(block);
+    }
+    hak_limit_set(LIMIT_NONE, LIMIT_NONE);
+    EXPECT((blocks[0] = hak_malloc((size_t)size)) != NULL);
+    hak_free(blocks[0]);
+}
+
 static void whatever_takes_memory_asks(void **state) {
     (void)state;
     assert_true(child_succeeds(grow_in_place, NULL));
     assert_true(child_succeeds(take_metadata, NULL));
+    assert_true(child_succeeds(empty_the_cache, NULL));
+    static const size_t sizes[] = {MIB + MIB / 2 + MIB / 4, 3 * MIB, 20 * MIB, 70 * MIB};
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        assert_true(child_succeeds(take_block_and_metadata, (void *)sizes[i]));
+    }
 }
 
 static void stay_above_soft(void *unused) {
