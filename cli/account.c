@@ -7,6 +7,7 @@
 
 #include "basics.h"
 #include "pages.h"
+#include "base/figures.h"
 #include "segment/superslab.h"
 #include "view.h"
 
@@ -68,7 +69,7 @@ static void park_thread(void *context, uintptr_t record, const struct hak_thread
     struct work *work = context;
     work->account->threads += thread->thread_id != 0;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        int64_t count = (int64_t)thread->flow[c].capacity - thread->slot[c].room;
+        int64_t count = figures_length(thread, c);
         park_chain(work, (uintptr_t)thread->slot[c].head, count > 0 ? (uint64_t)count : 0, PART_CACHES);
     }
     park_outbox(work, record);

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define HAK_VIEW_MAGIC 0x314d454d4b4148ull /* "HAKMEM1" */
-#define HAK_VIEW_VERSION 3u
+#define HAK_VIEW_VERSION 4u
 
 /* Size classes 1 .. HAK_CLASS_COUNT - 1; class 0 is no class. */
 #define HAK_CLASS_COUNT 105
@@ -70,9 +70,9 @@ enum hak_entry {
     X(FREE_DIRECT, "free_direct", "blocks freed by threads without a record, one at a time")                           \
     X(ADOPTED, "adopted", "blocks of other heaps freed into the thread's own cache, out of the fast path")             \
     X(SENT_HOME, "sent_home", "adopted blocks that went to the outbox when a cache gave blocks back")                  \
-    X(LEFT_COUNTDOWN, "left_countdown", "mallocs that left the fast path: the countdown had ended")                    \
+    X(LEFT_COUNTDOWN, "left_countdown", "mallocs that left the fast path: their countdown had ended")                  \
     X(LEFT_NO_RECORD, "left_no_record", "mallocs that left the fast path: the thread had no record")                   \
-    X(LEFT_FULL, "left_full", "frees that left the fast path: the cache was full, or its class not in use yet")        \
+    X(LEFT_FULL, "left_full", "frees that left the fast path and found the cache full, or its class unused")           \
     X(LOCK_THREADS, "lock_threads", "times that the lock of the thread list, or of the start, was taken")              \
     X(LOCK_HEAP, "lock_heap", "times that a heap's lock was taken")                                                    \
     X(LOCK_ARENA, "lock_arena", "times that the arena's lock was taken")                                               \
@@ -157,15 +157,17 @@ enum hak_stats_format { HAK_STATS_TEXT, HAK_STATS_JSON, HAK_STATS_OPENMETRICS };
 /* One size class of one thread's cache: the two words that malloc and free change. */
 struct hak_slot {
     void *head;           /* the free blocks, linked through their first word */
-    int32_t room;         /* how many more fit: capacity - length of the list */
+    int32_t frees_left;   /* frees that are sure to fit */
     int32_t mallocs_left; /* mallocs until the next chores of this class */
 };
 
 /* What the slow paths know of the same class:
  *   mallocs of the class = mallocs_end - slot.mallocs_left
- *   frees of the class   = mallocs + returned - taken + (capacity - slot.room) + remote_frees */
+ *   frees of the class   = frees_end - slot.frees_left + remote_frees
+ *   length of the list   = taken - returned + (frees_end - slot.frees_left) - mallocs */
 struct hak_flow {
     uint64_t mallocs_end;  /* what the count of mallocs will be when mallocs_left reaches 0 */
+    uint64_t frees_end;    /* what the count of frees into the list will be when frees_left reaches 0 */
     uint64_t taken;        /* blocks moved from the heap into the cache */
     uint64_t returned;     /* blocks moved from the cache to the heap, or to the outbox */
     uint64_t remote_frees; /* frees of other heaps' blocks that went to the outbox at once */

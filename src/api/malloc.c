@@ -88,6 +88,7 @@ HOT void *hak_alloc_slow(size_t size, enum hak_entry entry, hak_callsite_t site)
     if (size > HAK_TINY_MAX) {
         void *block = cache_pop(&thread->view, size_class * sizeof(struct hak_slot));
         if (likely(block != NULL)) {
+            cache_admit_free(&thread->view, size_class);
             count_served(thread, entry);
             return block;
         }

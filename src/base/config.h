@@ -86,10 +86,12 @@
 #define HAK_VISITS_MAX 16
 
 /* Thread cache, per class: bytes it may grow to (a default), and blocks: more would no longer be in the processor's
- * caches when they are given back; bytes it starts with, mallocs between chores. */
+ * caches when they are given back; bytes it starts with, blocks that it may be too long by while it is short, mallocs
+ * between chores. */
 #define HAK_CACHE_BYTES 262144
 #define HAK_CACHE_BLOCKS 512
 #define HAK_CACHE_START_BYTES 1024
+#define HAK_CACHE_EXCESS 256
 #define HAK_CHORES_INTERVAL 512
 
 /* Blocks moved from a heap to a cache at once, and blocks and bytes on their way to other heaps. A full cache gives

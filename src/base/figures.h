@@ -17,15 +17,29 @@
 #include "base/config.h"
 #include "hakmem_stats.h"
 
-/* What one record counts of a class: the equations of struct hak_flow. */
+/* The equations of struct hak_flow: mallocs of a class, and frees into its list. */
+static inline uint64_t figures_mallocs(const struct hak_slot *slot, const struct hak_flow *flow) {
+    return owner_load(&flow->mallocs_end) - (uint64_t)(int64_t)owner_load(&slot->mallocs_left);
+}
+
+static inline uint64_t figures_cached_frees(const struct hak_slot *slot, const struct hak_flow *flow) {
+    return owner_load(&flow->frees_end) - (uint64_t)(int64_t)owner_load(&slot->frees_left);
+}
+
+/* Blocks in a thread's list of a class. */
+static inline int64_t figures_length(const struct hak_thread_view *thread, unsigned size_class) {
+    const struct hak_slot *slot = &thread->slot[size_class];
+    const struct hak_flow *flow = &thread->flow[size_class];
+    return (int64_t)(owner_load(&flow->taken) - owner_load(&flow->returned) + figures_cached_frees(slot, flow) -
+                     figures_mallocs(slot, flow));
+}
+
+/* What one record counts of a class. */
 static inline struct hak_class_sum figures_class_sum(const struct hak_thread_view *thread, unsigned size_class) {
     const struct hak_slot *slot = &thread->slot[size_class];
     const struct hak_flow *flow = &thread->flow[size_class];
-    uint64_t mallocs = owner_load(&flow->mallocs_end) - (uint64_t)(int64_t)owner_load(&slot->mallocs_left);
-    uint64_t cached = (uint64_t)((int64_t)owner_load(&flow->capacity) - owner_load(&slot->room));
-    uint64_t frees =
-        mallocs + owner_load(&flow->returned) - owner_load(&flow->taken) + cached + owner_load(&flow->remote_frees);
-    return (struct hak_class_sum){.mallocs = mallocs, .frees = frees};
+    return (struct hak_class_sum){.mallocs = figures_mallocs(slot, flow),
+                                  .frees = figures_cached_frees(slot, flow) + owner_load(&flow->remote_frees)};
 }
 
 /* What a thread, or threads without a record, did outside the caches. */

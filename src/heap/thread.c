@@ -4,6 +4,7 @@
 #include "heap/thread.h"
 
 #include "base/bits.h"
+#include "base/figures.h"
 #include "base/options.h"
 #include "base/size_class.h"
 #include "heap/slab.h"
@@ -35,15 +36,43 @@ static int32_t capacity_for(unsigned size_class, size_t bytes) {
     return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : (int32_t)blocks;
 }
 
+FAST int32_t length_of(const struct thread *thread, unsigned size_class) {
+    return (int32_t)figures_length(&thread->view, size_class);
+}
+
+/* How many blocks a Tiny list of this capacity may be too long by: half of that, or as many as fit half a slab or
+ * HAKMEM_CACHE_BYTES. Mid lists are counted exactly. */
+FAST int32_t excess_of(unsigned size_class, int32_t capacity) {
+    enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
+    if (size_class > HAK_TINY_CLASSES || capacity == 0)
+        return 0;
+    int64_t bytes = load_relaxed(&hak_options.cache_bytes);
+    int32_t least = hak_size_class[size_class].capacity / 2;
+    if (bytes < HALF_SLAB)
+        least = (int32_t)(least * bytes / HALF_SLAB);
+    least = least < HAK_CACHE_EXCESS ? least : HAK_CACHE_EXCESS;
+    return least > capacity / 2 ? least : capacity / 2;
+}
+
+/* Until the next look at a list of the given length: as many frees as it has room for, but never so few that looking
+ * costs more than the frees; the list may be longer than its capacity by these. */
+FAST void admit_frees(struct thread *thread, unsigned size_class, int32_t length) {
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t capacity = owner_load(&flow->capacity), left = capacity - length, least = excess_of(size_class, capacity);
+    left = left < least ? least : left;
+    owner_add(&flow->frees_end, (uint64_t)(int64_t)(left - slot->frees_left));
+    owner_store(&slot->frees_left, left);
+}
+
 /* Opens a class that the thread has not used yet: a few blocks of room. What a record holds of other classes is not
  * touched, at birth and end either. */
 static void open_class(struct thread *thread, unsigned size_class) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
-    int32_t capacity = capacity_for(size_class, HAK_CACHE_START_BYTES);
     thread->used[size_class / 64] |= (uint64_t)1 << size_class % 64;
-    owner_store(&flow->capacity, capacity);
-    owner_store(&slot->room, capacity);
+    owner_store(&flow->capacity, capacity_for(size_class, HAK_CACHE_START_BYTES));
+    admit_frees(thread, size_class, 0);
     if (owner_load(&slot->mallocs_left) == 0) {
         owner_add(&flow->mallocs_end, HAK_CHORES_INTERVAL);
         owner_store(&slot->mallocs_left, HAK_CHORES_INTERVAL);
@@ -74,21 +103,21 @@ bool hak_thread_drop_page_map(void) {
     return true;
 }
 
-/* Twice the room for a class that has proved too small, as far as the limits go. */
-static void grow_capacity(struct thread *thread, unsigned size_class) {
+/* Twice the capacity for a class whose has proved too small, as far as the limits go; false if they are reached. */
+static bool grow_capacity(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     if (flow->capacity == 0) {
         open_class(thread, size_class);
-        return;
+        return true;
     }
     size_t size = size_class_bytes(size_class);
     int32_t limit = capacity_for(size_class, (size_t)load_relaxed(&hak_options.cache_bytes));
     int32_t more = flow->capacity < limit - flow->capacity ? flow->capacity : limit - flow->capacity;
     if (more <= 0 || thread->cache_bytes + (size_t)more * size > THREAD_CACHE_BYTES)
-        return;
+        return false;
     thread->cache_bytes += (size_t)more * size;
     owner_add(&flow->capacity, more);
-    owner_add(&thread->view.slot[size_class].room, more);
+    return true;
 }
 
 /* What is due by the clock. */
@@ -111,8 +140,8 @@ static bool refill(struct thread *thread, unsigned size_class) {
     owner_add(&flow->taken, got);
     flow->adoptable = (int32_t)got;
     owner_store(&slot->head, (void *)chain);
-    owner_add(&slot->room, -(int32_t)got);
-    grow_capacity(thread, size_class);
+    (void)grow_capacity(thread, size_class);
+    admit_frees(thread, size_class, (int32_t)got);
     return true;
 }
 
@@ -136,7 +165,6 @@ void *hak_thread_take(struct thread *thread, unsigned size_class) {
         owner_add(&slot->mallocs_left, -1);
     struct block *block = owner_load(&slot->head);
     owner_store(&slot->head, (void *)block->next);
-    owner_add(&slot->room, 1);
     if (owner_load(&slot->mallocs_left) == 0)
         chores(thread, size_class);
     return block;
@@ -170,7 +198,7 @@ static void send_chain_home(struct thread *thread, struct block *chain, int32_t 
 static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
-    int32_t count = flow->capacity - owner_load(&slot->room) - keep;
+    int32_t count = length_of(thread, size_class) - keep;
     if (count <= 0)
         return;
     struct block *chain = owner_load(&slot->head);
@@ -178,22 +206,32 @@ static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep)
     fork_fence();
     struct block *others = NULL;
     chain = hak_heap_return(thread->heap, chain, (unsigned)count, &others);
-    owner_add(&slot->room, count);
     owner_add(&flow->returned, (uint64_t)count);
     /* A block that was freed twice makes a ring of the list. */
     owner_store(&slot->head, (void *)(keep == 0 ? NULL : chain));
     send_chain_home(thread, others, count);
 }
 
+/* A list that is as long as it may be: lets it be longer, or gives half of it back. Says how long it is now. */
+SLOW static int32_t relieve(struct thread *thread, unsigned size_class, int32_t length) {
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    COUNT(LEFT_FULL);
+    while (length >= owner_load(&flow->capacity) && grow_capacity(thread, size_class)) {
+    }
+    if (length >= owner_load(&flow->capacity))
+        flush_slot(thread, size_class, flow->capacity / 2);
+    tick();
+    return length_of(thread, size_class);
+}
+
 void hak_thread_put(struct thread *thread, unsigned size_class, void *block) {
     struct hak_slot *slot = &thread->view.slot[size_class];
-    if (owner_load(&slot->room) <= 0) {
-        COUNT(LEFT_FULL);
-        owner_store(&slot->room, 0);
-        grow_capacity(thread, size_class);
-        if (owner_load(&slot->room) == 0)
-            flush_slot(thread, size_class, thread->view.flow[size_class].capacity / 2);
-        tick();
+    if (owner_load(&slot->frees_left) <= 0) {
+        owner_store(&slot->frees_left, 0);
+        int32_t length = length_of(thread, size_class);
+        if (unlikely(length >= thread->view.flow[size_class].capacity))
+            length = relieve(thread, size_class, length);
+        admit_frees(thread, size_class, length);
     }
     (void)cache_push(&thread->view, size_class * sizeof *slot, block);
 }
@@ -204,7 +242,7 @@ void hak_thread_put(struct thread *thread, unsigned size_class, void *block) {
 FAST bool adopts(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     if (size_class < HAK_ADOPT_MIN_BYTES / HAK_ALIGNMENT || flow->adoptable == 0 ||
-        owner_load(&thread->view.slot[size_class].room) <= 0)
+        owner_load(&thread->view.slot[size_class].frees_left) <= 0)
         return false;
     flow->adoptable--;
     return true;
@@ -248,7 +286,7 @@ void hak_thread_empty(struct thread *thread) {
             unsigned c = word * 64 + bits_lowest(used);
             flush_slot(thread, c, 0);
             owner_store(&thread->view.flow[c].capacity, 0);
-            owner_store(&thread->view.slot[c].room, 0);
+            admit_frees(thread, c, 0);
             /* Last: a fork's child has to find what is not empty yet. */
             fork_fence();
             thread->used[word] &= ~((uint64_t)1 << c % 64);
@@ -264,7 +302,7 @@ static bool is_worth_keeping(const struct thread *thread) {
     for (unsigned word = 0; word < USED_WORDS; word++)
         for (uint64_t used = thread->used[word]; used != 0; used &= used - 1) {
             unsigned c = word * 64 + bits_lowest(used);
-            bytes += (size_t)(thread->view.flow[c].capacity - thread->view.slot[c].room) * size_class_bytes(c);
+            bytes += (size_t)length_of(thread, c) * size_class_bytes(c);
         }
     return bytes <= HAK_WARM_BYTES;
 }

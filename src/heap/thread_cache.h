@@ -1,13 +1,15 @@
 /* heap/thread_cache.h
  * Purpose.     The two words per class that malloc and free work on.
- * Design.      A slot (struct hak_slot) is a list of free blocks, the room left in it, and a countdown of mallocs. One
- *              decrement of the countdown pays for exact counts, for chores and for a sampling profiler: whoever wants
- *              to see the n-th malloc lets it end there. Ending the list instead would never sample a malloc/free
- *              ping-pong. A slot is found by its byte offset in the thread's record, which for Tiny is the rounded size
- *              and which the page map delivers for free. Slot 0 stays empty: sizes 0 and SIZE_MAX - 14 .. SIZE_MAX
- *              round to it, so that neither needs a test.
- * Invariants.  room == capacity - length of the list; 0 <= room outside of a call.
- * Concurrency. One writer, the thread. `head`, `room` and `mallocs_left` may be read by others at any time.
+ * Design.      A slot (struct hak_slot) is a list of free blocks and two countdowns, of mallocs and of frees. One
+ *              decrement of each pays for exact counts; that of mallocs for chores and a sampling profiler too: whoever
+ *              wants to see the n-th malloc lets it end there. (Ending the list instead would never sample a
+ *              malloc/free ping-pong.) That of frees bounds the list. How long the list is follows from both (struct
+ *              hak_flow) and is worked out when the latter ends (doc/decisions/013). A slot is found by its byte offset
+ *              in the thread's record, which for Tiny is the rounded size and which the page map delivers for free.
+ *              Slot 0 stays empty: sizes 0 and SIZE_MAX - 14 .. SIZE_MAX round to it, so that neither needs a test.
+ * Invariants.  frees_left + length of the list <= capacity + what it may be too long by (thread.c)
+ *              0 <= frees_left outside of a call
+ * Concurrency. One writer, the thread. `head`, `frees_left` and `mallocs_left` may be read by others at any time.
  * Not here.    Where blocks come from and go to (thread.h): the cache knows no supplier.
  */
 #ifndef HAK_HEAP_THREAD_CACHE_H
@@ -40,14 +42,19 @@ FAST void *cache_pop(struct hak_thread_view *view, size_t offset) {
     if (unlikely(owner_decrement_is_zero(SLOT_FIELD(view, offset, mallocs_left))))
         return NULL;
     owner_store(SLOT_FIELD(view, offset, head), (void *)block->next);
-    owner_increment(SLOT_FIELD(view, offset, room));
     return block;
 }
 
-/* Takes the block into the list; false, with room left at -1, if it is full. */
+/* One more free, after a pop: for lists of few blocks, whose countdown would end all the time. */
+FAST void cache_admit_free(struct hak_thread_view *view, unsigned size_class) {
+    owner_add(&view->flow[size_class].frees_end, 1);
+    owner_add(&view->slot[size_class].frees_left, 1);
+}
+
+/* Takes the block into the list; false, with frees_left at -1, if it may be full. */
 FAST bool cache_push(struct hak_thread_view *view, size_t offset, void *pointer) {
     struct block *block = pointer;
-    if (unlikely(owner_decrement_is_negative(SLOT_FIELD(view, offset, room))))
+    if (unlikely(owner_decrement_is_negative(SLOT_FIELD(view, offset, frees_left))))
         return false;
     block->next = owner_load(SLOT_FIELD(view, offset, head));
     fork_fence();

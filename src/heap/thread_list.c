@@ -287,7 +287,7 @@ void hak_thread_postfork_child(void) {
     list.orphans = true;
 }
 
-/* A vanished thread may have been stopped between two stores: its lists are whole, the room may be one off. A block
+/* A vanished thread may have been stopped between two stores: its lists are whole, the counts may be one off. A block
  * that was freed twice makes a ring of its list: the count ends at what the list may hold. */
 static void recount(struct hak_thread_view *view) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
@@ -295,7 +295,7 @@ static void recount(struct hak_thread_view *view) {
         for (struct block *block = view->slot[c].head; block != NULL && length < view->flow[c].capacity;
              block = block->next)
             length++;
-        view->slot[c].room = view->flow[c].capacity - length;
+        view->flow[c].frees_end += (uint64_t)(length - figures_length(view, c));
     }
 }
 

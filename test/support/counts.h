@@ -35,8 +35,8 @@ static inline struct hak_class_sum counts_of_slot(const struct hak_thread_view *
     const struct hak_slot *slot = &thread->slot[c];
     const struct hak_flow *flow = &thread->flow[c];
     uint64_t mallocs = flow->mallocs_end - (uint64_t)slot->mallocs_left;
-    uint64_t cached = (uint64_t)(flow->capacity - slot->room);
-    return (struct hak_class_sum){mallocs, mallocs + flow->returned - flow->taken + cached + flow->remote_frees};
+    uint64_t frees = flow->frees_end - (uint64_t)slot->frees_left;
+    return (struct hak_class_sum){mallocs, frees + flow->remote_frees};
 }
 
 static inline struct counts counts_now(const struct hak_view *view) {
