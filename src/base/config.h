@@ -69,7 +69,7 @@
 #define HAK_DIRECT_MIN ((uintptr_t)64 << 20)
 
 /* Space of Tiny slabs, and of Huge blocks, beyond its first so many bytes asks for huge pages. */
-#define HAK_HUGE_PAGE_HEAP_BYTES ((uint64_t)32 << 20)
+#define HAK_HUGE_PAGE_HEAP_BYTES ((uint64_t)8 << 20)
 
 /* Free pages held back from the kernel until their time is up: at most this many bytes, or a quarter of what is in
  * use, or what proved to be wanted back. */
@@ -85,17 +85,17 @@
 /* Slow paths of a thread before it gets a record and caches of its own. */
 #define HAK_VISITS_MAX 16
 
-/* Thread cache, per class: bytes it may grow to (a default), and blocks: more would no longer be in the processor's
- * caches when they are given back; bytes it starts with, blocks that it may be too long by while it is short, mallocs
- * between chores. */
+/* Thread cache, per class: bytes it may grow to (a default), and blocks; bytes it starts with; blocks that it gives back
+ * at once, at most, and that it may be too long by while it is short; mallocs between chores. */
 #define HAK_CACHE_BYTES 262144
-#define HAK_CACHE_BLOCKS 512
+#define HAK_CACHE_BLOCKS 4096
 #define HAK_CACHE_START_BYTES 1024
-#define HAK_CACHE_EXCESS 256
+#define HAK_RETURN_MAX 256
 #define HAK_CHORES_INTERVAL 512
 
 /* Blocks moved from a heap to a cache at once, and blocks and bytes on their way to other heaps. A full cache gives
- * back half: if a batch were as much, a program that uses more in turns would flush and refill for ever. */
+ * back twice as many, or half: if a batch were as much, a program that uses more in turns would flush and refill for
+ * ever. */
 #define HAK_BATCH_MAX 128
 #define HAK_OUTBOX_BLOCKS 512
 #define HAK_OUTBOX_BYTES 262144
@@ -117,7 +117,7 @@
 
 _Static_assert(HAK_CLASS_COUNT == 1 + HAK_TINY_CLASSES + HAK_MID_CLASSES, "classes");
 _Static_assert(HAK_TINY_CLASSES *HAK_ALIGNMENT == HAK_TINY_MAX, "a Tiny class is its size / 16");
-_Static_assert(HAK_BATCH_MAX <= HAK_CACHE_BLOCKS / 4, "a batch is less than what a full cache gives back");
+_Static_assert(HAK_BATCH_MAX <= HAK_RETURN_MAX / 2, "a batch is less than what a full cache gives back");
 _Static_assert(HAK_GRANULES == 64, "a superslab's granules fit one 64-bit word");
 _Static_assert(HAK_MID_MAX * 8 <= HAK_LARGE_MAX, "a Mid slab is a fraction of a superslab");
 _Static_assert(HAK_ARENA_MIN_BYTES % HAK_SUPERSLAB_SIZE == 0, "arenas are whole superslabs");

@@ -40,18 +40,23 @@ FAST int32_t length_of(const struct thread *thread, unsigned size_class) {
     return (int32_t)figures_length(&thread->view, size_class);
 }
 
-/* How many blocks a Tiny list of this capacity may be too long by: half of that, or as many as fit half a slab or
- * HAKMEM_CACHE_BYTES. Mid lists are counted exactly. */
+/* What a full list gives back. */
+FAST int32_t share_of(int32_t capacity) {
+    return capacity / 2 < HAK_RETURN_MAX ? capacity / 2 : HAK_RETURN_MAX;
+}
+
+/* How many blocks a Tiny list of this capacity may be too long by: what it gives back, or as many as fit half a slab
+ * or HAKMEM_CACHE_BYTES. Mid lists are counted exactly. */
 FAST int32_t excess_of(unsigned size_class, int32_t capacity) {
     enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
     if (size_class > HAK_TINY_CLASSES || capacity == 0)
         return 0;
     int64_t bytes = load_relaxed(&hak_options.cache_bytes);
-    int32_t least = hak_size_class[size_class].capacity / 2;
+    int32_t least = hak_size_class[size_class].capacity / 2, share = share_of(capacity);
     if (bytes < HALF_SLAB)
         least = (int32_t)(least * bytes / HALF_SLAB);
-    least = least < HAK_CACHE_EXCESS ? least : HAK_CACHE_EXCESS;
-    return least > capacity / 2 ? least : capacity / 2;
+    least = least < HAK_RETURN_MAX ? least : HAK_RETURN_MAX;
+    return least > share ? least : share;
 }
 
 /* Until the next look at a list of the given length: as many frees as it has room for, but never so few that looking
@@ -59,8 +64,11 @@ FAST int32_t excess_of(unsigned size_class, int32_t capacity) {
 FAST void admit_frees(struct thread *thread, unsigned size_class, int32_t length) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
-    int32_t capacity = owner_load(&flow->capacity), left = capacity - length, least = excess_of(size_class, capacity);
-    left = left < least ? least : left;
+    int32_t capacity = owner_load(&flow->capacity), left = capacity - length;
+    if (left < HAK_RETURN_MAX) {
+        int32_t least = excess_of(size_class, capacity);
+        left = left < least ? least : left;
+    }
     owner_add(&flow->frees_end, (uint64_t)(int64_t)(left - slot->frees_left));
     owner_store(&slot->frees_left, left);
 }
@@ -212,14 +220,14 @@ static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep)
     send_chain_home(thread, others, count);
 }
 
-/* A list that is as long as it may be: lets it be longer, or gives half of it back. Says how long it is now. */
+/* A list that is as long as it may be: lets it be longer, or gives some of it back. Says how long it is now. */
 SLOW static int32_t relieve(struct thread *thread, unsigned size_class, int32_t length) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     COUNT(LEFT_FULL);
     while (length >= owner_load(&flow->capacity) && grow_capacity(thread, size_class)) {
     }
     if (length >= owner_load(&flow->capacity))
-        flush_slot(thread, size_class, flow->capacity / 2);
+        flush_slot(thread, size_class, flow->capacity - share_of(flow->capacity));
     tick();
     return length_of(thread, size_class);
 }

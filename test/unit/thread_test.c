@@ -46,7 +46,7 @@ static void check_caches(const struct thread *thread) {
         const struct hak_flow *flow = &thread->view.flow[c];
         unsigned length = length_of(slot);
         bool used = (thread->used[c / 64] >> c % 64 & 1) != 0;
-        int32_t excess = flow->capacity / 2 < HAK_CACHE_EXCESS ? HAK_CACHE_EXCESS : flow->capacity / 2;
+        int32_t excess = flow->capacity / 2 < HAK_RETURN_MAX ? HAK_RETURN_MAX : flow->capacity / 2;
         EXPECT(slot->frees_left >= 0);
         EXPECT(slot->frees_left + (int32_t)length <= flow->capacity + (used ? excess : 0));
         EXPECT(c <= HAK_TINY_CLASSES || slot->frees_left + (int32_t)length <= flow->capacity);
