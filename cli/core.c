@@ -14,6 +14,7 @@
 #define FILES_BYTES_MAX ((size_t)64 << 20)
 #define AUXV_BYTES_MAX ((size_t)64 << 10)
 
+const char core_left_out[] = "memory that would tell was left out of it (coredump_filter)";
 static const char *const cut_off = "it is cut off: not all that it lists is there";
 static const char *const senseless = "its headers make no sense";
 
@@ -242,6 +243,8 @@ void core_close(struct core *core) {
     close_window(&core->opened);
     free(core->auxv);
     free(core->segment);
+    for (size_t i = 0; i < core->file_count; i++)
+        free(core->file[i].problem);
     free(core->file);
     free(core->files_text);
     free(core);
@@ -276,18 +279,30 @@ static const struct window *open_file(struct core *core, size_t which) {
     if (file->problem == NULL && !opened) {
         close_window(&core->opened);
         core->opened_file = which;
-        file->problem = file_problem(core, file->path);
-        if (file->problem != NULL)
+        const char *problem = file_problem(core, file->path);
+        if (problem != NULL) {
+            file->problem = need_format("it takes %s, which %s", file->path, problem);
             close_window(&core->opened);
+        }
     }
     return file->problem == NULL ? &core->opened : NULL;
 }
 
+static bool lack(struct core *core, const char *why) {
+    if (core->lack == NULL || why == core_left_out)
+        core->lack = why;
+    return false;
+}
+
 /* The last page of a mapping goes on with zeros behind the end of the file. */
 static bool read_file(struct core *core, const struct core_segment *segment, uint64_t within, char *into, size_t size) {
+    if (segment->map.path[0] != '/' || segment->map.write)
+        return lack(core, core_left_out);
     const struct window *file = open_file(core, segment->file);
     uint64_t offset = segment->map.offset + within;
-    if (file == NULL || offset >= file->bytes)
+    if (file == NULL)
+        return lack(core, core->file[segment->file].problem);
+    if (offset >= file->bytes)
         return false;
     size_t there = file->bytes - offset < size ? file->bytes - offset : size;
     memset(into + there, 0, size - there);
@@ -305,10 +320,6 @@ bool core_read(struct core *core, uintptr_t address, void *into, size_t size) {
             part = segment->held.bytes - within;
         if (part > size)
             part = size;
-        if (!held && (segment->map.path[0] != '/' || segment->map.write)) {
-            core->left_out = true;
-            return false;
-        }
         if (held ? !window_read(&segment->held, within, at, part) : !read_file(core, segment, within, at, part))
             return false;
         at += part;

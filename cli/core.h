@@ -25,7 +25,7 @@ struct core_segment {
 /* A range of a file that was mapped. */
 struct core_file {
     const char *path;
-    const char *problem; // why nothing can be read from it, once that was found
+    char *problem; // why nothing can be read from it, once that was found
 };
 
 struct core {
@@ -43,7 +43,8 @@ struct core {
     char *files_text; // holds the paths
     struct window opened;
     size_t opened_file;
-    bool left_out; // memory was asked for that is neither in the core nor in a file
+    const char *lack; // why memory that was asked for could not be read; NULL if all of it could be. What was left
+                      // out comes before what a file is missing for
 };
 
 /* NULL with the reason if the file is no core that this command can read. `path` has to stay. */
@@ -52,6 +53,9 @@ void core_close(struct core *core);
 
 /* `size` bytes at `address`; false if not all of them can be read. */
 bool core_read(struct core *core, uintptr_t address, void *into, size_t size);
+
+/* Nobody knows what was in memory that is neither in the core nor in a file. */
+extern const char core_left_out[];
 
 /* Why nothing can be read from the file that is mapped at this address; NULL if it can be, or none is. */
 const char *core_file_problem(struct core *core, uintptr_t address);

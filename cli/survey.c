@@ -19,8 +19,6 @@ static const char *const wanted[HAK_STRUCT_COUNT][SURVEY_FIELDS_MAX] = {HAK_STRU
 #define PUBLISHED_MAX 256u
 #define POINTERS_MAX (1u << 20)
 
-static const char *const left_out = "memory of hakmem's was left out of it (coredump_filter)";
-
 /* An object whose own tables cannot be read, since its file is not what it was, but which is hakmem. */
 static const struct object *find_hidden(struct target *target, const struct object_list *objects) {
     for (size_t i = 0; i < objects->count; i++)
@@ -78,15 +76,14 @@ static int find_in_core(struct core *core, struct place *place) {
     int status = EXIT_PROVED;
     target_open_core(&target, core);
     struct object_list objects = objects_find(&target);
-    core->left_out = false; // that some mapped file is left out does not matter
+    core->lack = NULL; // files that are not what they were do not matter yet
     look_for_view(&target, &objects, place);
     const struct object *hidden = place->view == 0 ? find_hidden(&target, &objects) : NULL;
     if (hidden != NULL) {
-        say("cannot look at core file %s: it takes %s, which %s", core->path, hidden->path,
-            core_file_problem(core, hidden->base));
+        say("cannot look at core file %s: %s", core->path, core_file_problem(core, hidden->base));
         status = EXIT_USAGE;
-    } else if (place->view == 0 && core->left_out) {
-        say("cannot look at core file %s: %s", core->path, left_out);
+    } else if (place->view == 0 && core->lack == core_left_out) {
+        say("cannot look at core file %s: %s", core->path, core->lack);
         status = EXIT_USAGE;
     } else if (place->view == 0) {
         say("the process of core file %s did not run on hakmem", core->path);
@@ -225,7 +222,7 @@ static bool read_units(struct survey *survey) {
 const char *survey_take(struct survey *survey, const struct place *place) {
     *survey = (struct survey){.place = *place};
     if (place->core != NULL) {
-        place->core->left_out = false;
+        place->core->lack = NULL;
         target_open_core(&survey->target, place->core);
     } else if (!target_open(&survey->target, place->tid)) {
         return strerror(errno);
@@ -250,7 +247,7 @@ void survey_free(struct survey *survey) {
 }
 
 const char *survey_verdict(const struct survey *survey, const char *failure) {
-    return survey->place.core != NULL && survey->place.core->left_out ? left_out : failure;
+    return survey->place.core != NULL && survey->place.core->lack != NULL ? survey->place.core->lack : failure;
 }
 
 const struct seen_superslab *survey_unit_at(const struct survey *survey, uintptr_t address) {
