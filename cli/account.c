@@ -39,6 +39,11 @@ struct work {
 
 /* ---- parked blocks ---- */
 
+/* Chains that lead in circles hold more blocks than memory does. */
+static bool has_room(const struct work *work) {
+    return work->parked_count < work->survey->target.bytes / HAK_ALIGNMENT;
+}
+
 static void park(struct work *work, uintptr_t address, enum account_part part) {
     work->parked = need_room(work->parked, work->parked_count, &work->parked_room, sizeof *work->parked);
     work->parked[work->parked_count++] = (struct parked){address, part};
@@ -46,7 +51,7 @@ static void park(struct work *work, uintptr_t address, enum account_part part) {
 
 /* Blocks linked through their first word, at most `most`. */
 static void park_chain(struct work *work, uintptr_t address, uint64_t most, enum account_part part) {
-    for (uint64_t i = 0; i < most && address != 0; i++) {
+    for (uint64_t i = 0; i < most && address != 0 && has_room(work); i++) {
         park(work, address, part);
         if (!target_read(&work->survey->target, address, &address, sizeof address))
             break;
@@ -58,7 +63,7 @@ static void park_outbox(struct work *work, uintptr_t record) {
     struct seen_outbox outbox;
     if (!survey_thread(work->survey, record, &thread) || !survey_outbox(work->survey, thread.outbox, &outbox))
         return;
-    for (uint64_t i = 0; i < outbox.count && i < HAK_OUTBOX_BLOCKS; i++) {
+    for (uint64_t i = 0; i < outbox.count && i < HAK_OUTBOX_BLOCKS && has_room(work); i++) {
         uintptr_t block;
         if (target_read(&work->survey->target, outbox.block + i * sizeof block, &block, sizeof block))
             park(work, block, PART_OUTBOXES);
@@ -119,13 +124,16 @@ static size_t parked_from(const struct work *work, uintptr_t address) {
 
 static void look(struct work *work, uintptr_t window, size_t bytes) {
     work->window = window;
-    pages_look(&work->pages, window, bytes, work->resident);
+    if (!work->pages.all)
+        pages_look(&work->pages, window, bytes, work->resident);
 }
 
 /* Resident bytes of [start, end), which lies in the window. */
 static uint64_t resident_in(const struct work *work, uintptr_t start, uintptr_t end) {
     size_t page = work->pages.page_bytes;
     uint64_t sum = 0;
+    if (work->pages.all)
+        return end > start ? end - start : 0;
     for (uintptr_t at = start, next; at < end; at = next) {
         size_t i = (at - work->window) / page;
         next = work->window + (i + 1) * page;
@@ -157,7 +165,7 @@ static void count_live(struct work *work, unsigned size_class) {
 static void add_free(struct work *work, const struct seen_slab *run, uint64_t size, uintptr_t block) {
     uintptr_t page = work->pages.page_bytes;
     uintptr_t used_end = (run->base + run->reached * size + page - 1) / page * page, end = block + size;
-    if (run->stale || used_end > end)
+    if (run->stale || used_end > end || work->pages.all)
         used_end = end;
     if (used_end < block)
         used_end = block;
@@ -214,7 +222,9 @@ static void add_granules(struct work *work, const struct seen_superslab *unit) {
         uintptr_t start = unit->base + i * HAK_GRANULE_SIZE, end = start + HAK_GRANULE_SIZE;
         uintptr_t reached = unit->base + reach < start ? start : unit->base + reach > end ? end : unit->base + reach;
         if ((unit->free >> i & 1) != 0) {
-            add(work, (unit->dirty >> i & 1) != 0 ? PART_RETAINED : PART_SLACK, start, end);
+            bool dirty = (unit->dirty >> i & 1) != 0;
+            if (dirty || !work->pages.all)
+                add(work, dirty ? PART_RETAINED : PART_SLACK, start, end);
         } else if (reach != 0) {
             add_live(work, 0, start, reached);
             add(work, PART_TAILS, reached, end);
@@ -232,7 +242,7 @@ static void add_direct(struct work *work, const struct seen_superslab *unit) {
     uintptr_t end = unit->base + unit->mapped_bytes, live_end = unit->base + unit->huge_bytes;
     count_live(work, 0);
     for (uintptr_t at = unit->base, next; at < end; at = next) {
-        next = end - at < HAK_SUPERSLAB_SIZE ? end : at + HAK_SUPERSLAB_SIZE;
+        next = work->pages.all || end - at < HAK_SUPERSLAB_SIZE ? end : at + HAK_SUPERSLAB_SIZE;
         uintptr_t live = live_end < at ? at : live_end > next ? next : live_end;
         look(work, at, next - at);
         add_live(work, 0, at, live);
@@ -337,10 +347,23 @@ static int64_t due_in_ms(struct work *work) {
     return (int64_t)work->oldest_ms + survey_option(work->survey, "purge_delay", 0) - now_ms;
 }
 
+/* What the records tell alone: of a core. */
+static void account_recorded(struct work *work) {
+    work->account->recorded = true;
+    work->pages = pages_all();
+    add_units(work);
+    work->account->part[PART_METADATA] = work->survey->view.metadata_bytes;
+}
+
 const char *account_make(struct survey *survey, struct account *account) {
     struct work work = {.survey = survey, .account = account};
     *account = (struct account){0};
     const char *failure = park_all(&work);
+    if (survey->target.core != NULL) {
+        account_recorded(&work);
+        free(work.parked);
+        return failure;
+    }
     /* What the kernel says of the whole and of its parts, as close together as can be. */
     long kib = proc_status_number(survey->place.tid, "VmRSS:");
     if (!pages_open(&work.pages, survey->place.tid) && failure == NULL)

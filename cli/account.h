@@ -3,6 +3,8 @@
  * Design.      Every resident page of hakmem's units is divided by what hakmem's own books say of the blocks in it;
  *              every other mapping belongs to one part as a whole. So the parts add up to what the kernel counts, but
  *              for what changed between two looks. doc/STATS.md tells what each part means.
+ *              A core does not tell what was resident: then the parts are all that the records tell of, and add up to
+ *              what is active, retained and metadata.
  * Not here.    Numbers that need no look at the pages (figures.h).
  */
 #ifndef HAK_CLI_ACCOUNT_H
@@ -50,6 +52,7 @@ struct account_class {
 };
 
 struct account {
+    bool recorded;             // of a core: bytes below are all that the records tell of, resident or not
     uint64_t part[PART_COUNT]; // resident bytes
     uint64_t kernel_bytes;     // what the kernel says is resident
     uint64_t swapped_bytes;
@@ -57,13 +60,13 @@ struct account {
     uint64_t rounding_bytes; // by which live blocks may be larger than what malloc was asked for
     uint64_t threads;        // with caches
     bool retains;            // something waits to be purged ...
-    int64_t purge_ms;        // ... and in so many milliseconds the oldest of it is due
+    int64_t purge_ms;        // ... and in so many milliseconds the oldest of it is due; 0 of a core
 };
 
 /* NULL, or why it cannot be done. */
 const char *account_make(struct survey *survey, struct account *account);
 
-/* Resident bytes of hakmem's units, metadata and page map, without a look at the blocks. NULL, or why not. */
+/* Resident bytes of a process' hakmem: units, metadata and page map, without a look at the blocks. NULL, or why not. */
 const char *account_resident(struct survey *survey, uint64_t *bytes);
 
 uint64_t account_sum(const struct account *account);

@@ -21,6 +21,11 @@ static const struct {
 #define WORTH_CHANGING 50u
 #define CLASSES_SHOWN 3u
 
+/* The others are the kernel's to tell. */
+static bool is_recorded(unsigned part) {
+    return rows[part].owner == HAKMEM && part != PART_SLACK && part != PART_PAGE_MAP && part != PART_LIBRARY;
+}
+
 static void sort_parts(const struct account *account, unsigned order[PART_COUNT]) {
     for (unsigned i = 0; i < PART_COUNT; i++) {
         unsigned at = i;
@@ -75,9 +80,11 @@ static void print_more(const struct account *account, unsigned part, struct subj
                 "", kib(account->rounding_bytes));
     } else if (part == PART_CACHES) {
         fprintf(out, "%20sof %" PRIu64 " thread%s\n", "", account->threads, account->threads == 1 ? "" : "s");
-    } else if (part == PART_RETAINED && account->retains && account->purge_ms > 0) {
+    } else if (part != PART_RETAINED || !account->retains || account->recorded) {
+        return;
+    } else if (account->purge_ms > 0) {
         fprintf(out, "%20sthe oldest is due in %.1f s\n", "", (double)account->purge_ms / 1000);
-    } else if (part == PART_RETAINED && account->retains) {
+    } else {
         fprintf(out, "%20sdue: given back when a thread of the program next allocates or frees much\n", "");
     }
 }
@@ -98,6 +105,11 @@ void account_print_text(const struct account *account, struct subject of, FILE *
         fprintf(out, "%20s-> %s\n", "", rows[part].change);
     }
     uint64_t ours = hakmem_bytes(account);
+    if (account->recorded) {
+        fprintf(out, "%10" PRIu64 " %6.1f  in all, as hakmem's records tell\n", kib(sum), percent(sum, sum));
+        fprintf(out, "\nWhat of it was resident is the kernel's to say, and not in a core file.\n");
+        return;
+    }
     fprintf(out, "%10" PRIu64 " %6.1f  in all: hakmem %" PRIu64 " KiB, not hakmem's %" PRIu64 " KiB\n", kib(sum),
             percent(sum, sum), kib(ours), kib(sum - ours));
     fprintf(out, "%10" PRIu64 " %6.1f  the kernel's RSS\n", kib(account->kernel_bytes),
@@ -120,10 +132,18 @@ static void print_live_json(const struct account *account, struct subject of, st
         else
             json_text(json, "block_bytes", NULL);
         json_count(json, "blocks", account->live[c].blocks);
-        json_count(json, "resident_bytes", account->live[c].resident_bytes);
+        json_count(json, account->recorded ? "bytes" : "resident_bytes", account->live[c].resident_bytes);
         json_close(json, '{');
     }
     json_close(json, '[');
+}
+
+/* What is not known is null. */
+static void count_if(struct json *json, const char *key, uint64_t number, bool known) {
+    if (known)
+        json_count(json, key, number);
+    else
+        json_text(json, key, NULL);
 }
 
 void account_print_json(const struct account *account, struct subject of, FILE *out) {
@@ -131,13 +151,15 @@ void account_print_json(const struct account *account, struct subject of, FILE *
     unsigned order[PART_COUNT];
     json_open(&json, NULL, '{');
     json_number(&json, "pid", of.pid);
-    json_count(&json, "kernel_rss_bytes", account->kernel_bytes);
+    count_if(&json, "kernel_rss_bytes", account->kernel_bytes, !account->recorded);
     json_count(&json, "sum_bytes", account_sum(account));
     json_count(&json, "hakmem_bytes", hakmem_bytes(account));
-    json_count(&json, "swapped_bytes", account->swapped_bytes);
+    count_if(&json, "swapped_bytes", account->swapped_bytes, !account->recorded);
     json_open(&json, "parts", '[');
     sort_parts(account, order);
     for (unsigned i = 0; i < PART_COUNT; i++) {
+        if (account->recorded && !is_recorded(order[i]))
+            continue;
         json_open(&json, NULL, '{');
         json_text(&json, "part", rows[order[i]].key);
         json_count(&json, "bytes", account->part[order[i]]);
@@ -150,7 +172,7 @@ void account_print_json(const struct account *account, struct subject of, FILE *
     print_live_json(account, of, &json);
     json_count(&json, "rounding_bytes", account->rounding_bytes);
     json_count(&json, "threads", account->threads);
-    if (account->retains)
+    if (account->retains && !account->recorded)
         json_number(&json, "purge_due_ms", account->purge_ms);
     else
         json_text(&json, "purge_due_ms", NULL);

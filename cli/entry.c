@@ -17,7 +17,7 @@
 
 static bool set_breakpoint(pid_t pid) {
     static const unsigned char code[] = ARCH_BREAKPOINT;
-    uintptr_t entry = (uintptr_t)target_auxiliary(pid, AT_ENTRY);
+    uintptr_t entry = (uintptr_t)proc_auxiliary(pid, AT_ENTRY);
     errno = 0;
     long word = ptrace(PTRACE_PEEKTEXT, pid, (void *)entry, NULL);
     if (entry == 0 || errno != 0)

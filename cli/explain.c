@@ -12,9 +12,10 @@
 #include <string.h>
 
 static void print_help(FILE *out) {
-    fprintf(out, "usage: hakmem explain [--json] PID\n\n"
+    fprintf(out, "usage: hakmem explain [--json] PID | CORE\n\n"
                  "Says where the resident memory (RSS) of a process on hakmem is, the largest part first, and which\n"
-                 "option or call changes each part. The process goes on running and notices nothing.\n\n"
+                 "option or call changes each part. The process goes on running and notices nothing. Of one that has\n"
+                 "ended, its core file tells what hakmem's memory was used for, but not what of it was resident.\n\n"
                  "  --json  as JSON\n");
 }
 
@@ -24,6 +25,8 @@ static void print_help(FILE *out) {
 #define GOOD_PARTS 200u
 
 static bool adds_up(const struct account *account) {
+    if (account->recorded)
+        return true;
     uint64_t sum = account_sum(account), kernel = account->kernel_bytes;
     return (sum > kernel ? sum - kernel : kernel - sum) <= kernel / GOOD_PARTS;
 }
@@ -33,30 +36,33 @@ static const char *look(const struct place *place, struct survey *survey, struct
         const char *failure = survey_take(survey, place);
         if (failure == NULL)
             failure = account_make(survey, account);
+        failure = survey_verdict(survey, failure);
         if (failure != NULL || adds_up(account) || i == LOOKS_MAX)
             return failure;
         survey_free(survey);
     }
 }
 
-static int explain(const char *pid, bool json) {
+static int explain(const char *text, bool json) {
     struct place place;
     struct survey survey;
-    struct account account;
-    int status = survey_find("explain", pid, &place);
+    struct account account = {0};
+    int status = survey_find_any("explain", text, &place);
     if (status != EXIT_PROVED)
         return status;
     const char *failure = look(&place, &survey, &account);
-    char *program = survey_program(&place);
-    struct subject of = {place.pid, program, survey.view.class_size};
+    char *name = survey_name(&place), *program = survey_program(&place);
+    struct subject of = {place.pid, place.core != NULL, program, survey.view.class_size};
     if (failure != NULL)
-        say("cannot explain process %d: %s", (int)place.pid, failure);
+        say("cannot explain %s: %s", name, failure);
     else if (json)
         account_print_json(&account, of, stdout);
     else
         account_print_text(&account, of, stdout);
+    free(name);
     free(program);
     survey_free(&survey);
+    survey_close(&place);
     bool written = fflush(stdout) == 0 && !ferror(stdout);
     if (!written)
         say("cannot write: %s", strerror(errno));

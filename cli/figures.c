@@ -80,5 +80,7 @@ const char *figures_take(struct survey *survey, struct figures *figures) {
         add_unit(&taking, &survey->unit[i]);
     count_heaps(&taking);
     figures_finish(&figures->known);
+    if (survey->target.core != NULL)
+        return NULL;
     return account_resident(survey, &figures->resident_bytes);
 }

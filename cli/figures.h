@@ -12,14 +12,14 @@
 
 #include <stdio.h>
 
-/* What a look from outside adds to HAK_FIGURES, in the same columns. */
+/* What a look from outside adds to HAK_FIGURES, in the same columns. The last one is not told of a core. */
 #define FIGURES_SEEN(X)                                                                                                \
-    X(resident_bytes, GAUGE, NONE, "resident", "of hakmem's memory, metadata included, that is in RAM")                \
     X(slabs, GAUGE, SLAB, "slabs", "slabs by state")                                                                   \
     X(granules, GAUGE, GRANULE, "granules", "accessible 64 KiB granules by use")                                       \
     X(units, GAUGE, UNIT, "units", "4 MiB units of arenas, and direct mappings, by use")                               \
     X(class_slabs, GAUGE, CLASS, "slabs", "slabs by size class")                                                       \
-    X(class_slab_bytes, GAUGE, CLASS, "slab bytes", "in slabs, by size class")
+    X(class_slab_bytes, GAUGE, CLASS, "slab bytes", "in slabs, by size class")                                         \
+    X(resident_bytes, GAUGE, NONE, "resident", "of hakmem's memory, metadata included, that is in RAM")
 
 /* Members of the sets, X(id, name); the others are in hakmem_stats.h. */
 #define FIGURE_SLABS(X) X(FULL, "full") X(PART_USED, "part-used")

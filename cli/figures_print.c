@@ -47,7 +47,7 @@ static struct printing print_to(FILE *out, const struct figures *figures, struct
         .print =
             {
                 .row = rows,
-                .row_count = sizeof rows / sizeof *rows,
+                .row_count = sizeof rows / sizeof *rows - of.ended, // resident_bytes is last
                 .set = sets,
                 .set_count = SET_COUNT,
                 .values = figures,

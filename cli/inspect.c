@@ -41,7 +41,7 @@ static const char *seal_of(const struct target *target, const struct object_list
         return "32-bit program";
     if (program != NULL && !program->interpreted)
         return "static binary";
-    if (target_auxiliary(target->tid, AT_SECURE) != 0)
+    if (target_auxiliary(target, AT_SECURE) != 0)
         return "setuid, setgid or with file capabilities, where the loader ignores LD_PRELOAD";
     return NULL;
 }

@@ -197,7 +197,7 @@ static bool find_by_gnu_hash(struct target *target, const struct object *object,
     uintptr_t chains = buckets + head.buckets * (uintptr_t)4;
     if (!target_read(target, words + hash / 64 % head.bloom_words * 8, &bloom, sizeof bloom))
         return false;
-    if ((bloom >> (hash % 64) & bloom >> ((hash >> head.bloom_shift) % 64) & 1) == 0)
+    if ((bloom >> (hash % 64) & bloom >> ((hash >> head.bloom_shift % 32) % 64) & 1) == 0)
         return false;
     if (!target_read(target, buckets + hash % head.buckets * 4, &index, sizeof index) || index < head.first)
         return false;
@@ -269,8 +269,8 @@ static void find_definitions(struct target *target, struct object *object) {
 struct object_list objects_find(struct target *target) {
     struct object_list list = {0};
     size_t room = 0;
-    uintptr_t program = (uintptr_t)target_auxiliary(target->tid, AT_PHDR);
-    uintptr_t loader = (uintptr_t)target_auxiliary(target->tid, AT_BASE);
+    uintptr_t program = (uintptr_t)target_auxiliary(target, AT_PHDR);
+    uintptr_t loader = (uintptr_t)target_auxiliary(target, AT_BASE);
     uintptr_t next = 0;
     for (size_t i = 0; i < target->map_count; i++) {
         const struct mapping *first = &target->maps[i];

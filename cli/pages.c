@@ -70,6 +70,10 @@ bool pages_open(struct pages *pages, pid_t tid) {
     return pages->pagemap >= 0;
 }
 
+struct pages pages_all(void) {
+    return (struct pages){.all = true, .page_bytes = (size_t)sysconf(_SC_PAGESIZE), .pagemap = -1};
+}
+
 void pages_free(struct pages *pages) {
     if (pages->pagemap >= 0)
         close(pages->pagemap);

@@ -1,5 +1,5 @@
 /* pages.h
- * Purpose.     What of a process is resident: per mapping, and per page.
+ * Purpose.     What of a process is resident: per mapping, and per page. Or, where nobody knows, all of it.
  * Design.      Mappings from /proc/PID/smaps, pages from /proc/PID/pagemap, whose "present" bit the kernel shows to
  *              everybody who may read the process. Pages that only show the kernel's page of zeros are present and not
  *              resident; kernels since 6.7 tell which (PAGEMAP_SCAN). On older ones they are those that are not mapped
@@ -18,6 +18,7 @@ struct area {
 };
 
 struct pages {
+    bool all;          // nothing is known of the pages: each counts as if it were resident, and no area is known
     struct area *area; // by address
     size_t area_count;
     uint64_t swapped_bytes;
@@ -30,6 +31,9 @@ struct pages {
 /* False with errno set if the kernel does not show them. To be freed in either case. */
 bool pages_open(struct pages *pages, pid_t tid);
 void pages_free(struct pages *pages);
+
+/* Of a process that has ended. To be freed. */
+struct pages pages_all(void);
 
 /* Pages that one look can be at, in 64-bit words: 4 MiB of the smallest ones. */
 #define LOOK_WORDS 16u

@@ -20,9 +20,10 @@ static const struct option options[] = {
 
 static void print_help(FILE *out) {
     fprintf(out,
-            "usage: hakmem stat [--json | --openmetrics | --watch [--interval SECONDS]] PID\n\n"
+            "usage: hakmem stat [--json | --openmetrics | --watch [--interval SECONDS]] PID | CORE\n\n"
             "Prints hakmem's numbers of a process that runs on it: bytes, calls, tiers, size classes. The process\n"
-            "goes on running and notices nothing.\n\n"
+            "goes on running and notices nothing. Of one that has ended, its core file tells them, but for what was\n"
+            "resident.\n\n"
             "  --json              as JSON\n"
             "  --openmetrics       for Prometheus\n"
             "  --watch             again and again until the process ends, counters per second\n"
@@ -43,7 +44,8 @@ static const char *take(const struct place *place, struct figures *figures, stru
     if (failure == NULL)
         failure = figures_take(&survey, figures);
     memcpy(class_size, survey.view.class_size, HAK_CLASS_COUNT * sizeof *class_size);
-    *of = (struct subject){.pid = place->pid, .class_size = class_size};
+    *of = (struct subject){.pid = place->pid, .ended = place->core != NULL, .class_size = class_size};
+    failure = survey_verdict(&survey, failure);
     survey_free(&survey);
     return failure;
 }
@@ -80,20 +82,17 @@ static int watch(const struct place *place, struct figures *before, double secon
     return status;
 }
 
-static int show(const struct request *request, const char *pid) {
-    struct place place;
+static int show_place(const struct request *request, const struct place *place) {
     uint32_t class_size[HAK_CLASS_COUNT];
     struct subject of;
-    int status = survey_find("stat", pid, &place);
-    if (status != EXIT_PROVED)
-        return status;
     struct figures *figures = need(sizeof *figures);
-    const char *failure = take(&place, figures, &of, class_size);
-    status = EXIT_USAGE;
+    const char *failure = take(place, figures, &of, class_size);
+    char *name = survey_name(place);
+    int status = EXIT_USAGE;
     if (failure != NULL)
-        say("cannot look at process %d: %s", (int)place.pid, failure);
+        say("cannot look at %s: %s", name, failure);
     else if (request->watch)
-        status = watch(&place, figures, request->seconds);
+        status = watch(place, figures, request->seconds);
     else {
         if (request->json)
             figures_print_json(figures, of, stdout);
@@ -103,7 +102,22 @@ static int show(const struct request *request, const char *pid) {
             figures_print_text(figures, NULL, 0, of, stdout);
         status = flush() ? EXIT_PROVED : EXIT_USAGE;
     }
+    free(name);
     free(figures);
+    return status;
+}
+
+static int show(const struct request *request, const char *text) {
+    struct place place;
+    if (request->watch && !proc_is_number(text)) {
+        say("stat: --watch looks at a running process; a core file does not change");
+        return EXIT_USAGE;
+    }
+    int status = survey_find_any("stat", text, &place);
+    if (status != EXIT_PROVED)
+        return status;
+    status = show_place(request, &place);
+    survey_close(&place);
     return status;
 }
 

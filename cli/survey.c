@@ -19,17 +19,23 @@ static const char *const wanted[HAK_STRUCT_COUNT][SURVEY_FIELDS_MAX] = {HAK_STRU
 #define PUBLISHED_MAX 256u
 #define POINTERS_MAX (1u << 20)
 
-static void look_for_view(struct target *target, struct place *place) {
-    struct object_list objects = objects_find(target);
-    for (size_t i = 0; i < objects.count && place->view == 0; i++) {
-        const struct object *object = &objects.item[i];
+/* An object whose own tables cannot be read, since its file is not what it was, but which is hakmem. */
+static const struct object *find_hidden(struct target *target, const struct object_list *objects) {
+    for (size_t i = 0; i < objects->count; i++)
+        if (core_file_problem(target->core, objects->item[i].base) != NULL && view_may_be_in(target, &objects->item[i]))
+            return &objects->item[i];
+    return NULL;
+}
+
+static void look_for_view(struct target *target, const struct object_list *objects, struct place *place) {
+    for (size_t i = 0; i < objects->count && place->view == 0; i++) {
+        const struct object *object = &objects->item[i];
         place->view = view_find(target, object);
         if (place->view == 0 || object->role == ROLE_PROGRAM)
             continue;
         place->start = object->base;
         place->end = object->end;
     }
-    objects_free(&objects);
 }
 
 bool survey_locate(pid_t pid, struct place *place) {
@@ -37,7 +43,9 @@ bool survey_locate(pid_t pid, struct place *place) {
     *place = (struct place){.pid = pid, .tid = proc_living_thread(pid)};
     if (!target_open(&target, place->tid))
         return false;
-    look_for_view(&target, place);
+    struct object_list objects = objects_find(&target);
+    look_for_view(&target, &objects, place);
+    objects_free(&objects);
     target_close(&target);
     return true;
 }
@@ -62,8 +70,58 @@ int survey_find(const char *verb, const char *text, struct place *place) {
     return EXIT_NOT_PROVED;
 }
 
+/* Fills `place->view`, or says why not. */
+static int find_in_core(struct core *core, struct place *place) {
+    struct target target;
+    int status = EXIT_PROVED;
+    target_open_core(&target, core);
+    struct object_list objects = objects_find(&target);
+    core->lack = NULL; // files that are not what they were do not matter yet
+    look_for_view(&target, &objects, place);
+    const struct object *hidden = place->view == 0 ? find_hidden(&target, &objects) : NULL;
+    if (hidden != NULL) {
+        say("cannot look at core file %s: %s", core->path, core_file_problem(core, hidden->base));
+        status = EXIT_USAGE;
+    } else if (place->view == 0 && core->lack == core_left_out) {
+        say("cannot look at core file %s: %s", core->path, core->lack);
+        status = EXIT_USAGE;
+    } else if (place->view == 0) {
+        say("the process of core file %s did not run on hakmem", core->path);
+        status = EXIT_NOT_PROVED;
+    }
+    objects_free(&objects);
+    target_close(&target);
+    return status;
+}
+
+int survey_find_any(const char *verb, const char *text, struct place *place) {
+    const char *failure;
+    if (proc_is_number(text))
+        return survey_find(verb, text, place);
+    struct core *core = core_open(text, &failure);
+    if (core == NULL) {
+        say("cannot look at core file %s: %s", text, failure);
+        return EXIT_USAGE;
+    }
+    *place = (struct place){.pid = core->pid, .core = core};
+    int status = find_in_core(core, place);
+    if (status != EXIT_PROVED)
+        survey_close(place);
+    return status;
+}
+
+void survey_close(struct place *place) {
+    core_close(place->core);
+    *place = (struct place){0};
+}
+
+char *survey_name(const struct place *place) {
+    return place->core != NULL ? need_format("core file %s", place->core->path)
+                               : need_format("process %d", (int)place->pid);
+}
+
 char *survey_program(const struct place *place) {
-    char *program = proc_command_line(place->tid);
+    char *program = place->core != NULL ? need_copy(place->core->program) : proc_command_line(place->tid);
     for (char *at = program; *at != 0; at++)
         if ((unsigned char)*at < ' ')
             *at = ' ';
@@ -100,7 +158,7 @@ static bool read_layout(struct survey *survey, unsigned which) {
     while (structure->field_count < SURVEY_FIELDS_MAX && wanted[which][structure->field_count] != NULL) {
         const struct hak_field *found =
             find_field(published, layout->field_count, wanted[which][structure->field_count]);
-        if (found == NULL || found->offset + found->bytes > layout->bytes)
+        if (found == NULL || found->bytes > layout->bytes || found->offset > layout->bytes - found->bytes)
             return false;
         structure->field[structure->field_count++] = *found;
     }
@@ -143,13 +201,16 @@ static bool read_units(struct survey *survey) {
     const struct hak_regions *regions = &survey->view.regions;
     if (regions->tree_roots > POINTERS_MAX || regions->tree_leaves > POINTERS_MAX)
         return false;
+    uint64_t leaves = 0, leaves_max = survey->target.bytes / sizeof(uintptr_t);
     size_t room = 0;
     uintptr_t *root = need(regions->tree_roots * sizeof *root), *leaf = need(regions->tree_leaves * sizeof *leaf);
     bool done = target_read_now(&survey->target, (uintptr_t)regions->tree, root, regions->tree_roots * sizeof *root);
     for (uint32_t i = 0; i < regions->tree_roots && done; i++) {
         if (root[i] == 0)
             continue;
-        done = target_read_now(&survey->target, root[i], leaf, regions->tree_leaves * sizeof *leaf);
+        leaves += regions->tree_leaves; // not more than memory has room for
+        done = leaves <= leaves_max &&
+               target_read_now(&survey->target, root[i], leaf, regions->tree_leaves * sizeof *leaf);
         if (done)
             add_leaf(survey, (uintptr_t)i * regions->tree_leaves * regions->unit_bytes, leaf, &room);
     }
@@ -160,8 +221,12 @@ static bool read_units(struct survey *survey) {
 
 const char *survey_take(struct survey *survey, const struct place *place) {
     *survey = (struct survey){.place = *place};
-    if (!target_open(&survey->target, place->tid))
+    if (place->core != NULL) {
+        place->core->lack = NULL;
+        target_open_core(&survey->target, place->core);
+    } else if (!target_open(&survey->target, place->tid)) {
         return strerror(errno);
+    }
     const char *failure = view_read(&survey->target, place->view, &survey->view);
     if (failure != NULL)
         return failure;
@@ -179,6 +244,10 @@ void survey_free(struct survey *survey) {
     target_close(&survey->target);
     free(survey->unit);
     *survey = (struct survey){0};
+}
+
+const char *survey_verdict(const struct survey *survey, const char *failure) {
+    return survey->place.core != NULL && survey->place.core->lack != NULL ? survey->place.core->lack : failure;
 }
 
 const struct seen_superslab *survey_unit_at(const struct survey *survey, uintptr_t address) {
@@ -201,8 +270,10 @@ unsigned survey_class(const struct seen_slab *run) {
 }
 
 /* One that a thread is just about to make or give up may look like anything. */
-static bool is_run(const struct survey *survey, const struct seen_slab *run, unsigned first) {
-    if (run->granules == 0 || run->first != first || first + run->granules > HAK_GRANULES)
+static bool is_run(const struct survey *survey, const struct seen_superslab *unit, const struct seen_slab *run,
+                   unsigned first) {
+    if (run->granules == 0 || run->first != first || run->granules > HAK_GRANULES - first ||
+        run->base != unit->base + first * HAK_GRANULE_SIZE)
         return false;
     if (run->kind == RUN_LARGE)
         return run->large_bytes <= run->granules * HAK_GRANULE_SIZE;
@@ -222,7 +293,7 @@ void survey_runs(struct survey *survey, const struct seen_superslab *unit,
         step = 1;
         if ((unit->free >> i & 1) != 0 ||
             !survey_slab(survey, unit->slabs + (uintptr_t)i * survey->structure[HAK_STRUCT_slab].bytes, &run) ||
-            !is_run(survey, &run, i))
+            !is_run(survey, unit, &run, i))
             continue;
         each(context, unit, &run);
         step = (unsigned)run.granules;

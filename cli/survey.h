@@ -4,6 +4,7 @@
  *              the object itself; each structure becomes a `seen_` one, all of whose fields are 64 bits wide. A field
  *              that is a part of its structure and no number becomes its address.
  * Concurrency. The process may be running: a structure may be half of the past. Whoever uses one checks it.
+ *              A core file is nobody's word for anything: there, too, whoever uses a structure checks it.
  * Not here.    What is resident (pages.h), what the memory is used for (account.h).
  */
 #ifndef HAK_CLI_SURVEY_H
@@ -20,9 +21,10 @@
     };
 HAK_STRUCTS(SEEN_STRUCT)
 
-/* Where hakmem is in a process. */
+/* Where hakmem is in a process, or in the core file of one. */
 struct place {
     pid_t pid, tid;
+    struct core *core; // NULL for a process
     uintptr_t view;
     uintptr_t start, end; // of the library; empty where it is linked into the program
 };
@@ -30,6 +32,7 @@ struct place {
 /* Whom a report is about, and what it needs to know beside the numbers. */
 struct subject {
     pid_t pid;
+    bool ended; // seen in its core file, which does not tell what was resident
     const char *program;
     const uint32_t *class_size;
 };
@@ -56,12 +59,22 @@ bool survey_locate(pid_t pid, struct place *place);
  * if the process is not on hakmem, EXIT_USAGE if that cannot be told. */
 int survey_find(const char *verb, const char *text, struct place *place);
 
+/* The same for a process or, unless it is a number, the core file of one: `place` is to be closed after success. */
+int survey_find_any(const char *verb, const char *text, struct place *place);
+void survey_close(struct place *place);
+
+/* "process 1" or "core file PATH". */
+char *survey_name(const struct place *place);
+
 /* The command line of the process as one line, for a person to read. */
 char *survey_program(const struct place *place);
 
 /* Reads what is there now. NULL, or why it cannot be done. To be freed in either case. */
 const char *survey_take(struct survey *survey, const struct place *place);
 void survey_free(struct survey *survey);
+
+/* `failure`, or why what was read of a core is not all that it took. */
+const char *survey_verdict(const struct survey *survey, const char *failure);
 
 /* Says why a process that was looked at before could not be any more; the exit status. That it ended is no failure. */
 int survey_lost(const struct place *place, const char *failure);

@@ -31,6 +31,12 @@ char *proc_text(pid_t tid, const char *name, size_t *length) {
     return file_text(path, length);
 }
 
+bool proc_is_number(const char *text) {
+    char *end = NULL;
+    strtol(text, &end, 10);
+    return *end == 0;
+}
+
 pid_t proc_find(const char *taker, const char *text) {
     char *end = NULL;
     errno = 0;
@@ -149,7 +155,12 @@ uint64_t auxiliary_value(const char *text, size_t length, uint64_t type) {
     return value;
 }
 
-uint64_t target_auxiliary(pid_t tid, uint64_t type) {
+uint64_t target_auxiliary(const struct target *target, uint64_t type) {
+    const struct core *core = target->core;
+    return core != NULL ? auxiliary_value(core->auxv, core->auxv_bytes, type) : proc_auxiliary(target->tid, type);
+}
+
+uint64_t proc_auxiliary(pid_t tid, uint64_t type) {
     size_t length = 0;
     char *text = proc_text(tid, "auxv", &length);
     uint64_t value = auxiliary_value(text, length, type);
@@ -185,8 +196,11 @@ bool target_open(struct target *target, pid_t tid) {
     char *rest = target->maps_text;
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
         target->maps = need_room(target->maps, target->map_count, &room, sizeof *target->maps);
-        if (mapping_parse(line, &target->maps[target->map_count]))
-            target->map_count++;
+        struct mapping *map = &target->maps[target->map_count];
+        if (!mapping_parse(line, map))
+            continue;
+        target->bytes += map->end - map->start;
+        target->map_count++;
     }
     if (target->map_count == 0) {
         target_close(target);
@@ -204,6 +218,14 @@ bool target_open(struct target *target, pid_t tid) {
     return true;
 }
 
+void target_open_core(struct target *target, struct core *core) {
+    *target = (struct target){.core = core, .map_count = core->segment_count, .bytes = core->held_bytes};
+    target->maps = need(target->map_count * sizeof *target->maps);
+    for (size_t i = 0; i < target->map_count; i++)
+        target->maps[i] = core->segment[i].map;
+    target->pages = need(sizeof *target->pages);
+}
+
 void target_close(struct target *target) {
     free(target->maps);
     free(target->maps_text);
@@ -213,6 +235,8 @@ void target_close(struct target *target) {
 
 bool target_read_now(const struct target *target, uintptr_t address, void *into, size_t size) {
     char *at = into;
+    if (target->core != NULL)
+        return core_read(target->core, address, into, size);
     while (size > 0) {
         struct iovec here = {.iov_base = at, .iov_len = size};
         struct iovec there = {.iov_base = (void *)address, .iov_len = size};

@@ -1,5 +1,6 @@
 /* target.h
- * Purpose.     Reads another process from outside: its mappings and its memory. Writes a request there (ask.c).
+ * Purpose.     Reads another process from outside: its mappings and its memory, of one that has ended from its core
+ *              file. Writes a request there (ask.c).
  * Design.      /proc and process_vm_readv alone: the process need not be stopped, and nothing happens in it. Memory is
  *              read by the page and kept, so walking tables of symbols costs one system call per page.
  *              Named by the id of a thread: in a process whose first thread has ended, only the others show the memory.
@@ -9,28 +10,26 @@
 #ifndef HAK_CLI_TARGET_H
 #define HAK_CLI_TARGET_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
+#include "core.h"
+#include "mapping.h"
 
-struct mapping {
-    uintptr_t start, end;
-    uint64_t offset;  // in the file
-    const char *path; // "" for anonymous memory, "[heap]" and the like as the kernel says it
-    bool read, write, execute;
-};
+#include <stddef.h>
+#include <sys/types.h>
 
 struct target {
     pid_t tid;
+    struct core *core; // where memory is read from if not NULL; there is no process then
     struct mapping *maps;
     size_t map_count;
+    uint64_t bytes;           // that can be read, at most
     char *maps_text;          // holds the paths
     struct page_cache *pages; // what was read so far
 };
 
 /* False with errno set if the process is gone or the kernel does not let us look at it. */
 bool target_open(struct target *target, pid_t tid);
+/* The core has to stay. */
+void target_open_core(struct target *target, struct core *core);
 void target_close(struct target *target);
 
 /* `size` bytes at `address`; false if not all of them can be read. */
@@ -55,10 +54,14 @@ const struct mapping *target_mapping(const struct target *target, uintptr_t addr
 uint64_t auxiliary_value(const char *text, size_t length, uint64_t type);
 
 /* A value that the kernel gave the program at its start (AT_...); 0 if it gave none. */
-uint64_t target_auxiliary(pid_t tid, uint64_t type);
+uint64_t target_auxiliary(const struct target *target, uint64_t type);
+uint64_t proc_auxiliary(pid_t tid, uint64_t type);
 
 /* The text of /proc/TID/NAME with its length, zero-terminated; NULL with errno set if it cannot be read. */
 char *proc_text(pid_t tid, const char *name, size_t *length);
+
+/* True if the text can only be meant as the number of a process. */
+bool proc_is_number(const char *text);
 
 /* The process of that number. -1, after a message that starts with `taker`, if the text is no number, or no process has
  * it. */

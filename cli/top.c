@@ -102,7 +102,7 @@ static FILE *new_file(pid_t pid, char *name, size_t bytes) {
 
 static void write_file(struct watch *watch) {
     const struct look *now = watch->top.now;
-    struct subject of = {watch->top.pid, watch->top.program, now->class_size};
+    struct subject of = {.pid = watch->top.pid, .program = watch->top.program, .class_size = now->class_size};
     char name[64];
     FILE *out = new_file(watch->top.pid, name, sizeof name);
     bool written = out != NULL;

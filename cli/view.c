@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* More threads than a process can have: a longer chain is not one. */
+/* More threads than a process can have. A longer chain is not one, nor is one that is larger than memory. */
 #define RECORDS_MAX (1u << 22)
 #define SEARCH_BYTES 65536u
 #define OPTION_NAMES_BYTES 4096u
@@ -25,7 +25,8 @@ static bool is_linked_in_view(struct target *target, uintptr_t address) {
            head[1] == sizeof(struct hak_view) && head[2] == sizeof(struct hak_thread_view);
 }
 
-static uintptr_t search_mapping(struct target *target, uintptr_t at, uintptr_t end) {
+/* Of any version too, if it is asked for. */
+static uintptr_t search_mapping(struct target *target, uintptr_t at, uintptr_t end, bool any_version) {
     uint64_t *words = need(SEARCH_BYTES);
     uintptr_t found = 0;
     while (at < end && found == 0) {
@@ -33,7 +34,7 @@ static uintptr_t search_mapping(struct target *target, uintptr_t at, uintptr_t e
         if (!target_read(target, at, words, size))
             break;
         for (size_t i = 0; i < size / sizeof *words && found == 0; i++)
-            if (words[i] == HAK_VIEW_MAGIC && is_linked_in_view(target, at + i * sizeof *words))
+            if (words[i] == HAK_VIEW_MAGIC && (any_version || is_linked_in_view(target, at + i * sizeof *words)))
                 found = at + i * sizeof *words;
         at += size;
     }
@@ -41,20 +42,26 @@ static uintptr_t search_mapping(struct target *target, uintptr_t at, uintptr_t e
     return found;
 }
 
+static uintptr_t search_data(struct target *target, const struct object *object, bool any_version) {
+    uintptr_t address = 0;
+    for (size_t i = 0; i < target->map_count && address == 0; i++) {
+        const struct mapping *mapping = &target->maps[i];
+        if (mapping->read && mapping->write && mapping->start >= object->base && mapping->start < object->end)
+            address = search_mapping(target, mapping->start, mapping->end, any_version);
+    }
+    return address;
+}
+
 uintptr_t view_find(struct target *target, const struct object *object) {
     uintptr_t address = object_symbol(target, object, "hak_view");
     if (is_view(target, address))
         return address;
     bool may_hold = object->defines[symbol_index("malloc")] != 0 || !object->interpreted;
-    if (object->role != ROLE_PROGRAM || !may_hold)
-        return 0;
-    address = 0;
-    for (size_t i = 0; i < target->map_count && address == 0; i++) {
-        const struct mapping *mapping = &target->maps[i];
-        if (mapping->read && mapping->write && mapping->start >= object->base && mapping->start < object->end)
-            address = search_mapping(target, mapping->start, mapping->end);
-    }
-    return address;
+    return object->role == ROLE_PROGRAM && may_hold ? search_data(target, object, false) : 0;
+}
+
+bool view_may_be_in(struct target *target, const struct object *object) {
+    return search_data(target, object, true) != 0;
 }
 
 static const char *const unreadable = "its records cannot be read";
@@ -76,7 +83,8 @@ const char *view_threads(const struct target *target, const struct hak_view *vie
     struct hak_thread_view thread;
     uint32_t records = 0;
     for (uintptr_t at = (uintptr_t)view->threads; at != 0; at = (uintptr_t)thread.next) {
-        if (++records > RECORDS_MAX || !target_read_now(target, at, &thread, sizeof thread))
+        if (++records > RECORDS_MAX || records > target->bytes / sizeof thread ||
+            !target_read_now(target, at, &thread, sizeof thread))
             return unreadable;
         each(context, at, &thread);
     }

@@ -13,6 +13,9 @@
 /* Where the object keeps its hak_view, 0 if it is not hakmem. */
 uintptr_t view_find(struct target *target, const struct object *object);
 
+/* True if something in the object's own data may be a hak_view: where its tables cannot be read. */
+bool view_may_be_in(struct target *target, const struct object *object);
+
 /* Reads the object. NULL, or why it cannot be done; it is of this command's version then. */
 const char *view_read(const struct target *target, uintptr_t address, struct hak_view *view);
 

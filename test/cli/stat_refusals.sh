@@ -104,9 +104,14 @@ stop
 for verb in stat explain top; do
     expect 2 "$TEST_CLI" $verb 4194304
     err_has '^hakmem: there is no process 4194304$'
-    for wrong in abc 0 -5 '' 12x 99999999999999999999; do
+    for wrong in 0 -5 '' 99999999999999999999; do
         expect 2 "$TEST_CLI" $verb -- "$wrong"
         err_has "^hakmem: $verb takes the number of a process, not '$wrong'$"
+    done
+    for wrong in abc 12x; do
+        expect 2 "$TEST_CLI" $verb -- "$wrong"
+        [ $verb = top ] || err_has "^hakmem: cannot look at core file $wrong: No such file or directory$"
+        [ $verb != top ] || err_has "^hakmem: top takes the number of a process, not '$wrong'$"
     done
     expect 2 "$TEST_CLI" $verb 1 2
     err_has "^usage: hakmem $verb "

@@ -5,7 +5,7 @@ set -eu
 CC=${CC:-cc}
 CXX=${CXX:-c++}
 unset LD_PRELOAD HAKMEM_CONF
-ulimit -c 0
+ulimit -S -c 0
 work=$(mktemp -d)
 started=()
 cleanup() {
@@ -97,4 +97,55 @@ is() {
     local found
     found=$(values "$1" | sort | paste -sd ' ')
     [ "$found" = "$2" ] || fail "$1 is '$found' instead of '$2'"
+}
+
+# compile_keeper [FLAGS]: a program of two threads that holds blocks of every tier, some freed by the other thread, makes
+# the file that it is told and then does nothing; as $work/keeper.
+compile_keeper() {
+    compile keeper -pthread "$@" <<'C'
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+enum { BLOCKS = 4000 };
+static pthread_barrier_t barrier;
+static char *ours[BLOCKS], *theirs[BLOCKS], *more[1000];
+static void *work(void *unused) {
+    for (int i = 0; i < BLOCKS; i++)
+        theirs[i] = malloc(1100 + i % 3000);
+    for (int i = 0; i < BLOCKS; i += 2)
+        free(ours[i]);
+    pthread_barrier_wait(&barrier);
+    for (;;)
+        pause();
+}
+int main(int count, char **arguments) {
+    pthread_t thread;
+    for (int i = 0; i < BLOCKS; i++)
+        ours[i] = malloc(i % 190 + 1);
+    for (int i = 0; i < 1000; i++)
+        more[i] = malloc(200);
+    char *large[] = {malloc(20000), malloc(300000), calloc(1, 5 << 20), malloc(70 << 20)};
+    for (int i = 0; i < 20; i++)
+        free(malloc(200000));
+    pthread_barrier_init(&barrier, NULL, 2);
+    pthread_create(&thread, NULL, work, NULL);
+    pthread_barrier_wait(&barrier);
+    close(creat(arguments[1], 0600));
+    for (;;)
+        pause();
+}
+C
+}
+
+# dump FILE: the core of $process, which stays as it is. gdb writes memory that nothing may access, too, as zeros.
+dump() {
+    command -v gdb >/dev/null || {
+        echo "not installed: gdb (tools/bootstrap test installs it)" >&2
+        exit 77
+    }
+    gdb -nx -batch -p "$process" -ex "generate-core-file $1.full" >"$work/gdb" 2>&1 </dev/null || true
+    [ -s "$1.full" ] || { cat "$work/gdb" >&2; fail "gdb writes no core"; }
+    cp --sparse=always "$1.full" "$1"
+    rm "$1.full"
 }

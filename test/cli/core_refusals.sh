@@ -1,0 +1,124 @@
+#!/bin/bash
+# stat and explain of what is no core, or of a core that does not tell: one line says why, with the exit status that
+# hakmem(1) tells, and nothing is printed.
+. "$(dirname "$0")/support.bash"
+source_dir=${SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+cd "$work"
+
+# refused STATUS FILE MESSAGE: by both verbs; the message is a pattern, behind the name of the file.
+refused() {
+    local verb
+    for verb in stat 'stat --json' 'stat --openmetrics' explain 'explain --json'; do
+        # shellcheck disable=SC2086
+        expect "$1" "$TEST_CLI" $verb "$2"
+        err_has "^hakmem: $3\$"
+        [ "$(wc -l <"$work/err")" = 1 ] || fail "more than one line"
+        out_is_empty
+    done
+}
+cannot() { refused 2 "$1" "cannot (look at|explain) core file $1: $2"; }
+
+# edited EXPRESSION... -- MESSAGE: so changed, the core is refused.
+edited() {
+    local edits=()
+    while [ "$1" != -- ]; do
+        edits+=("$1")
+        shift
+    done
+    cp --sparse=always core bad
+    "$source_dir/test/support/core_edit.py" bad "${edits[@]}" || fail "cannot edit: ${edits[*]}"
+    cannot bad "$2"
+}
+
+compile_keeper
+cp "$TEST_SO" libcopy.so
+start "$work/ready" env LD_PRELOAD="$work/libcopy.so" "$work/keeper" "$work/ready"
+dump core
+stop
+expect 0 "$TEST_CLI" stat core
+expect 0 "$TEST_CLI" explain core
+
+# No core.
+cannot nothing 'No such file or directory'
+cannot . 'it is no regular file'
+mkfifo pipe
+cannot pipe 'it is no regular file'
+: >empty
+cannot empty 'it is no ELF file'
+cannot keeper 'it is a program or a library, not a core'
+cannot "$TEST_SO" 'it is a program or a library, not a core'
+for machine in 'put(18, "<H", 22)' 'put(4, "B", 1)' 'put(5, "B", 2)'; do
+    edited "$machine" -- 'it is of another architecture than [a-z0-9-]+'
+done
+ln core 4194304
+expect 2 "$TEST_CLI" stat 4194304
+err_has '^hakmem: there is no process 4194304$'
+expect 0 "$TEST_CLI" stat ./4194304
+expect 2 "$TEST_CLI" top core
+err_has "^hakmem: top takes the number of a process, not 'core'$"
+expect 2 "$TEST_CLI" stat --watch core
+err_has '^hakmem: stat: --watch looks at a running process; a core file does not change$'
+out_is_empty
+
+# Cut off, wherever it is; behind what is listed gdb puts sections.
+end=$("$source_dir/test/support/core_edit.py" core \
+    'print(max(field(h, OFFSET) + field(h, FILESZ) for kind in (LOAD, NOTE) for h in headers(kind)))')
+for length in 4 63 64 200 3000 20000 $((end / 2)) $((end - 1)); do
+    cp --sparse=always core bad
+    truncate -s "$length" bad
+    cannot bad 'it is cut off: not all that it lists is there'
+done
+edited 'set_field(headers(LOAD)[3], OFFSET, 1 << 63)' -- 'it is cut off: not all that it lists is there'
+edited 'set_field(headers(LOAD)[3], OFFSET, (1 << 64) - 1)' -- 'it is cut off: not all that it lists is there'
+edited 'put(32, "<Q", (1 << 64) - 56)' -- 'it is cut off: not all that it lists is there'
+edited 'put(56, "<H", 0xffff); put(40, "<Q", 1 << 62)' -- 'it is cut off: not all that it lists is there'
+
+# Headers and notes.
+sense='its headers make no sense'
+edited 'put(54, "<H", 55)' -- "$sense"
+edited 'put(56, "<H", 0)' -- "$sense"
+edited 'h = headers(LOAD)[3]; set_field(h, MEMSZ, field(h, FILESZ) - 1)' -- "$sense"
+edited 'set_field(headers(LOAD)[3], VADDR, (1 << 64) - 4096)' -- "$sense"
+edited 'h = headers(LOAD); set_field(h[3], VADDR, field(h[2], VADDR))' -- "$sense"
+for count in '1 << 20' '1 << 61' '(1 << 64) - 1'; do
+    edited "put(note(NT_FILE)[1], '<Q', $count)" -- "$sense"
+done
+edited 'put(note(NT_FILE)[0] + 8, "<I", 7)' -- 'it does not tell which files were mapped where \(NT_FILE\)'
+edited 'put(56, "<H", 0xffff); put(40, "<Q", 0); put(44, "<I", 0)' -- '.*'
+
+# Memory that was left out: of the library's data, of hakmem's records, of everything.
+out='memory that would tell was left out of it \(coredump_filter\)'
+edited 'set_field(holder(view()), FILESZ, 0)' -- "$out"
+edited 'for h in headers(LOAD):
+    set_field(h, FILESZ, 0)' -- "$out"
+edited 'for h in headers(LOAD):
+    if field(h, FLAGS) == 6 and field(h, FILESZ) > 1 << 20:
+        set_field(h, FILESZ, 0)' -- "$out"
+
+# Another version; a library that is gone, and one that is another build.
+edited 'put(view() + 8, "<I", 99)' -- 'it is of another version than this command'
+edited 'put(view() + 12, "<I", get(view() + 12, "<I") + 8)' -- 'it is of another version than this command'
+mv libcopy.so away.so
+cannot core "it takes $work/libcopy.so, which is gone"
+id=$(readelf -n away.so | sed -n 's/.*Build ID: //p')
+python3 - "$id" <<'PY'
+import sys
+data, build_id = open("away.so", "rb").read(), bytes.fromhex(sys.argv[1])
+assert data.count(build_id) == 1
+open("libcopy.so", "wb").write(data.replace(build_id, build_id[::-1]))
+PY
+cannot core "it takes $work/libcopy.so, which is another build now"
+mv away.so libcopy.so
+expect 0 "$TEST_CLI" stat core
+
+# Programs without hakmem: that run on libc, and static ones.
+none() { refused 1 "$1" "the process of core file $1 did not run on hakmem"; }
+start "$work/ready" "$work/keeper" "$work/ready"
+dump libc.core
+stop
+none libc.core
+compile_keeper -static
+start "$work/ready" "$work/keeper" "$work/ready"
+dump static.core
+stop
+none static.core
