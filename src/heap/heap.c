@@ -93,6 +93,7 @@ static void drain_pending(struct heap *heap) {
     /* A block that was freed twice makes a ring of the chain: nothing behind a bad block is believed. */
     while (chain != NULL && heap->bad_block == NULL) {
         struct block *block = chain;
+        __builtin_prefetch(block->ahead);
         chain = block->next;
         if (!put_block(heap, block, &near))
             heap->bad_block = block;
@@ -160,6 +161,8 @@ struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned c
     return rest;
 }
 
+enum { AHEAD = 8 };
+
 FAST bool push(struct heap *heap, struct block **top, struct block *first) {
     COUNT(ATOMIC_OTHER);
     return cas_seq_cst(&heap->pending, top, first);
@@ -172,8 +175,11 @@ void hak_heap_return_remote(struct heap *heap, struct block *const *blocks, unsi
         unlock(heap);
         return;
     }
-    for (unsigned i = 1; i < count; i++)
+    for (unsigned i = 1; i < count; i++) {
         blocks[i - 1]->next = blocks[i];
+        blocks[i - 1]->ahead = blocks[i + AHEAD < count ? i + AHEAD : count - 1];
+    }
+    blocks[count - 1]->ahead = NULL;
     struct block *top = load_relaxed(&heap->pending);
     do
         blocks[count - 1]->next = top;

@@ -22,6 +22,7 @@
 /* A free block; `next` is its first word. */
 struct block {
     struct block *next;
+    struct block *ahead; /* on the pending stack: a later one, whose line may be fetched meanwhile; or NULL */
 };
 
 struct heap {
