@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define HAK_VIEW_MAGIC 0x314d454d4b4148ull /* "HAKMEM1" */
-#define HAK_VIEW_VERSION 3u
+#define HAK_VIEW_VERSION 4u
 
 /* Size classes 1 .. HAK_CLASS_COUNT - 1; class 0 is no class. */
 #define HAK_CLASS_COUNT 105
@@ -123,7 +123,9 @@ enum hak_counter {
     X(class_allocations, COUNTER, CLASS, "allocations", "blocks handed out, by size class")                            \
     X(class_frees, COUNTER, CLASS, "frees", "blocks taken back, by size class")                                        \
     X(class_live_blocks, GAUGE, CLASS, "live blocks", "blocks that the program holds, by size class")                  \
-    X(class_live_bytes, GAUGE, CLASS, "live bytes", "in blocks that the program holds, by size class")
+    X(class_live_bytes, GAUGE, CLASS, "live bytes", "in blocks that the program holds, by size class")                 \
+    X(reused_bytes, COUNTER, NONE, "reused", "of retained memory, used again without asking the kernel")               \
+    X(page_faults_avoided, COUNTER, NONE, "faults avoided", "at most: one for each page of what was reused")
 
 #define HAK_TIERS(X) X(TINY, "tiny") X(MID, "mid") X(LARGE, "large") X(HUGE, "huge")
 
@@ -139,7 +141,8 @@ enum hak_tier {
 #define HAK_FIGURE_ENTRY [HAK_ENTRY_COUNT]
 #define HAK_FIGURE_CLASS [HAK_CLASS_COUNT]
 
-/* Changes when a field changes its place; new ones are added at the end, and only make the struct larger. */
+/* Changes when a field changes its place; new ones are added at the end, and only make the struct larger. A program
+ * that was built with another header of the same version gets the fields that both know. */
 #define HAK_STATS_VERSION 1u
 
 /* What hak_stats_get (hakmem.h) fills. */
@@ -352,6 +355,8 @@ struct hak_view {
     uint64_t *counters;   /* debug counters of threads without a record; NULL if the library has none */
     uint64_t huge_allocs; /* of the blocks that a tally counts as large, those above the Large tier */
     uint64_t huge_frees;
+    uint64_t reused_bytes; /* retained and then used again, cumulative */
+    uint64_t page_bytes;   /* the kernel's pages; 0 before the start */
     struct hak_regions regions;
     struct hak_control control;
 };

@@ -80,6 +80,8 @@ static inline void figures_begin(hak_stats_t *stats, const struct hak_view *view
     stats->metadata_bytes = load_relaxed(&view->metadata_bytes);
     stats->committed_bytes = load_relaxed(&view->committed_bytes);
     stats->purged_bytes = load_relaxed(&view->purged_bytes);
+    stats->reused_bytes = load_relaxed(&view->reused_bytes);
+    stats->page_faults_avoided = view->page_bytes != 0 ? stats->reused_bytes / view->page_bytes : 0;
     stats->foreign_frees = load_relaxed(&view->foreign_frees);
     stats->errors = load_relaxed(&view->errors);
     figures_add_tally(stats, &view->recordless);

@@ -12,13 +12,20 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/bits.h"
+#include "base/config.h"
 #include "base/figures_print.h"
+#include "base/options.h"
 #include "base/size_class.h"
 #include "hakmem.h"
 #include "hakmem_stats.h"
+#include "os/os.h"
 #include "segment/view.h"
 
 #define NEW_STATS ((hak_stats_t){.size = sizeof(hak_stats_t), .version = HAK_STATS_VERSION})
+
+/* Of the struct when it was made. */
+#define FIRST_BYTES offsetof(hak_stats_t, reused_bytes)
 
 static hak_stats_t get(void) {
     hak_stats_t stats = NEW_STATS;
@@ -29,7 +36,7 @@ static hak_stats_t get(void) {
 static void a_wrong_size_or_version_is_refused(void **state) {
     hak_stats_t stats = NEW_STATS, before;
     (void)state;
-    const uint32_t sizes[] = {0, 8, sizeof stats - 8, sizeof stats - 1};
+    const uint32_t sizes[] = {0, 8, FIRST_BYTES - 8, FIRST_BYTES - 1};
     memset(&stats, 0xaa, sizeof stats);
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         stats.size = sizes[i];
@@ -63,6 +70,22 @@ static void a_larger_struct_is_filled_as_far_as_it_is_known(void **state) {
     assert_int_equal(larger.stats.version, HAK_STATS_VERSION);
     assert_int_equal(larger.later, 77);
     assert_true(larger.stats.committed_bytes != 0);
+}
+
+/* A program that was built with an earlier header, whose struct ends before what is new. */
+static void a_smaller_struct_is_filled_as_far_as_it_goes(void **state) {
+    hak_stats_t stats, known = get();
+    (void)state;
+    for (uint32_t size = FIRST_BYTES; size <= sizeof stats; size += 8) {
+        memset(&stats, 0xaa, sizeof stats);
+        stats.size = size;
+        stats.version = HAK_STATS_VERSION;
+        assert_int_equal(hak_stats_get(&stats), 0);
+        assert_int_equal(stats.size, size);
+        assert_memory_equal(&stats.live_bytes, &known.live_bytes, size - offsetof(hak_stats_t, live_bytes));
+        for (uint32_t i = size; i < sizeof stats; i++)
+            assert_int_equal(((unsigned char *)&stats)[i], 0xaa);
+    }
 }
 
 #define MORE(field) (after.field - before.field)
@@ -136,6 +159,44 @@ static void blocks_above_the_classes_are_counted(void **state) {
         assert_int_equal(MORE(tier_live_bytes[cases[i].tier]), 0);
         assert_int_equal(MORE(tier_live_blocks[cases[i].tier]), 0);
     }
+}
+
+static void free_touched(void *block, size_t size) {
+    assert_non_null(block);
+    memset(block, 1, size);
+    hak_free(block);
+}
+
+/* Large and Huge blocks in memory that had been freed: its whole granules. What went back to the kernel meanwhile is
+ * not used again, nor is what calloc exchanges for the kernel's zero pages. */
+static void faults_that_retained_memory_avoids_are_counted(void **state) {
+    static const struct {
+        size_t size;
+        bool zeroed, exchanged;
+    } cases[] = {{1000000, false, false}, {1000000, true, false},  {5 << 20, false, false},
+                 {5 << 20, true, false},  {9 << 20, false, false}, {(9 << 20) + 1, true, true}};
+    (void)state;
+    int64_t delay = hak_options.purge_delay;
+    hak_options.purge_delay = 86400000;
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t size = cases[i].size, bytes = round_up(size, HAK_GRANULE_SIZE);
+        hak_trim();
+        hak_stats_t before = get();
+        free_touched(cases[i].zeroed ? hak_calloc(1, size) : hak_malloc(size), size);
+        hak_stats_t after = get();
+        assert_int_equal(MORE(reused_bytes), 0);
+        free_touched(cases[i].zeroed ? hak_calloc(1, size) : hak_malloc(size), size);
+        after = get();
+        assert_int_equal(MORE(reused_bytes), cases[i].exchanged ? 0 : bytes);
+        assert_int_equal(MORE(page_faults_avoided), MORE(reused_bytes) / hak_os_page_size());
+        assert_int_equal(MORE(purged_bytes), cases[i].exchanged ? bytes : 0);
+        hak_trim();
+        before = get();
+        free_touched(cases[i].zeroed ? hak_calloc(1, size) : hak_malloc(size), size);
+        after = get();
+        assert_int_equal(MORE(reused_bytes) + MORE(page_faults_avoided), 0);
+    }
+    hak_options.purge_delay = delay;
 }
 
 /* ---- printing ---- */
@@ -284,8 +345,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_size_or_version_is_refused),
         cmocka_unit_test(a_larger_struct_is_filled_as_far_as_it_is_known),
+        cmocka_unit_test(a_smaller_struct_is_filled_as_far_as_it_goes),
         cmocka_unit_test(small_blocks_are_counted),
         cmocka_unit_test(blocks_above_the_classes_are_counted),
+        cmocka_unit_test(faults_that_retained_memory_avoids_are_counted),
         cmocka_unit_test(every_format_says_the_same),
         cmocka_unit_test(what_cannot_be_printed_is_an_error),
         cmocka_unit_test(text_is_what_it_should_be),
