@@ -96,7 +96,8 @@ enum hak_counter {
         HAK_COUNTER_COUNT
 };
 
-/* The numbers that hakmem knows of itself: X(field, COUNTER or GAUGE, set, column, text). hak_stats_t, what
+/* The numbers that hakmem knows of itself: X(field, kind, set, column, text), a COUNTER, a GAUGE, or a LIMIT, which is
+ * 0 where there is none. hak_stats_t, what
  * hak_stats_print prints, and `hakmem stat`, which adds what only a look from outside tells (what is resident is the
  * kernel's to say), come from it. A number is one (NONE), or one for each member of a set: a tier, an exported function
  * (HAK_ENTRIES), a size class. `column` is its short name where the set is known. doc/STATS.md tells more of each. */
@@ -125,7 +126,11 @@ enum hak_counter {
     X(class_live_blocks, GAUGE, CLASS, "live blocks", "blocks that the program holds, by size class")                  \
     X(class_live_bytes, GAUGE, CLASS, "live bytes", "in blocks that the program holds, by size class")                 \
     X(reused_bytes, COUNTER, NONE, "reused", "of retained memory, used again without asking the kernel")               \
-    X(page_faults_avoided, COUNTER, NONE, "faults avoided", "at most: one for each page of what was reused")
+    X(page_faults_avoided, COUNTER, NONE, "faults avoided", "at most: one for each page of what was reused")           \
+    X(soft_limit_bytes, LIMIT, NONE, "soft limit", "in use, from which on nothing is retained")                        \
+    X(hard_limit_bytes, LIMIT, NONE, "hard limit", "in use, beyond which malloc fails")                                \
+    X(group_limit_bytes, LIMIT, NONE, "group limit", "of the control group, where it is followed")                     \
+    X(cpus, GAUGE, NONE, "cpus", "that the process could use when it started")
 
 #define HAK_TIERS(X) X(TINY, "tiny") X(MID, "mid") X(LARGE, "large") X(HUGE, "huge")
 
@@ -326,6 +331,10 @@ struct hak_control {
     struct hak_request request[HAK_REQUEST_COUNT];
 };
 
+/* Limits on memory, in bytes. */
+enum hak_limit { HAK_LIMIT_SOFT, HAK_LIMIT_HARD, HAK_LIMIT_COUNT };
+#define HAK_LIMIT_NONE UINT64_MAX
+
 /* The exported object. */
 struct hak_view {
     uint64_t magic;
@@ -355,8 +364,11 @@ struct hak_view {
     uint64_t *counters;   /* debug counters of threads without a record; NULL if the library has none */
     uint64_t huge_allocs; /* of the blocks that a tally counts as large, those above the Large tier */
     uint64_t huge_frees;
-    uint64_t reused_bytes; /* retained and then used again, cumulative */
-    uint64_t page_bytes;   /* the kernel's pages; 0 before the start */
+    uint64_t reused_bytes;                 /* retained and then used again, cumulative */
+    uint64_t page_bytes;                   /* the kernel's pages; 0 before the start */
+    uint64_t limit_bytes[HAK_LIMIT_COUNT]; /* in force: what is in use, metadata included, may be as much */
+    uint64_t group_bytes; /* the control group's limit, if it is followed: nine tenths of it are a soft limit */
+    uint64_t cpu_count;   /* that the process may use, as it was at the start; 0 before */
     struct hak_regions regions;
     struct hak_control control;
 };

@@ -70,6 +70,10 @@ static inline void figures_add_class(hak_stats_t *stats, unsigned size_class, ui
     stats->live_bytes += live * block_bytes;
 }
 
+static inline uint64_t figures_limit(uint64_t bytes) {
+    return bytes == HAK_LIMIT_NONE ? 0 : bytes;
+}
+
 /* First, on a struct of zeros: what the whole process counts, and threads without a record. */
 static inline void figures_begin(hak_stats_t *stats, const struct hak_view *view) {
     uint64_t huge_allocs = load_relaxed(&view->huge_allocs), huge_frees = load_relaxed(&view->huge_frees);
@@ -82,6 +86,10 @@ static inline void figures_begin(hak_stats_t *stats, const struct hak_view *view
     stats->purged_bytes = load_relaxed(&view->purged_bytes);
     stats->reused_bytes = load_relaxed(&view->reused_bytes);
     stats->page_faults_avoided = view->page_bytes != 0 ? stats->reused_bytes / view->page_bytes : 0;
+    stats->soft_limit_bytes = figures_limit(load_relaxed(&view->limit_bytes[HAK_LIMIT_SOFT]));
+    stats->hard_limit_bytes = figures_limit(load_relaxed(&view->limit_bytes[HAK_LIMIT_HARD]));
+    stats->group_limit_bytes = figures_limit(view->group_bytes);
+    stats->cpus = view->cpu_count;
     stats->foreign_frees = load_relaxed(&view->foreign_frees);
     stats->errors = load_relaxed(&view->errors);
     figures_add_tally(stats, &view->recordless);

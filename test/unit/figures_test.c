@@ -20,6 +20,7 @@
 #include "hakmem.h"
 #include "hakmem_stats.h"
 #include "os/os.h"
+#include "segment/limit.h"
 #include "segment/view.h"
 
 #define NEW_STATS ((hak_stats_t){.size = sizeof(hak_stats_t), .version = HAK_STATS_VERSION})
@@ -213,12 +214,16 @@ static void print(enum hak_stats_format format) {
     close(fd);
 }
 
+static void expect_text(const char *text) {
+    if (strstr(printed, text) == NULL)
+        fail_msg("no '%s' in:\n%.3000s", text, printed);
+}
+
 /* `before`, a number, and what ends it. */
 static void expect_number(const char *before, uint64_t number, const char *after) {
     char line[200];
     snprintf(line, sizeof line, "%s%" PRIu64 "%s", before, number, after);
-    if (strstr(printed, line) == NULL)
-        fail_msg("no '%s' in:\n%.3000s", line, printed);
+    expect_text(line);
 }
 
 static void every_format_says_the_same(void **state) {
@@ -228,11 +233,14 @@ static void every_format_says_the_same(void **state) {
     hak_stats_t stats = get();
     print(HAK_STATS_JSON);
     expect_number("{\n  \"pid\": ", (uint64_t)getpid(), ",\n");
-#define JSON_NONE(field) expect_number("\n  \"" #field "\": ", stats.field, "");
-#define JSON_TIER(field)
-#define JSON_ENTRY(field)
-#define JSON_CLASS(field)
-#define JSON_LINE(field, kind, set, column, text) JSON_##set(field)
+#define JSON_COUNTER(field) expect_number("\n  \"" #field "\": ", stats.field, "");
+#define JSON_GAUGE(field) JSON_COUNTER(field)
+#define JSON_LIMIT(field) expect_text("\n  \"" #field "\": null");
+#define JSON_NONE(field, kind) JSON_##kind(field)
+#define JSON_TIER(field, kind)
+#define JSON_ENTRY(field, kind)
+#define JSON_CLASS(field, kind)
+#define JSON_LINE(field, kind, set, column, text) JSON_##set(field, kind)
     HAK_FIGURES(JSON_LINE)
     expect_number("\"tier\": \"large\",\n      \"allocations\": ", stats.tier_allocations[HAK_TIER_LARGE], ",\n");
     expect_number("\"function\": \"malloc\",\n      \"calls\": ", stats.calls[HAK_ENTRY_MALLOC], "\n");
@@ -250,6 +258,32 @@ static void every_format_says_the_same(void **state) {
     hak_stats_t after = get();
     assert_int_equal(after.allocations, stats.allocations);
     hak_free(kept);
+}
+
+/* Where there is none, it says so in each format; elsewhere it is a number. */
+static void limits_are_printed_as_they_are_in_force(void **state) {
+    (void)state;
+    assert_int_equal(get().hard_limit_bytes, 0);
+    assert_int_equal(get().group_limit_bytes, 0);
+    assert_true(get().cpus >= 1);
+    print(HAK_STATS_TEXT);
+    expect_text("\n       unlimited  hard limit    bytes in use");
+    print(HAK_STATS_OPENMETRICS);
+    expect_text("# TYPE hakmem_hard_limit_bytes gauge\n");
+    expect_text("\"} +Inf\n");
+    hak_limit_set(5 << 20, (uint64_t)1 << 40);
+    hak_stats_t stats = get();
+    print(HAK_STATS_TEXT);
+    expect_text("\n         5242880  soft limit    bytes in use");
+    expect_text("\n   1099511627776  hard limit    bytes in use");
+    print(HAK_STATS_JSON);
+    expect_text(
+        "\"soft_limit_bytes\": 5242880,\n  \"hard_limit_bytes\": 1099511627776,\n  \"group_limit_bytes\": null,");
+    print(HAK_STATS_OPENMETRICS);
+    expect_text("\"} 1099511627776\n");
+    hak_limit_set(HAK_LIMIT_NONE, HAK_LIMIT_NONE);
+    assert_int_equal(stats.soft_limit_bytes, 5 << 20);
+    assert_int_equal(stats.hard_limit_bytes, (uint64_t)1 << 40);
 }
 
 static void what_cannot_be_printed_is_an_error(void **state) {
@@ -350,6 +384,7 @@ int main(void) {
         cmocka_unit_test(blocks_above_the_classes_are_counted),
         cmocka_unit_test(faults_that_retained_memory_avoids_are_counted),
         cmocka_unit_test(every_format_says_the_same),
+        cmocka_unit_test(limits_are_printed_as_they_are_in_force),
         cmocka_unit_test(what_cannot_be_printed_is_an_error),
         cmocka_unit_test(text_is_what_it_should_be),
         cmocka_unit_test(a_small_buffer_loses_nothing),
