@@ -324,10 +324,10 @@ struct hak_request {
 };
 
 struct hak_control {
-    uint32_t attention; /* the only word that slow paths look at: not 0 if there is something to do */
+    uint32_t attention; /* what slow paths look at: not 0 if there is something to do */
+    uint32_t trims;     /* the same, by hakmem: trims so far, modulo 2^32, which each thread is to follow */
     uint32_t asked;     /* requests so far, modulo 2^32; by tools */
     uint32_t done;      /* of them, carried out; by hakmem */
-    uint32_t reserved;
     struct hak_request request[HAK_REQUEST_COUNT];
 };
 
