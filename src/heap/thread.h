@@ -80,8 +80,8 @@ void hak_thread_put(struct thread *thread, unsigned size_class, void *block);
  * into the outbox. */
 void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block);
 
-/* Called when a full outbox has been emptied and nothing is half done: the slow path of a thread that only frees others'
- * blocks. A result that said so would cost every such free. */
+/* Called when a full outbox has been emptied and nothing is half done: the slow path of a thread that only frees
+ * others' blocks. A result that said so would cost every such free. */
 extern void (*hak_thread_on_sent)(void);
 
 /* The same for threads without a record. */

@@ -103,6 +103,7 @@ static void small_blocks_are_counted(void **state) {
     hak_stats_t after = get();
     assert_int_equal(MORE(allocations), BLOCKS);
     assert_int_equal(MORE(live_bytes), BLOCKS * bytes);
+    assert_int_equal(MORE(allocated_bytes), BLOCKS * bytes);
     assert_int_equal(MORE(class_allocations[c]), BLOCKS);
     assert_int_equal(MORE(class_live_blocks[c]), BLOCKS);
     assert_int_equal(MORE(class_live_bytes[c]), BLOCKS * bytes);
@@ -134,9 +135,11 @@ static void blocks_above_the_classes_are_counted(void **state) {
         size_t size, resized;
         enum hak_tier tier;
     } cases[] = {
-        {100000, 130000, HAK_TIER_LARGE},  {100000, 40000, HAK_TIER_LARGE},     {5 << 20, 6 << 20, HAK_TIER_HUGE},
-        {5 << 20, 3 << 20, HAK_TIER_HUGE}, {70 << 20, 90 << 20, HAK_TIER_HUGE}, {1000000, 1900000, HAK_TIER_LARGE},
+        {100000, 130000, HAK_TIER_LARGE},   {100000, 40000, HAK_TIER_LARGE},     {5 << 20, 6 << 20, HAK_TIER_HUGE},
+        {5 << 20, 3 << 20, HAK_TIER_HUGE},  {70 << 20, 90 << 20, HAK_TIER_HUGE}, {1000000, 1900000, HAK_TIER_LARGE},
+        {5 << 20, 70 << 20, HAK_TIER_HUGE},
     };
+    unsigned moved = 0;
     (void)state;
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         pthread_t thread;
@@ -146,9 +149,14 @@ static void blocks_above_the_classes_are_counted(void **state) {
         assert_int_equal(MORE(live_bytes), hak_good_size(cases[i].size));
         assert_int_equal(MORE(tier_live_bytes[cases[i].tier]), hak_good_size(cases[i].size));
         assert_int_equal(MORE(tier_live_blocks[cases[i].tier]), 1);
+        assert_int_equal(MORE(allocated_bytes), hak_good_size(cases[i].size));
         assert_int_equal(MORE(calls[HAK_ENTRY_MALLOC]), 1);
         block = hak_realloc(block, cases[i].resized);
         after = get();
+        size_t from = hak_good_size(cases[i].size), to = hak_good_size(cases[i].resized);
+        bool has_moved = MORE(allocations) == 2;
+        assert_int_equal(MORE(allocated_bytes), from + to - (has_moved ? 0 : least(from, to)));
+        moved += has_moved;
         assert_int_equal(MORE(live_bytes), hak_good_size(cases[i].resized));
         assert_int_equal(MORE(tier_live_bytes[cases[i].tier]), hak_good_size(cases[i].resized));
         assert_int_equal(MORE(calls[HAK_ENTRY_MALLOC]), 1);
@@ -160,6 +168,7 @@ static void blocks_above_the_classes_are_counted(void **state) {
         assert_int_equal(MORE(tier_live_bytes[cases[i].tier]), 0);
         assert_int_equal(MORE(tier_live_blocks[cases[i].tier]), 0);
     }
+    assert_true(moved != 0 && moved < sizeof cases / sizeof *cases);
 }
 
 static void free_touched(void *block, size_t size) {
