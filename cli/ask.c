@@ -196,7 +196,8 @@ static void print_help(const char *verb, FILE *out) {
     bool sets = strcmp(verb, "set") == 0;
     fprintf(out, "usage: hakmem %s [--timeout SECONDS] PID%s\n\n", verb, sets ? " NAME=VALUE" : "");
     fprintf(out, sets ? "Changes an option of a process that runs on hakmem. 'hakmem run --help' lists the options.\n"
-                      : "Has a process that runs on hakmem give back to the system what it holds and does not use.\n");
+                      : "Has a process that runs on hakmem give back to the system what it holds and does not use.\n"
+                        "Other threads than the one that does so empty their caches when they next come by.\n");
     fprintf(out,
             "The next thread of it that leaves the fast path of malloc or free does so, or its background thread.\n"
             "\n  --timeout SECONDS  how long to wait for that, 2 by default; exit status 3 if none came by: the\n"

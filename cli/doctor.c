@@ -32,6 +32,7 @@ static const struct {
     {"cgroup memory", check_cgroup_memory},
     {"cgroup cpu", check_cgroup_cpu},
     {"limits", check_limits},
+    {"hakmem limits", check_own_limits},
     {"seccomp", check_seccomp},
     {"tracing", check_tracing},
     {"libc", check_libc},

@@ -66,6 +66,7 @@ void check_cgroup_cpu(struct exam *exam);
 
 /* exam_process.c: */
 void check_limits(struct exam *exam);
+void check_own_limits(struct exam *exam);
 void check_seccomp(struct exam *exam);
 void check_libc(struct exam *exam);
 void check_preload(struct exam *exam);

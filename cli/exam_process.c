@@ -7,6 +7,8 @@
 #include "arch.h"
 #include "judge.h"
 #include "library.h"
+#include "survey.h"
+#include "view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,6 +73,51 @@ void check_limits(struct exam *exam) {
         judge_limit(exam, &limits[i], text, status);
     free(status);
     free(text);
+}
+
+static void judge_own_limit(struct exam *exam, const struct hak_view *view, enum hak_limit which, unsigned percent_full,
+                            enum level worse, const char *effect, const char *fix) {
+    const char *name = which == HAK_LIMIT_HARD ? "hard" : "soft";
+    uint64_t most = view->limit_bytes[which], used = view->active_bytes + view->metadata_bytes;
+    if (most == HAK_LIMIT_NONE) {
+        exam_add(exam, LEVEL_OK, need_format("%s: unlimited", name), NULL);
+        return;
+    }
+    bool full = used >= most / 100 * percent_full;
+    char *most_text = exam_size(most), *used_text = exam_size(used);
+    exam_add(exam, full ? worse : LEVEL_OK, need_format("%s: %s, %s in use: %s", name, most_text, used_text, effect),
+             full ? fix : NULL);
+    free(most_text);
+    free(used_text);
+}
+
+/* Those that hakmem keeps within by itself. */
+void check_own_limits(struct exam *exam) {
+    struct place place;
+    struct target target;
+    struct hak_view view;
+    if (!exam->running || exam->proof == NULL || !exam->proof->loaded)
+        return;
+    if (!survey_locate(atoi(exam->process), &place) || place.view == 0 || !target_open(&target, place.tid)) {
+        exam_add(exam, LEVEL_UNTOLD, need_copy("its memory cannot be read any more"), NULL);
+        return;
+    }
+    const char *failure = view_read(&target, place.view, &view);
+    target_close(&target);
+    if (failure != NULL) {
+        exam_add(exam, LEVEL_UNTOLD, need_copy(failure), NULL);
+        return;
+    }
+    judge_own_limit(exam, &view, HAK_LIMIT_SOFT, 100, LEVEL_WARNING, "above it free memory goes back at once",
+                    "raise HAKMEM_LIMIT=soft: (or the control group's limit), or use less");
+    judge_own_limit(exam, &view, HAK_LIMIT_HARD, 90, LEVEL_PROBLEM, "beyond it malloc fails",
+                    "raise HAKMEM_LIMIT=hard:, or use less");
+    char *group = view.group_bytes != HAK_LIMIT_NONE ? exam_size(view.group_bytes) : NULL;
+    exam_add(exam, LEVEL_OK,
+             group != NULL ? need_format("control group: %s, of which nine tenths are a soft limit", group)
+                           : need_copy("control group: none followed (HAKMEM_CGROUP=1 follows one that has a limit)"),
+             NULL);
+    free(group);
 }
 
 void check_seccomp(struct exam *exam) {

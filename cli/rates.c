@@ -17,10 +17,10 @@ static double seconds_between(const struct look *before, const struct look *afte
     (before != NULL ? figures_rate(before->figures.field, after->figures.field, seconds_between(before, after)) : 0)
 
 struct rates rates_between(const struct look *before, const struct look *after) {
-    struct rates rates = {
-        .allocations = RATE(known.allocations), .frees = RATE(known.frees), .purged_bytes = RATE(known.purged_bytes)};
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
-        rates.class_bytes += RATE(known.class_allocations[c]) * after->class_size[c];
+    struct rates rates = {.allocations = RATE(known.allocations),
+                          .frees = RATE(known.frees),
+                          .allocated_bytes = RATE(known.allocated_bytes),
+                          .purged_bytes = RATE(known.purged_bytes)};
     if (before != NULL)
         rates.refills = figures_rate(before->refills, after->refills, seconds_between(before, after));
     return rates;

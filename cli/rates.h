@@ -11,7 +11,7 @@
 /* Per second. */
 struct rates {
     double allocations, frees; // blocks
-    double class_bytes;        // handed out in blocks of the size classes: those above leave no sum behind
+    double allocated_bytes;
     double refills;
     double purged_bytes;
 };

@@ -55,12 +55,12 @@ static void append_rate(struct page *page, int columns, bool known, double rate)
 static void show_rates(const struct top *top, struct page *page) {
     struct rates rates = rates_between(top->before, top->now);
     bool known = top->before != NULL;
-    page_add(page, STYLE_HEAD, "%11s%13s%13s%13s%13s%13s", "per second", "allocations", "frees", "class KiB", "refills",
-             "purged KiB");
+    page_add(page, STYLE_HEAD, "%11s%13s%13s%13s%13s%13s", "per second", "allocations", "frees", "alloc. KiB",
+             "refills", "purged KiB");
     page_add(page, STYLE_PLAIN, "%11s", "");
     append_rate(page, 13, known, rates.allocations);
     append_rate(page, 13, known, rates.frees);
-    append_rate(page, 13, known, rates.class_bytes / 1024);
+    append_rate(page, 13, known, rates.allocated_bytes / 1024);
     append_rate(page, 13, known && top->now->counts_refills, rates.refills);
     append_rate(page, 13, known, rates.purged_bytes / 1024);
 }
@@ -225,7 +225,7 @@ void top_show_help(struct page *page) {
         "  control-L    draw the screen again from nothing",
         "",
         "words (doc/STATS.md tells more)",
-        "  class KiB    of memory handed out per second in blocks of up to 32 KiB",
+        "  alloc. KiB   of memory handed out per second, in blocks and by realloc to blocks in their place",
         "  refills      of thread caches; '-' if the library counts none",
         "  purged       given back to the kernel",
         "  unused       in slabs and not live: free slots, thread caches, ends: fragmentation",

@@ -118,8 +118,9 @@ HAK_API void hak_limit_callback(void (*callback)(size_t bytes_in_use, size_t lim
 HAK_API bool hak_owns(const void *ptr);
 
 /* The numbers that hakmem keeps, as they are now: exact when the program's threads are quiet, off by calls in flight
- * otherwise. `size` and `version` of *stats have to be set (hakmem_stats.h). Takes no lock and no memory. 0, or -1 with
- * EINVAL if they are not those of a hak_stats_t that the library can fill; nothing is written then. */
+ * otherwise. `size` and `version` of *stats have to be set (hakmem_stats.h). Takes no lock, calls no malloc. 0, or -1
+ * with EINVAL if they are not those of a hak_stats_t that the library can fill, or ENOMEM, which only a program built
+ * with an earlier header can meet; nothing is written then. */
 typedef struct hak_stats hak_stats_t;
 HAK_API int hak_stats_get(hak_stats_t *stats);
 

@@ -96,10 +96,11 @@ enum hak_counter {
         HAK_COUNTER_COUNT
 };
 
-/* The numbers that hakmem knows of itself: X(field, COUNTER or GAUGE, set, column, text). hak_stats_t, what
- * hak_stats_print prints, and `hakmem stat`, which adds what only a look from outside tells (what is resident is the
- * kernel's to say), come from it. A number is one (NONE), or one for each member of a set: a tier, an exported function
- * (HAK_ENTRIES), a size class. `column` is its short name where the set is known. doc/STATS.md tells more of each. */
+/* The numbers that hakmem knows of itself: X(field, kind, set, column, text). hak_stats_t, what hak_stats_print prints,
+ * and `hakmem stat`, which adds what only a look from outside tells (what is resident is the kernel's to say), come
+ * from it. A kind is COUNTER, GAUGE or LIMIT: a gauge that is 0 where there is no limit. A number is one (NONE), or one
+ * for each member of a set: a tier, an exported function (HAK_ENTRIES), a size class. `column` is its short name where
+ * the set is known. doc/STATS.md tells more of each. */
 #define HAK_FIGURES(X)                                                                                                 \
     X(live_bytes, GAUGE, NONE, "live", "in blocks that the program holds")                                             \
     X(active_bytes, GAUGE, NONE, "active", "in slabs and in Large and Huge blocks")                                    \
@@ -123,7 +124,14 @@ enum hak_counter {
     X(class_allocations, COUNTER, CLASS, "allocations", "blocks handed out, by size class")                            \
     X(class_frees, COUNTER, CLASS, "frees", "blocks taken back, by size class")                                        \
     X(class_live_blocks, GAUGE, CLASS, "live blocks", "blocks that the program holds, by size class")                  \
-    X(class_live_bytes, GAUGE, CLASS, "live bytes", "in blocks that the program holds, by size class")
+    X(class_live_bytes, GAUGE, CLASS, "live bytes", "in blocks that the program holds, by size class")                 \
+    X(reused_bytes, COUNTER, NONE, "reused", "of retained memory, used again without asking the kernel")               \
+    X(page_faults_avoided, COUNTER, NONE, "faults avoided", "at most: one for each page of what was reused")           \
+    X(soft_limit_bytes, LIMIT, NONE, "soft limit", "in use, from which on nothing is retained")                        \
+    X(hard_limit_bytes, LIMIT, NONE, "hard limit", "in use, beyond which malloc fails")                                \
+    X(group_limit_bytes, LIMIT, NONE, "group limit", "of the control group, where it is followed")                     \
+    X(cpus, GAUGE, NONE, "cpus", "that the process could use when it started")                                         \
+    X(allocated_bytes, COUNTER, NONE, "allocated", "in blocks handed out, and added to blocks in place")
 
 #define HAK_TIERS(X) X(TINY, "tiny") X(MID, "mid") X(LARGE, "large") X(HUGE, "huge")
 
@@ -139,7 +147,8 @@ enum hak_tier {
 #define HAK_FIGURE_ENTRY [HAK_ENTRY_COUNT]
 #define HAK_FIGURE_CLASS [HAK_CLASS_COUNT]
 
-/* Changes when a field changes its place; new ones are added at the end, and only make the struct larger. */
+/* Changes when a field changes its place; new ones are added at the end, and only make the struct larger. A program
+ * that was built with another header of the same version gets the fields that both know. */
 #define HAK_STATS_VERSION 1u
 
 /* What hak_stats_get (hakmem.h) fills. */
@@ -183,7 +192,8 @@ struct hak_tally {
     uint64_t resize_frees;            /* blocks taken back by a RESIZE */
     uint64_t large_allocs;            /* blocks above the size classes */
     uint64_t large_frees;
-    uint64_t large_bytes; /* handed out in them less taken back; a thread that frees others' is below 0, modulo 2^64 */
+    uint64_t large_allocated_bytes; /* handed out in them, and added to them in place */
+    uint64_t large_freed_bytes;     /* taken back, of other threads' blocks too, and cut off in place */
     uint64_t null_frees;
     uint64_t cached_mallocs; /* blocks of all classes that passed no cache, of threads without a record */
     uint64_t cached_frees;
@@ -318,12 +328,16 @@ struct hak_request {
 };
 
 struct hak_control {
-    uint32_t attention; /* the only word that slow paths look at: not 0 if there is something to do */
+    uint32_t attention; /* what slow paths look at: not 0 if there is something to do */
+    uint32_t trims;     /* the same, by hakmem: trims so far, modulo 2^32, which each thread is to follow */
     uint32_t asked;     /* requests so far, modulo 2^32; by tools */
     uint32_t done;      /* of them, carried out; by hakmem */
-    uint32_t reserved;
     struct hak_request request[HAK_REQUEST_COUNT];
 };
+
+/* Limits on memory, in bytes. */
+enum hak_limit { HAK_LIMIT_SOFT, HAK_LIMIT_HARD, HAK_LIMIT_COUNT };
+#define HAK_LIMIT_NONE UINT64_MAX
 
 /* The exported object. */
 struct hak_view {
@@ -354,6 +368,11 @@ struct hak_view {
     uint64_t *counters;   /* debug counters of threads without a record; NULL if the library has none */
     uint64_t huge_allocs; /* of the blocks that a tally counts as large, those above the Large tier */
     uint64_t huge_frees;
+    uint64_t reused_bytes;                 /* retained and then used again, cumulative */
+    uint64_t page_bytes;                   /* the kernel's pages; 0 before the start */
+    uint64_t limit_bytes[HAK_LIMIT_COUNT]; /* in force, HAK_LIMIT_NONE for none: of what is in use, metadata included */
+    uint64_t group_bytes;                  /* the control group's limit if it is followed, or HAK_LIMIT_NONE */
+    uint64_t cpu_count;                    /* that the process may use, as it was at the start; 0 before */
     struct hak_regions regions;
     struct hak_control control;
 };

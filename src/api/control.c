@@ -4,6 +4,7 @@
 #include "api/control.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "api/options.h"
 #include "api/report.h"
@@ -17,17 +18,40 @@
 /* How many milliseconds the end of the program waits for another thread that is writing statistics. */
 #define EXIT_TRIES 2000u
 
+HAK_TLS_DEFINE uint64_t hak_control_quiet;
+
 static uint32_t busy; /* atomic: the id of the thread that attends, 0 if none does */
+
+void hak_control_come_by(void) {
+    hak_control_tick();
+}
 
 static bool begin(void) {
     uint32_t expected = 0;
     return cas_acquire(&busy, &expected, hak_lock_self());
 }
 
+static bool trim(void) {
+    if (thread_is_alive(hak_thread_self))
+        hak_thread_self->trims = load_relaxed(&CONTROL->trims);
+    return hak_trim();
+}
+
+/* A thread without a record holds nothing, and does not know yet what it will be given. */
+static void follow(void) {
+    if (!thread_is_alive(hak_thread_self))
+        return;
+    if (hak_thread_self->trims != load_relaxed(&CONTROL->trims))
+        (void)trim();
+    const uint32_t quiet[] = {0, hak_thread_self->trims};
+    memcpy(&hak_control_quiet, quiet, sizeof quiet);
+}
+
 static void carry_out(struct hak_request *request) {
     switch (request->kind) {
     case HAK_REQUEST_TRIM:
-        request->value = hak_trim();
+        store_relaxed(&CONTROL->trims, CONTROL->trims + 1);
+        request->value = trim();
         request->result = 0;
         break;
     case HAK_REQUEST_SET:
@@ -51,6 +75,9 @@ static void carry_out_all(void) {
 }
 
 void hak_control_attend(void) {
+    follow();
+    if (load_relaxed(&CONTROL->attention) == 0)
+        return;
     bool asked = load_relaxed(&CONTROL->asked) != load_relaxed(&CONTROL->done);
     if ((!asked && hak_report_is_periodic() && !hak_report_is_due()) || !begin())
         return;

@@ -3,22 +3,36 @@
  *              leave in hak_view.control, and statistics that are due (report.h).
  * Design.      No signal and no thread of its own: the next thread that is in a slow path does it, once the call's own
  *              work is over and no structure is half changed; or the background thread. Looking is one relaxed load.
+ *              A cache belongs to its thread, so a trim is followed by every thread that has one, when it comes by
+ *              next; a record that has no thread meanwhile by the next thread that gets it.
  * Concurrency. One thread at a time, by a word that is tried and never waited for: others go on with their calls.
+ *              Following takes no turn.
  */
 #ifndef HAK_API_CONTROL_H
 #define HAK_API_CONTROL_H
 
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "heap/thread.h"
 #include "segment/view.h"
 
 SLOW void hak_control_attend(void);
 
+/* What the two words are while the calling thread has nothing to do: no attention, the trims that it has followed. */
+HAK_TLS_SHARED uint64_t hak_control_quiet;
+
+_Static_assert(offsetof(struct hak_control, trims) == sizeof(uint32_t) && offsetof(struct hak_view, control) % 8 == 0,
+               "`attention` and `trims` are one load");
+
 /* Called where a thread has finished a slow path. */
 FAST void hak_control_tick(void) {
-    if (unlikely(load_relaxed(&hak_view.control.attention) != 0))
+    typedef uint64_t two_words __attribute__((may_alias));
+    if (unlikely(load_relaxed((const two_words *)(const void *)&hak_view.control) != hak_control_quiet))
         hak_control_attend();
 }
+
+/* The same, for hak_thread_on_sent. */
+void hak_control_come_by(void);
 
 /* In a fork's child: what its parent was asked is the parent's to do. */
 void hak_control_forked(void);

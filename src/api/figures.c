@@ -27,12 +27,33 @@ static void gather(hak_stats_t *stats) {
     figures_finish(stats);
 }
 
+/* The struct of the first header of this version. */
+#define OLDEST_BYTES offsetof(hak_stats_t, reused_bytes)
+
+/* For a program that was built with an earlier header, whose struct ends sooner. */
+static bool gather_part(hak_stats_t *stats) {
+    uint32_t size = stats->size;
+    hak_stats_t *all = hak_meta_borrow(sizeof *all);
+    if (all == NULL) {
+        errno = ENOMEM;
+        return false;
+    }
+    gather(all);
+    memcpy(stats, all, size);
+    stats->size = size;
+    hak_meta_give_back(all, sizeof *all);
+    return true;
+}
+
 int hak_stats_get(hak_stats_t *stats) {
-    if (stats == NULL || stats->size < sizeof *stats || stats->version != HAK_STATS_VERSION) {
+    if (stats == NULL || stats->size < OLDEST_BYTES || stats->version != HAK_STATS_VERSION) {
         errno = EINVAL;
         return -1;
     }
-    gather(stats);
+    if (stats->size >= sizeof *stats)
+        gather(stats);
+    else if (!gather_part(stats))
+        return -1;
     return 0;
 }
 

@@ -50,7 +50,7 @@ static void free_large(void *p, size_t expected, size_t size, enum hak_entry ent
         return;
     }
     hak_tally_add(&hak_thread_tally()->large_frees, 1);
-    hak_tally_add(&hak_thread_tally()->large_bytes, 0 - (uint64_t)info.bytes);
+    hak_tally_add(&hak_thread_tally()->large_freed_bytes, info.bytes);
     tally_freed(entry);
     hak_control_tick();
 }

@@ -11,26 +11,29 @@
 #include "os/cgroup.h"
 #include "os/os.h"
 
-static uint64_t group_bytes = CGROUP_NO_LIMIT; /* const after the start */
 static void (*told)(size_t bytes_in_use, size_t limit, int hard);
+
+_Static_assert(HAK_LIMIT_NONE == CGROUP_NO_LIMIT, "what a group does not limit is not limited");
 
 unsigned hak_limit_start(void) {
     unsigned cpus = hak_os_cpu_count();
     if (hak_options.cgroup || *hak_options_cgroup_root != '\0') {
         struct cgroup_limits group = hak_cgroup_read(hak_options_cgroup_root);
-        group_bytes = group.memory_bytes;
+        hak_view.group_bytes = group.memory_bytes;
         cpus = (unsigned)least(cpus, group.cpu_count);
     }
+    hak_view.cpu_count = cpus;
     hak_limit_apply();
     return cpus;
 }
 
 static uint64_t or_none(int64_t bytes) {
-    return bytes == 0 ? LIMIT_NONE : (uint64_t)bytes;
+    return bytes == 0 ? HAK_LIMIT_NONE : (uint64_t)bytes;
 }
 
 void hak_limit_apply(void) {
-    uint64_t careful = group_bytes == CGROUP_NO_LIMIT ? LIMIT_NONE : group_bytes - group_bytes / 10;
+    uint64_t group = hak_view.group_bytes;
+    uint64_t careful = group == HAK_LIMIT_NONE ? group : group - group / 10;
     hak_limit_set(least(or_none(hak_options.limit_soft), careful), or_none(hak_options.limit_hard));
 }
 
@@ -42,10 +45,10 @@ void hak_limit_tell(void) {
     uint32_t untold = exchange_acquire(&hak_limits.untold, 0);
     void (*callback)(size_t, size_t, int) = load_acquire(&told);
     int saved = errno;
-    for (int limit = LIMIT_SOFT; callback != NULL && limit < LIMIT_COUNT; limit++) {
+    for (int limit = HAK_LIMIT_SOFT; callback != NULL && limit < HAK_LIMIT_COUNT; limit++) {
         if ((untold >> limit & 1) != 0)
-            callback(limit_used() + load_relaxed(&hak_view.retained_bytes), load_relaxed(&hak_limits.bytes[limit]),
-                     limit == LIMIT_HARD);
+            callback(limit_used() + load_relaxed(&hak_view.retained_bytes), load_relaxed(&hak_view.limit_bytes[limit]),
+                     limit == HAK_LIMIT_HARD);
     }
     errno = saved;
 }

@@ -72,7 +72,7 @@ static void *alloc_large(size_t size, size_t alignment, bool zeroed, enum hak_en
         return refused();
     limit_tell();
     hak_tally_add(&hak_thread_tally()->large_allocs, 1);
-    hak_tally_add(&hak_thread_tally()->large_bytes, hak_large_good_size(size));
+    hak_tally_add(&hak_thread_tally()->large_allocated_bytes, hak_large_good_size(size));
     tally_served(entry);
     hak_control_tick();
     return block;

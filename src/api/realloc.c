@@ -37,6 +37,14 @@ static void *move_block(void *p, size_t keep, size_t size) {
     return block;
 }
 
+static void tally_resized(size_t from, size_t to) {
+    struct hak_tally *tally = hak_thread_tally();
+    if (to > from)
+        hak_tally_add(&tally->large_allocated_bytes, to - from);
+    else
+        hak_tally_add(&tally->large_freed_bytes, from - to);
+}
+
 static void *resize_large(void *p, size_t size, enum hak_entry entry) {
     if (size > HAK_MID_MAX && hak_large_fits(p, size))
         return p;
@@ -49,7 +57,7 @@ static void *resize_large(void *p, size_t size, enum hak_entry entry) {
     if (size > HAK_MID_MAX) {
         void *block = hak_large_resize(p, size);
         if (block != NULL) {
-            hak_tally_add(&hak_thread_tally()->large_bytes, hak_large_good_size(size) - info.bytes);
+            tally_resized(info.bytes, hak_large_good_size(size));
             limit_tell();
             return block;
         }

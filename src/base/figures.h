@@ -49,16 +49,19 @@ static inline void figures_add_tally(hak_stats_t *stats, const struct hak_tally 
     static const unsigned char kinds[] = {HAK_ENTRIES(FIGURES_KIND)};
 #undef FIGURES_KIND
     uint64_t large_allocs = owner_load(&tally->large_allocs), large_frees = owner_load(&tally->large_frees);
+    uint64_t large_allocated_bytes = owner_load(&tally->large_allocated_bytes);
+    uint64_t large_bytes = large_allocated_bytes - owner_load(&tally->large_freed_bytes);
     uint64_t allocations = owner_load(&tally->cached_mallocs) + large_allocs;
     uint64_t frees = owner_load(&tally->cached_frees) + large_frees, null_frees = owner_load(&tally->null_frees);
     stats->allocations += allocations;
     stats->frees += frees;
     stats->null_frees += null_frees;
-    stats->live_bytes += owner_load(&tally->large_bytes);
+    stats->live_bytes += large_bytes;
+    stats->allocated_bytes += large_allocated_bytes;
     stats->tier_allocations[HAK_TIER_LARGE] += large_allocs;
     stats->tier_frees[HAK_TIER_LARGE] += large_frees;
     stats->tier_live_blocks[HAK_TIER_LARGE] += large_allocs - large_frees;
-    stats->tier_live_bytes[HAK_TIER_LARGE] += owner_load(&tally->large_bytes);
+    stats->tier_live_bytes[HAK_TIER_LARGE] += large_bytes;
     stats->calls[HAK_ENTRY_MALLOC] += allocations - owner_load(&tally->resize_allocs);
     stats->calls[HAK_ENTRY_FREE] += frees + null_frees - owner_load(&tally->resize_frees);
     for (unsigned i = 0; i < HAK_ENTRY_COUNT; i++) {
@@ -82,6 +85,11 @@ static inline void figures_add_class(hak_stats_t *stats, unsigned size_class, ui
     stats->tier_live_blocks[tier] += live;
     stats->tier_live_bytes[tier] += live * block_bytes;
     stats->live_bytes += live * block_bytes;
+    stats->allocated_bytes += sum.mallocs * block_bytes;
+}
+
+static inline uint64_t figures_limit(uint64_t bytes) {
+    return bytes == HAK_LIMIT_NONE ? 0 : bytes;
 }
 
 /* First, on a struct of zeros: what the whole process counts, and threads without a record. */
@@ -94,6 +102,12 @@ static inline void figures_begin(hak_stats_t *stats, const struct hak_view *view
     stats->metadata_bytes = load_relaxed(&view->metadata_bytes);
     stats->committed_bytes = load_relaxed(&view->committed_bytes);
     stats->purged_bytes = load_relaxed(&view->purged_bytes);
+    stats->reused_bytes = load_relaxed(&view->reused_bytes);
+    stats->page_faults_avoided = view->page_bytes != 0 ? stats->reused_bytes / view->page_bytes : 0;
+    stats->soft_limit_bytes = figures_limit(load_relaxed(&view->limit_bytes[HAK_LIMIT_SOFT]));
+    stats->hard_limit_bytes = figures_limit(load_relaxed(&view->limit_bytes[HAK_LIMIT_HARD]));
+    stats->group_limit_bytes = figures_limit(view->group_bytes);
+    stats->cpus = view->cpu_count;
     stats->foreign_frees = load_relaxed(&view->foreign_frees);
     stats->errors = load_relaxed(&view->errors);
     figures_add_tally(stats, &view->recordless);

@@ -20,8 +20,14 @@ static uint64_t value_in(const void *values, const struct figure_row *row, unsig
     return value;
 }
 
-static void add_count(struct figures_print *print, const struct figure_row *row, unsigned i) {
-    format_number(&print->out, (int64_t)value_in(print->values, row, i));
+/* `unlimited`: how no limit is written. */
+static void add_count(struct format *out, const struct figures_print *print, const struct figure_row *row, unsigned i,
+                      const char *unlimited) {
+    uint64_t value = value_in(print->values, row, i);
+    if (row->kind == FIGURE_LIMIT && value == 0)
+        format_text(out, unlimited);
+    else
+        format_number(out, (int64_t)value);
 }
 
 static void add_member(struct figures_print *print, unsigned set, unsigned i) {
@@ -54,12 +60,11 @@ static void add_right(struct figures_print *print, const char *text) {
 static void add_value(struct figures_print *print, const struct figure_row *row, unsigned i) {
     char text[NUMBER_BYTES];
     struct format number = format_into(text, sizeof text);
-    uint64_t value = value_in(print->values, row, i);
-    if (print->before == NULL || row->kind == FIGURE_GAUGE) {
-        format_number(&number, (int64_t)value);
+    if (print->before == NULL || row->kind != FIGURE_COUNTER) {
+        add_count(&number, print, row, i, "unlimited");
     } else {
         /* A record that was read while its thread changed it may seem to have run backwards. */
-        int64_t more = (int64_t)(value - value_in(print->before, row, i));
+        int64_t more = (int64_t)(value_in(print->values, row, i) - value_in(print->before, row, i));
         format_number(&number, more > 0 && print->before_ms != 0 ? more * 1000 / (int64_t)print->before_ms : 0);
         format_text(&number, "/s");
     }
@@ -150,7 +155,7 @@ static void add_object(struct figures_print *print, unsigned set, unsigned i) {
         if (print->row[r].set != set)
             continue;
         begin_value(print, 3, false, name_in_set(print->row[r].name));
-        add_count(print, &print->row[r], i);
+        add_count(&print->out, print, &print->row[r], i, "null");
     }
     finish_line(print);
     format_text(&print->out, "    }");
@@ -182,7 +187,7 @@ void hak_figures_json(struct figures_print *print) {
         if (print->row[r].set != 0)
             continue;
         begin_value(print, 1, false, print->row[r].name);
-        add_count(print, &print->row[r], 0);
+        add_count(&print->out, print, &print->row[r], 0, "null");
     }
     for (unsigned set = 1; set < print->set_count; set++)
         add_list(print, set);
@@ -212,7 +217,7 @@ static void add_sample(struct figures_print *print, const struct figure_row *row
         add_member(print, row->set, i);
     }
     format_text(&print->out, "\"} ");
-    add_count(print, row, i);
+    add_count(&print->out, print, row, i, "+Inf");
     finish_line(print);
 }
 

@@ -13,7 +13,8 @@
 /* Longer than any line. */
 #define FIGURES_LINE_BYTES 256u
 
-enum figure_kind { FIGURE_GAUGE, FIGURE_COUNTER };
+/* A LIMIT of 0 is none, and is printed as that: "unlimited", null, +Inf. */
+enum figure_kind { FIGURE_GAUGE, FIGURE_COUNTER, FIGURE_LIMIT };
 
 struct figure_row {
     const char *name;

@@ -34,8 +34,9 @@ static void account_huge(size_t added, size_t removed) {
 
 /* Makes the block reach `bytes` into its run: what it no longer reaches is free and dirty, what it newly reaches is in
  * use. Granules that it does not reach stay free, so that what is known of them is kept. `dirty`, if not NULL, gets
- * those newly reached that are not known to be zero. */
-static void set_reach(struct superslab *first, unsigned units, size_t bytes, uint64_t *dirty) {
+ * those newly reached that are not known to be zero. The result is how many bytes these are. */
+static uint64_t set_reach(struct superslab *first, unsigned units, size_t bytes, uint64_t *dirty) {
+    uint64_t dirty_bytes = 0;
     for (unsigned i = 0; i < units; i++) {
         struct superslab *unit = hak_arena_unit(first, first->index + i);
         uint64_t used = granules_of_unit(bytes, i);
@@ -43,12 +44,13 @@ static void set_reach(struct superslab *first, unsigned units, size_t bytes, uin
         if (dirty != NULL)
             dirty[i] = unit->dirty & used;
         uint64_t clean = used & unit->free & ~unit->dirty;
-        hak_unit_remove_dirty(unit, used);
+        dirty_bytes += hak_unit_remove_dirty(unit, used);
         if (clean != 0)
             hak_purge_grown(unit, clean, false);
         unit->free = ~used;
         hak_unit_add_dirty(unit, released);
     }
+    return dirty_bytes;
 }
 
 /* Tables of so many bytes are seldom filled: their pages are exchanged for the kernel's zero pages instead of being
@@ -93,7 +95,8 @@ void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
         first = NULL;
     }
     if (first != NULL) {
-        set_reach(first, units, bytes, dirty);
+        uint64_t again = set_reach(first, units, bytes, dirty);
+        owner_add(zeroed && bytes >= CLEAR_BY_PURGE_BYTES ? &hak_view.purged_bytes : &hak_view.reused_bytes, again);
         first->state = direct ? UNIT_DIRECT : UNIT_HUGE;
         first->huge_base = first->base;
         first->huge_bytes = bytes;
@@ -135,7 +138,7 @@ struct direct_rest hak_huge_free(struct superslab *first) {
     owner_add(&hak_view.huge_frees, 1);
     if (first->state == UNIT_DIRECT)
         return hak_direct_retire(first);
-    set_reach(first, first->units, 0, NULL);
+    (void)set_reach(first, first->units, 0, NULL);
     give_units(first, 0);
     return (struct direct_rest){.bytes = 0};
 }
@@ -148,7 +151,7 @@ static bool resize_units(struct superslab *first, size_t bytes) {
     if (want > have && !hak_arena_extend(first, have, want - have))
         return false;
     first->state = UNIT_HUGE;
-    set_reach(first, want > have ? want : have, bytes, NULL);
+    owner_add(&hak_view.reused_bytes, set_reach(first, want > have ? want : have, bytes, NULL));
     if (want < have)
         give_units(first, want);
     return true;

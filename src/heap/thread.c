@@ -31,6 +31,11 @@ __attribute__((section(".data.rel.ro.hakmem"))) struct thread_front hak_thread_n
 HAK_TLS_DEFINE struct thread *hak_thread_self = NOBODY;
 HAK_TLS_DEFINE bool hak_thread_ended;
 
+static void nothing(void) {
+}
+
+void (*hak_thread_on_sent)(void) = nothing;
+
 static int32_t capacity_for(unsigned size_class, size_t bytes) {
     size_t blocks = bytes / size_class_bytes(size_class);
     return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : (int32_t)blocks;
@@ -264,8 +269,10 @@ void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block) {
         return;
     }
     owner_add(&thread->view.flow[size_class].remote_frees, 1);
-    if (send_home(thread, entry, block))
+    if (send_home(thread, entry, block)) {
         tick();
+        hak_thread_on_sent();
+    }
 }
 
 void *hak_thread_take_direct(unsigned size_class) {

@@ -25,6 +25,7 @@ struct thread {
     struct hak_thread_view view; /* first: malloc indexes it */
     COUNT_ONLY(uint64_t counters[HAK_COUNTER_COUNT];)
     struct heap *heap;         /* const while the thread lives */
+    uint32_t trims;            /* hak_view.control.trims, as far as the thread has followed them */
     size_t cache_bytes;        /* what the capacities of all classes have grown by */
     uint64_t used[USED_WORDS]; /* a bit for each class with capacity != 0 */
     struct link unused;        /* list of unused records, warm or cold */
@@ -78,6 +79,10 @@ void hak_thread_put(struct thread *thread, unsigned size_class, void *block);
 /* Takes back a block of another heap: into the cache if the thread has lately taken such blocks from its own, or else
  * into the outbox. */
 void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block);
+
+/* Called when a full outbox has been emptied and nothing is half done: the slow path of a thread that only frees
+ * others' blocks. A result that said so would cost every such free. */
+extern void (*hak_thread_on_sent)(void);
 
 /* The same for threads without a record. */
 void *hak_thread_take_direct(unsigned size_class) NODISCARD;

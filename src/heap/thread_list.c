@@ -85,8 +85,10 @@ static struct thread *record_take(void) {
         thread->view.next = hak_view.threads;
         store_release(&hak_view.threads, &thread->view);
     }
-    if (thread != NULL)
+    if (thread != NULL) {
         thread->heap = heap;
+        thread->trims = load_relaxed(&hak_view.control.trims); /* it holds nothing */
+    }
     return thread;
 }
 

@@ -40,6 +40,7 @@ void hak_arena_init(void) {
     VIEW_PUBLISH(arena, HAK_ARENA_FIELDS);
     VIEW_PUBLISH(superslab, HAK_SUPERSLAB_FIELDS);
     hak_view.regions.arenas = &arena_state.arenas;
+    hak_view.page_bytes = hak_os_page_size();
     for (unsigned use = 0; use < ARENA_USES; use++) {
         arena_state.space[use].next_bytes = HAK_ARENA_MIN_BYTES;
         for (unsigned i = 0; i <= BIN_LONG; i++)
@@ -71,14 +72,16 @@ void hak_unit_add_dirty(struct superslab *unit, uint64_t granules) {
     owner_add(&hak_view.retained_bytes, (uint64_t)__builtin_popcountll(added) << HAK_GRANULE_SHIFT);
 }
 
-void hak_unit_remove_dirty(struct superslab *unit, uint64_t granules) {
+uint64_t hak_unit_remove_dirty(struct superslab *unit, uint64_t granules) {
     uint64_t removed = granules & unit->dirty;
     if (removed == 0)
-        return;
+        return 0;
     unit->dirty &= ~removed;
     if (unit->dirty == 0)
         list_remove(&unit->purge);
-    owner_add(&hak_view.retained_bytes, 0 - ((uint64_t)__builtin_popcountll(removed) << HAK_GRANULE_SHIFT));
+    uint64_t bytes = (uint64_t)__builtin_popcountll(removed) << HAK_GRANULE_SHIFT;
+    owner_add(&hak_view.retained_bytes, 0 - bytes);
+    return bytes;
 }
 
 /* ---- free runs ---- */
@@ -194,10 +197,8 @@ bool hak_arena_release_unused(void) {
             continue;
         }
         bin_remove(first);
-        uint64_t retained = hak_view.retained_bytes;
         for (uint32_t i = 0; i < arena->units; i++)
-            hak_unit_remove_dirty(&arena->headers[i], ~(uint64_t)0);
-        owner_add(&hak_view.purged_bytes, retained - hak_view.retained_bytes);
+            owner_add(&hak_view.purged_bytes, hak_unit_remove_dirty(&arena->headers[i], ~(uint64_t)0));
         unregister_units(arena, arena->units);
         owner_add(&hak_view.mapped_bytes, 0 - bytes);
         arena_state.space[arena->use].committed_bytes -= arena->committed * HAK_SUPERSLAB_SIZE;

@@ -10,6 +10,7 @@
  *              clear, what is never touched (doc/decisions/002). They lend each other runs only when no address space
  *              is left.
  * Invariants.  retained bytes = granules that are free and dirty; active + retained <= committed <= mapped.
+ *              What has ever been retained = retained + purged + reused.
  * Concurrency. Everything here needs the arena lock, the lock itself apart.
  * Not here.    Granules inside one superslab (superslab.h); direct mappings (direct.h); when dirty pages go back
  *              (purge.h); what is `active` (whoever takes a run adds it).
@@ -82,9 +83,10 @@ struct superslab *hak_arena_unit(const struct superslab *unit, uint32_t index);
 /* Gives wholly free arenas back to the system. True if there was one. */
 bool hak_arena_release_unused(void);
 
-/* Marks `granules` as free-and-dirty or no longer so, keeping the purge queue and the retained count. */
+/* Marks `granules` as free-and-dirty or no longer so, keeping the purge queue and the retained count. What was dirty,
+ * in bytes, is purged or reused: its remover adds it to hak_view's count of either. */
 void hak_unit_add_dirty(struct superslab *unit, uint64_t granules);
-void hak_unit_remove_dirty(struct superslab *unit, uint64_t granules);
+uint64_t hak_unit_remove_dirty(struct superslab *unit, uint64_t granules) NODISCARD;
 
 /* Units with dirty granules, the oldest first. */
 extern struct link hak_purge_queue;

@@ -8,6 +8,7 @@
  *              Whatever takes granules, maps a block, or makes either larger asks first. The limits are plain values
  *              from above, and so is the answer to who is told: a crossing is noted, for api/ to tell it when no lock
  *              is held. It is noted once, and again only after the use has been an eighth below the limit.
+ *              The limits themselves are hak_view.limit_bytes, for tools to see.
  * Concurrency. Values are written under the arena lock; those who ask hold it too, metadata apart. doc/CONCURRENCY.md.
  * Not here.    Where the limits come from, and the telling (api/limit.h).
  */
@@ -20,19 +21,14 @@
 #include "base/bits.h"
 #include "segment/view.h"
 
-enum limit { LIMIT_SOFT, LIMIT_HARD, LIMIT_COUNT };
-
-#define LIMIT_NONE UINT64_MAX
-
 extern struct limits {
-    uint64_t bytes[LIMIT_COUNT];
-    uint64_t lowest_bytes; /* the lower of the two */
+    uint64_t lowest_bytes; /* the lower of hak_view.limit_bytes */
     uint64_t quiet_bytes;  /* up to here there is nothing to refuse and to note; 0 while something has been noted */
     uint32_t noted;        /* a bit per limit that has been crossed, until the use was far below */
     uint32_t untold;       /* of those, the ones that nobody has been told of */
 } hak_limits;
 
-/* Sets the limits; LIMIT_NONE for none. Takes the arena lock. */
+/* Sets the limits; HAK_LIMIT_NONE for none. Takes the arena lock. */
 void hak_limit_set(uint64_t soft_bytes, uint64_t hard_bytes);
 
 SLOW bool hak_limit_weigh(uint64_t used, uint64_t bytes);
@@ -49,7 +45,7 @@ FAST bool limit_admits(uint64_t bytes) {
 
 /* Takes back the note of a refusal. */
 FAST void limit_forget_refusal(void) {
-    (void)fetch_and_relaxed(&hak_limits.untold, ~(1u << LIMIT_HARD));
+    (void)fetch_and_relaxed(&hak_limits.untold, ~(1u << HAK_LIMIT_HARD));
 }
 
 /* How much may be retained as far as the limits are concerned. */

@@ -54,8 +54,7 @@ static bool purge_unit(struct superslab *unit) {
             list_push_back(&hak_purge_queue, &unit->purge);
             return false;
         }
-        owner_add(&hak_view.purged_bytes, bytes_of(run & unit->dirty));
-        hak_unit_remove_dirty(unit, run);
+        owner_add(&hak_view.purged_bytes, hak_unit_remove_dirty(unit, run));
     }
     return true;
 }

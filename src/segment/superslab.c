@@ -95,7 +95,7 @@ static void use_granules(struct superslab *superslab, unsigned first, unsigned g
     uint64_t run = bits_range(first, granules);
     uint64_t clean = run & ~superslab->dirty;
     *zero = clean == run;
-    hak_unit_remove_dirty(superslab, run);
+    owner_add(&hak_view.reused_bytes, hak_unit_remove_dirty(superslab, run));
     if (clean != 0)
         hak_purge_grown(superslab, clean, exchange);
     superslab->free &= ~run;

@@ -18,6 +18,8 @@ struct hak_view hak_view = {
     .entry_count = HAK_ENTRY_COUNT,
     .counter_count = HAK_STATS * HAK_COUNTER_COUNT,
     .counters = COUNTERS_SHARED,
+    .limit_bytes = {HAK_LIMIT_NONE, HAK_LIMIT_NONE},
+    .group_bytes = HAK_LIMIT_NONE,
     .regions =
         {
             .unit_bytes = HAK_SUPERSLAB_SIZE,

@@ -1,8 +1,9 @@
 /* segment/view.h
  * Purpose.     The one object that tools read from outside (include/hakmem_stats.h).
- * Concurrency. The byte counts belong to the arena's lock, `metadata_bytes` and `regions.chunks` to the metadata
- *              lock, `threads` to the lock of the thread list, the rest of `regions` to the start; the counts of calls
- *              without a record and of errors are atomic (relaxed).
+ * Concurrency. The byte counts and `limit_bytes` belong to the arena's lock, `metadata_bytes` and `regions.chunks` to
+ *              the metadata lock, `threads` to the lock of the thread list, the rest of `regions`, `page_bytes`,
+ *              `group_bytes` and `cpu_count` to the start; the counts of calls without a record and of errors are
+ *              atomic (relaxed).
  */
 #ifndef HAK_SEGMENT_VIEW_H
 #define HAK_SEGMENT_VIEW_H

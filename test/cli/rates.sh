@@ -29,6 +29,7 @@ static void make_up(void) {
     before.figures.known.allocations = 100, after.figures.known.allocations = 700;
     before.figures.known.frees = 50, after.figures.known.frees = 49; // ran backwards
     before.figures.known.purged_bytes = 0, after.figures.known.purged_bytes = 8192;
+    before.figures.known.allocated_bytes = 500, after.figures.known.allocated_bytes = 6500;
     before.refills = 3, after.refills = 13;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
         after.class_size[c] = c * 16;
@@ -132,11 +133,11 @@ int main(void) {
     struct rates rates = rates_between(&before, &after);
     IS(rates.allocations, 300);
     IS(rates.frees, 0);
-    IS(rates.class_bytes, 150 * 16 + 5 * 48);
+    IS(rates.allocated_bytes, 3000);
     IS(rates.refills, 5);
     IS(rates.purged_bytes, 4096);
     rates = rates_between(NULL, &after);
-    IS(rates.allocations + rates.frees + rates.class_bytes + rates.refills + rates.purged_bytes, 0);
+    IS(rates.allocations + rates.frees + rates.allocated_bytes + rates.refills + rates.purged_bytes, 0);
     struct tier_row tier = rates_of_tier(&before, &after, HAK_TIER_LARGE);
     IS(tier.allocations, 3);
     IS(tier.frees, 0.5);

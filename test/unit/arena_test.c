@@ -81,7 +81,7 @@ static void check_taken(struct run *run, unsigned from) {
         if (unit->dirty == 0) {
             assert_true(unit_is_zero((void *)unit->base, HAK_GRANULE_SIZE));
         }
-        hak_unit_remove_dirty(unit, ~(uint64_t)0);
+        (void)!hak_unit_remove_dirty(unit, ~(uint64_t)0);
         unit->free = 0;
     }
     write_marks(run, from);

@@ -1,6 +1,7 @@
 /* control_test.c
  * Purpose.     Requests in hak_view.control: carried out once each and in order by whoever comes by in a slow path,
- *              answered, refused where they are wrong; numbers that no tool can have left; a fork in between.
+ *              answered, refused where they are wrong; numbers that no tool can have left; a fork in between. A trim
+ *              reaches the caches of all threads.
  * Design.      The test writes the words as a tool does. What a slow path is, is known: a Large block is one.
  */
 #include "support/child.h"
@@ -10,10 +11,14 @@
 #include <sched.h>
 
 #include "api/control.h"
+#include "base/figures.h"
 #include "base/options.h"
 #include "hakmem.h"
 
 #define CONTROL (&hak_view.control)
+
+/* What it leaves behind, freed after the slow path of malloc. */
+#define COME_BY_BYTES (2 * HAK_GRANULE_SIZE)
 
 static void come_by(void) {
     hak_free(hak_malloc(100000));
@@ -189,6 +194,138 @@ static void a_child_leaves_its_parents_requests_alone(void **state) {
     come_by();
 }
 
+/* ---- another thread ---- */
+
+enum { OTHERS = 2000 };
+
+/* One that does a step whenever it is told to. */
+static struct other {
+    pthread_t thread;
+    pthread_barrier_t barrier;
+    void (*step)(void); /* NULL: end */
+    struct thread *record;
+    void *blocks[OTHERS];
+} other;
+
+static void *take_steps(void *unused) {
+    while (pthread_barrier_wait(&other.barrier), other.step != NULL) {
+        other.step();
+        other.record = hak_thread_self;
+        pthread_barrier_wait(&other.barrier);
+    }
+    return unused;
+}
+
+static void other_does(void (*step)(void)) {
+    other.step = step;
+    pthread_barrier_wait(&other.barrier);
+    if (step != NULL)
+        pthread_barrier_wait(&other.barrier);
+}
+
+static void earn_a_record(void) {
+    while (!thread_is_alive(hak_thread_self))
+        come_by();
+}
+
+/* Leaves blocks of several classes in the cache. */
+static void fill_cache(void) {
+    void *blocks[100];
+    for (size_t size = 16; size < 20000; size *= 3) {
+        for (unsigned i = 0; i < 100; i++)
+            blocks[i] = hak_malloc(size);
+        for (unsigned i = 0; i < 100; i++)
+            hak_free(blocks[i]);
+    }
+}
+
+static void free_blocks(void) {
+    for (unsigned i = 0; i < OTHERS; i++)
+        hak_free(other.blocks[i]);
+}
+
+/* While its thread waits: the length of each list follows from what went into it and out of it. */
+static uint64_t held_by_other(void) {
+    uint64_t count = other.record->outbox.count;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        const struct hak_flow *flow = &other.record->view.flow[c];
+        struct hak_class_sum sum = figures_class_sum(&other.record->view, c);
+        count += flow->taken - flow->returned + sum.frees - flow->remote_frees - sum.mallocs;
+    }
+    return count;
+}
+
+static void begin_other(void) {
+    assert_int_equal(pthread_barrier_init(&other.barrier, NULL, 2), 0);
+    assert_int_equal(pthread_create(&other.thread, NULL, take_steps, NULL), 0);
+    other_does(earn_a_record);
+}
+
+static void end_other(void) {
+    other_does(NULL);
+    assert_int_equal(pthread_join(other.thread, NULL), 0);
+    pthread_barrier_destroy(&other.barrier);
+}
+
+static void trim(void) {
+    uint32_t number = leave((struct hak_request){.kind = HAK_REQUEST_TRIM, .result = -1});
+    come_by();
+    assert_int_equal(answer(number)->result, 0);
+}
+
+/* A cache is its thread's own: what another thread was asked to do empties it at its own next slow path, and once. */
+static void a_trim_reaches_other_threads_caches(void **state) {
+    (void)state;
+    int64_t before = hak_options.purge_delay;
+    hak_options.purge_delay = 86400000;
+    trim();
+    hak_free(hak_malloc(1000000));
+    begin_other(); /* with a record that has nothing to make up for */
+    assert_ptr_not_equal(other.record, hak_thread_self);
+    assert_true(hak_view.retained_bytes >= 1000000);
+    other_does(fill_cache);
+    uint64_t held = held_by_other();
+    assert_true(held > 50);
+    trim();
+    assert_int_equal(held_by_other(), held);
+    uint64_t active = hak_view.active_bytes;
+    other_does(come_by);
+    assert_int_equal(held_by_other(), 0);
+    assert_true(hak_view.active_bytes < active);
+    assert_int_equal(hak_view.retained_bytes, COME_BY_BYTES);
+    other_does(fill_cache);
+    other_does(come_by);
+    assert_true(held_by_other() > 50);
+    /* Two at once are one. */
+    trim();
+    trim();
+    other_does(come_by);
+    assert_int_equal(held_by_other(), 0);
+    end_other();
+    hak_options.purge_delay = before;
+}
+
+/* No call of such a thread takes another slow path than that of a full outbox. */
+static void a_thread_that_frees_others_blocks_comes_by(void **state) {
+    (void)state;
+    begin_other();
+    for (unsigned i = 0; i < OTHERS; i++)
+        other.blocks[i] = hak_malloc(64);
+    assert_true(other.record->heap != hak_thread_self->heap);
+    uint32_t number = leave((struct hak_request){.kind = HAK_REQUEST_TRIM, .result = -1});
+    other_does(free_blocks);
+    assert_int_equal(CONTROL->done, number + 1);
+    assert_int_equal(answer(number)->result, 0);
+    other_does(fill_cache);
+    for (unsigned i = 0; i < OTHERS; i++)
+        other.blocks[i] = hak_malloc(64);
+    trim();
+    other_does(free_blocks);
+    assert_int_equal(other.record->trims, CONTROL->trims);
+    assert_true(held_by_other() == other.record->outbox.count);
+    end_other();
+}
+
 /* ---- threads ---- */
 
 enum { THREADS = 4, ROUNDS = 200 };
@@ -243,6 +380,8 @@ int main(void) {
         cmocka_unit_test(the_count_may_wrap),
         cmocka_unit_test(garbage_is_no_work),
         cmocka_unit_test(a_child_leaves_its_parents_requests_alone),
+        cmocka_unit_test(a_trim_reaches_other_threads_caches),
+        cmocka_unit_test(a_thread_that_frees_others_blocks_comes_by),
         cmocka_unit_test(whoever_comes_by_does_it),
     };
     hak_free(hak_malloc(1));

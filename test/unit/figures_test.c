@@ -12,13 +12,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/bits.h"
+#include "base/config.h"
 #include "base/figures_print.h"
+#include "base/options.h"
 #include "base/size_class.h"
 #include "hakmem.h"
 #include "hakmem_stats.h"
+#include "os/os.h"
+#include "segment/limit.h"
 #include "segment/view.h"
 
 #define NEW_STATS ((hak_stats_t){.size = sizeof(hak_stats_t), .version = HAK_STATS_VERSION})
+
+/* Of the struct when it was made. */
+#define FIRST_BYTES offsetof(hak_stats_t, reused_bytes)
 
 static hak_stats_t get(void) {
     hak_stats_t stats = NEW_STATS;
@@ -29,7 +37,7 @@ static hak_stats_t get(void) {
 static void a_wrong_size_or_version_is_refused(void **state) {
     hak_stats_t stats = NEW_STATS, before;
     (void)state;
-    const uint32_t sizes[] = {0, 8, sizeof stats - 8, sizeof stats - 1};
+    const uint32_t sizes[] = {0, 8, FIRST_BYTES - 8, FIRST_BYTES - 1};
     memset(&stats, 0xaa, sizeof stats);
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         stats.size = sizes[i];
@@ -65,6 +73,22 @@ static void a_larger_struct_is_filled_as_far_as_it_is_known(void **state) {
     assert_true(larger.stats.committed_bytes != 0);
 }
 
+/* A program that was built with an earlier header, whose struct ends before what is new. */
+static void a_smaller_struct_is_filled_as_far_as_it_goes(void **state) {
+    hak_stats_t stats, known = get();
+    (void)state;
+    for (uint32_t size = FIRST_BYTES; size <= sizeof stats; size += 8) {
+        memset(&stats, 0xaa, sizeof stats);
+        stats.size = size;
+        stats.version = HAK_STATS_VERSION;
+        assert_int_equal(hak_stats_get(&stats), 0);
+        assert_int_equal(stats.size, size);
+        assert_memory_equal(&stats.live_bytes, &known.live_bytes, size - offsetof(hak_stats_t, live_bytes));
+        for (uint32_t i = size; i < sizeof stats; i++)
+            assert_int_equal(((unsigned char *)&stats)[i], 0xaa);
+    }
+}
+
 #define MORE(field) (after.field - before.field)
 
 static void small_blocks_are_counted(void **state) {
@@ -79,6 +103,7 @@ static void small_blocks_are_counted(void **state) {
     hak_stats_t after = get();
     assert_int_equal(MORE(allocations), BLOCKS);
     assert_int_equal(MORE(live_bytes), BLOCKS * bytes);
+    assert_int_equal(MORE(allocated_bytes), BLOCKS * bytes);
     assert_int_equal(MORE(class_allocations[c]), BLOCKS);
     assert_int_equal(MORE(class_live_blocks[c]), BLOCKS);
     assert_int_equal(MORE(class_live_bytes[c]), BLOCKS * bytes);
@@ -110,9 +135,11 @@ static void blocks_above_the_classes_are_counted(void **state) {
         size_t size, resized;
         enum hak_tier tier;
     } cases[] = {
-        {100000, 130000, HAK_TIER_LARGE},  {100000, 40000, HAK_TIER_LARGE},     {5 << 20, 6 << 20, HAK_TIER_HUGE},
-        {5 << 20, 3 << 20, HAK_TIER_HUGE}, {70 << 20, 90 << 20, HAK_TIER_HUGE}, {1000000, 1900000, HAK_TIER_LARGE},
+        {100000, 130000, HAK_TIER_LARGE},   {100000, 40000, HAK_TIER_LARGE},     {5 << 20, 6 << 20, HAK_TIER_HUGE},
+        {5 << 20, 3 << 20, HAK_TIER_HUGE},  {70 << 20, 90 << 20, HAK_TIER_HUGE}, {1000000, 1900000, HAK_TIER_LARGE},
+        {5 << 20, 70 << 20, HAK_TIER_HUGE},
     };
+    unsigned moved = 0;
     (void)state;
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         pthread_t thread;
@@ -122,9 +149,14 @@ static void blocks_above_the_classes_are_counted(void **state) {
         assert_int_equal(MORE(live_bytes), hak_good_size(cases[i].size));
         assert_int_equal(MORE(tier_live_bytes[cases[i].tier]), hak_good_size(cases[i].size));
         assert_int_equal(MORE(tier_live_blocks[cases[i].tier]), 1);
+        assert_int_equal(MORE(allocated_bytes), hak_good_size(cases[i].size));
         assert_int_equal(MORE(calls[HAK_ENTRY_MALLOC]), 1);
         block = hak_realloc(block, cases[i].resized);
         after = get();
+        size_t from = hak_good_size(cases[i].size), to = hak_good_size(cases[i].resized);
+        bool has_moved = MORE(allocations) == 2;
+        assert_int_equal(MORE(allocated_bytes), from + to - (has_moved ? 0 : least(from, to)));
+        moved += has_moved;
         assert_int_equal(MORE(live_bytes), hak_good_size(cases[i].resized));
         assert_int_equal(MORE(tier_live_bytes[cases[i].tier]), hak_good_size(cases[i].resized));
         assert_int_equal(MORE(calls[HAK_ENTRY_MALLOC]), 1);
@@ -136,6 +168,45 @@ static void blocks_above_the_classes_are_counted(void **state) {
         assert_int_equal(MORE(tier_live_bytes[cases[i].tier]), 0);
         assert_int_equal(MORE(tier_live_blocks[cases[i].tier]), 0);
     }
+    assert_true(moved != 0 && moved < sizeof cases / sizeof *cases);
+}
+
+static void free_touched(void *block, size_t size) {
+    assert_non_null(block);
+    memset(block, 1, size);
+    hak_free(block);
+}
+
+/* Large and Huge blocks in memory that had been freed: its whole granules. What went back to the kernel meanwhile is
+ * not used again, nor is what calloc exchanges for the kernel's zero pages. */
+static void faults_that_retained_memory_avoids_are_counted(void **state) {
+    static const struct {
+        size_t size;
+        bool zeroed, exchanged;
+    } cases[] = {{1000000, false, false}, {1000000, true, false},  {5 << 20, false, false},
+                 {5 << 20, true, false},  {9 << 20, false, false}, {(9 << 20) + 1, true, true}};
+    (void)state;
+    int64_t delay = hak_options.purge_delay;
+    hak_options.purge_delay = 86400000;
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t size = cases[i].size, bytes = round_up(size, HAK_GRANULE_SIZE);
+        hak_trim();
+        hak_stats_t before = get();
+        free_touched(cases[i].zeroed ? hak_calloc(1, size) : hak_malloc(size), size);
+        hak_stats_t after = get();
+        assert_int_equal(MORE(reused_bytes), 0);
+        free_touched(cases[i].zeroed ? hak_calloc(1, size) : hak_malloc(size), size);
+        after = get();
+        assert_int_equal(MORE(reused_bytes), cases[i].exchanged ? 0 : bytes);
+        assert_int_equal(MORE(page_faults_avoided), MORE(reused_bytes) / hak_os_page_size());
+        assert_int_equal(MORE(purged_bytes), cases[i].exchanged ? bytes : 0);
+        hak_trim();
+        before = get();
+        free_touched(cases[i].zeroed ? hak_calloc(1, size) : hak_malloc(size), size);
+        after = get();
+        assert_int_equal(MORE(reused_bytes) + MORE(page_faults_avoided), 0);
+    }
+    hak_options.purge_delay = delay;
 }
 
 /* ---- printing ---- */
@@ -152,12 +223,16 @@ static void print(enum hak_stats_format format) {
     close(fd);
 }
 
+static void expect_text(const char *text) {
+    if (strstr(printed, text) == NULL)
+        fail_msg("no '%s' in:\n%.3000s", text, printed);
+}
+
 /* `before`, a number, and what ends it. */
 static void expect_number(const char *before, uint64_t number, const char *after) {
     char line[200];
     snprintf(line, sizeof line, "%s%" PRIu64 "%s", before, number, after);
-    if (strstr(printed, line) == NULL)
-        fail_msg("no '%s' in:\n%.3000s", line, printed);
+    expect_text(line);
 }
 
 static void every_format_says_the_same(void **state) {
@@ -167,11 +242,14 @@ static void every_format_says_the_same(void **state) {
     hak_stats_t stats = get();
     print(HAK_STATS_JSON);
     expect_number("{\n  \"pid\": ", (uint64_t)getpid(), ",\n");
-#define JSON_NONE(field) expect_number("\n  \"" #field "\": ", stats.field, "");
-#define JSON_TIER(field)
-#define JSON_ENTRY(field)
-#define JSON_CLASS(field)
-#define JSON_LINE(field, kind, set, column, text) JSON_##set(field)
+#define JSON_COUNTER(field) expect_number("\n  \"" #field "\": ", stats.field, "");
+#define JSON_GAUGE(field) JSON_COUNTER(field)
+#define JSON_LIMIT(field) expect_text("\n  \"" #field "\": null");
+#define JSON_NONE(field, kind) JSON_##kind(field)
+#define JSON_TIER(field, kind)
+#define JSON_ENTRY(field, kind)
+#define JSON_CLASS(field, kind)
+#define JSON_LINE(field, kind, set, column, text) JSON_##set(field, kind)
     HAK_FIGURES(JSON_LINE)
     expect_number("\"tier\": \"large\",\n      \"allocations\": ", stats.tier_allocations[HAK_TIER_LARGE], ",\n");
     expect_number("\"function\": \"malloc\",\n      \"calls\": ", stats.calls[HAK_ENTRY_MALLOC], "\n");
@@ -189,6 +267,32 @@ static void every_format_says_the_same(void **state) {
     hak_stats_t after = get();
     assert_int_equal(after.allocations, stats.allocations);
     hak_free(kept);
+}
+
+/* Where there is none, it says so in each format; elsewhere it is a number. */
+static void limits_are_printed_as_they_are_in_force(void **state) {
+    (void)state;
+    assert_int_equal(get().hard_limit_bytes, 0);
+    assert_int_equal(get().group_limit_bytes, 0);
+    assert_true(get().cpus >= 1);
+    print(HAK_STATS_TEXT);
+    expect_text("\n       unlimited  hard limit    bytes in use");
+    print(HAK_STATS_OPENMETRICS);
+    expect_text("# TYPE hakmem_hard_limit_bytes gauge\n");
+    expect_text("\"} +Inf\n");
+    hak_limit_set(5 << 20, (uint64_t)1 << 40);
+    hak_stats_t stats = get();
+    print(HAK_STATS_TEXT);
+    expect_text("\n         5242880  soft limit    bytes in use");
+    expect_text("\n   1099511627776  hard limit    bytes in use");
+    print(HAK_STATS_JSON);
+    expect_text(
+        "\"soft_limit_bytes\": 5242880,\n  \"hard_limit_bytes\": 1099511627776,\n  \"group_limit_bytes\": null,");
+    print(HAK_STATS_OPENMETRICS);
+    expect_text("\"} 1099511627776\n");
+    hak_limit_set(HAK_LIMIT_NONE, HAK_LIMIT_NONE);
+    assert_int_equal(stats.soft_limit_bytes, 5 << 20);
+    assert_int_equal(stats.hard_limit_bytes, (uint64_t)1 << 40);
 }
 
 static void what_cannot_be_printed_is_an_error(void **state) {
@@ -284,9 +388,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_size_or_version_is_refused),
         cmocka_unit_test(a_larger_struct_is_filled_as_far_as_it_is_known),
+        cmocka_unit_test(a_smaller_struct_is_filled_as_far_as_it_goes),
         cmocka_unit_test(small_blocks_are_counted),
         cmocka_unit_test(blocks_above_the_classes_are_counted),
+        cmocka_unit_test(faults_that_retained_memory_avoids_are_counted),
         cmocka_unit_test(every_format_says_the_same),
+        cmocka_unit_test(limits_are_printed_as_they_are_in_force),
         cmocka_unit_test(what_cannot_be_printed_is_an_error),
         cmocka_unit_test(text_is_what_it_should_be),
         cmocka_unit_test(a_small_buffer_loses_nothing),

@@ -44,7 +44,8 @@ static uint64_t held_bytes(void) {
 static uint64_t set_limits(size_t soft_more, size_t hard_more) {
     hak_free(hak_malloc(1));
     uint64_t used = limit_used();
-    hak_limit_set(soft_more == 0 ? LIMIT_NONE : used + soft_more, hard_more == 0 ? LIMIT_NONE : used + hard_more);
+    hak_limit_set(soft_more == 0 ? HAK_LIMIT_NONE : used + soft_more,
+                  hard_more == 0 ? HAK_LIMIT_NONE : used + hard_more);
     return used + (hard_more != 0 ? hard_more : soft_more);
 }
 
@@ -189,7 +190,7 @@ static void take_block_and_metadata(void *size) {
         EXPECT(held_bytes() <= hard);
         hak_free(block);
     }
-    hak_limit_set(LIMIT_NONE, LIMIT_NONE);
+    hak_limit_set(HAK_LIMIT_NONE, HAK_LIMIT_NONE);
     EXPECT((blocks[0] = hak_malloc((size_t)size)) != NULL);
     hak_free(blocks[0]);
 }
@@ -437,18 +438,17 @@ static unsigned heaps_of_many_threads(void) {
         EXPECT(pthread_join(threads[i], NULL) == 0);
     }
     unsigned count = 0;
-    for (unsigned id = 1; id <= HAK_HEAPS_MAX; id++) {
+    for (unsigned id = 1; id <= HAK_HEAPS_MAX; id++)
         count += hak_heaps[id] != NULL;
-    }
     return count;
 }
 
-/* What a process that started like that has found: heaps, soft limit, hard limit. */
+/* What a process that started like that has found: heaps, cpus, soft, hard and the group's limit, -1: none. */
 static int tell_of_the_start(void) {
     hak_free(hak_malloc(1));
-    unsigned heaps = heaps_of_many_threads();
-    dprintf(STDERR_FILENO, "%u %llu %llu\n", heaps, (unsigned long long)hak_limits.bytes[LIMIT_SOFT],
-            (unsigned long long)hak_limits.bytes[LIMIT_HARD]);
+    dprintf(STDERR_FILENO, "%u %lld %lld %lld %lld\n", heaps_of_many_threads(), (long long)hak_view.cpu_count,
+            (long long)hak_view.limit_bytes[HAK_LIMIT_SOFT], (long long)hak_view.limit_bytes[HAK_LIMIT_HARD],
+            (long long)hak_view.group_bytes);
     return 0;
 }
 
@@ -471,12 +471,12 @@ static void limits_are_read_at_start(void **state) {
     char command[64];
     (void)state;
     make_tree();
-    expect_start(NULL, "12 900000000 18446744073709551615\n");
-    expect_start((char[]){"soft:1M,hard:1G"}, "12 1048576 1073741824\n");
-    expect_start((char[]){"soft:2G"}, "12 900000000 18446744073709551615\n");
+    expect_start(NULL, "12 3 900000000 -1 1000000000\n");
+    expect_start((char[]){"soft:1M,hard:1G"}, "12 3 1048576 1073741824 1000000000\n");
+    expect_start((char[]){"soft:2G"}, "12 3 900000000 -1 1000000000\n");
     write_file("/proc/self/cgroup", "");
-    expect_start((char[]){"soft:64M"}, "64 67108864 18446744073709551615\n");
-    expect_start(NULL, "64 18446744073709551615 18446744073709551615\n");
+    expect_start((char[]){"soft:64M"}, "64 16 67108864 -1 -1\n");
+    expect_start(NULL, "64 16 -1 -1 -1\n");
     snprintf(command, sizeof command, "rm -rf %s", root);
     assert_int_equal(system(command), 0);
 }

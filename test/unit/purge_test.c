@@ -69,6 +69,35 @@ static void pages_go_back_when_their_delay_is_over(void **state) {
     hak_superslab_give(kept, 2);
 }
 
+/* As far as it held data; whether it is a slab or a Large block, new or growing in place. */
+static void what_waits_is_used_again(void **state) {
+    (void)state;
+    bool zero;
+    uint64_t reused = hak_view.reused_bytes;
+    struct slab *kept = take_filled(1), *run = take_filled(9);
+    hak_superslab_give(run, 9);
+    run = hak_superslab_take(POOL_LARGE, 4, RUN_LARGE, 0, &zero);
+    assert_int_equal(hak_view.reused_bytes - reused, 4 * HAK_GRANULE_SIZE);
+    lock_acquire(hak_arena_lock());
+    assert_true(hak_superslab_extend(hak_superslab_of((void *)run->base), run, 12));
+    lock_release(hak_arena_lock());
+    assert_int_equal(hak_view.reused_bytes - reused, 9 * HAK_GRANULE_SIZE);
+    hak_superslab_give(run, 12);
+    hak_superslab_give(kept, 1);
+    reused = hak_view.reused_bytes;
+    for (unsigned touched = 0; touched < 4; touched++) {
+        struct slab *slab = hak_superslab_take(POOL_TINY, 7, RUN_SLAB, 1u << 16 | 16, &zero);
+        assert_int_equal(hak_view.reused_bytes - reused, touched == 0 ? 0 : (touched - 1) * HAK_GRANULE_SIZE);
+        reused = hak_view.reused_bytes;
+        slab->stale = false;
+        hak_superslab_give(slab, touched);
+    }
+    (void)hak_purge_all();
+    struct slab *slab = hak_superslab_take(POOL_TINY, 7, RUN_SLAB, 1u << 16 | 16, &zero);
+    assert_int_equal(hak_view.reused_bytes - reused, 0);
+    hak_superslab_give(slab, 0);
+}
+
 /* A tick that finds nothing due knows when to look again. */
 static void units_go_back_each_in_its_turn(void **state) {
     (void)state;
@@ -277,6 +306,7 @@ int main(void) {
 #define PURGE_TEST(f) cmocka_unit_test_teardown(f, clean)
     const struct CMUnitTest tests[] = {
         PURGE_TEST(pages_go_back_when_their_delay_is_over),
+        PURGE_TEST(what_waits_is_used_again),
         PURGE_TEST(units_go_back_each_in_its_turn),
         PURGE_TEST(a_unit_from_the_future_is_not_due),
         PURGE_TEST(all_on_request),
