@@ -85,8 +85,8 @@
 /* Slow paths of a thread before it gets a record and caches of its own. */
 #define HAK_VISITS_MAX 16
 
-/* Thread cache, per class: bytes it may grow to (a default), and blocks; bytes it starts with; blocks that it gives back
- * at once, at most, and that it may be too long by while it is short; mallocs between chores. */
+/* Thread cache, per class: bytes it may grow to (a default), and blocks; bytes it starts with; blocks that it gives
+ * back at once, at most, and that it may be too long by while it is short; mallocs between chores. */
 #define HAK_CACHE_BYTES 262144
 #define HAK_CACHE_BLOCKS 4096
 #define HAK_CACHE_START_BYTES 1024

@@ -127,7 +127,7 @@ static void the_lowest_blocks_go_first(void **state) {
     static const unsigned free_ones[] = {700, 3, 64, 63, 1364, 65, 128};
     static const unsigned in_order[] = {3, 63, 64, 65, 128, 700, 1364};
     enum { COUNT = sizeof in_order / sizeof in_order[0] };
-    struct block mine = {NULL};
+    struct block mine = {.next = NULL};
     (void)state;
     struct slab *slab = new_slab(size_class_of(48));
     unsigned capacity = take_all(slab, 4096, blocks);
