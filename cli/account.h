@@ -20,7 +20,7 @@
     X(FREE_SLOTS, free_slots, HAKMEM, "free slots in part-used slabs",                                                 \
       "fragmentation: held by live blocks beside them; serve the next requests of their size; HAKMEM_HEAPS=1 shares "  \
       "them between threads")                                                                                          \
-    X(CACHES, thread_caches, HAKMEM, "thread caches", "HAKMEM_CACHE_BYTES=16384, fewer threads")                       \
+    X(CACHES, thread_caches, HAKMEM, "thread caches", "HAKMEM_CACHE_BYTES=16384, hakmem trim, fewer threads")          \
     X(OUTBOXES, outboxes, HAKMEM, "freed by other threads, on the way to their heap",                                  \
       "malloc_trim(0) in the threads that free, HAKMEM_HEAPS=1")                                                       \
     X(RETAINED, retained, HAKMEM, "retained: free, not given back yet",                                                \

@@ -180,7 +180,7 @@ struct hak_flow {
     uint64_t taken;        /* blocks moved from the heap into the cache */
     uint64_t returned;     /* blocks moved from the cache to the heap, or to the outbox */
     uint64_t remote_frees; /* frees of other heaps' blocks that went to the outbox at once */
-    int32_t capacity;      /* blocks that the list may hold */
+    int32_t capacity;      /* blocks that the list may hold, and somewhat more between two looks */
     int32_t adoptable;     /* blocks of other heaps that the list may still take in until the next refill */
 };
 

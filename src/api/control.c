@@ -41,8 +41,11 @@ static bool trim(void) {
 static void follow(void) {
     if (!thread_is_alive(hak_thread_self))
         return;
-    if (hak_thread_self->trims != load_relaxed(&CONTROL->trims))
-        (void)trim();
+    uint32_t trims = load_relaxed(&CONTROL->trims);
+    if (hak_thread_self->trims != trims) {
+        hak_thread_self->trims = trims;
+        hak_thread_flush();
+    }
     const uint32_t quiet[] = {0, hak_thread_self->trims};
     memcpy(&hak_control_quiet, quiet, sizeof quiet);
 }

@@ -4,7 +4,9 @@
  * Design.      No signal and no thread of its own: the next thread that is in a slow path does it, once the call's own
  *              work is over and no structure is half changed; or the background thread. Looking is one relaxed load.
  *              A cache belongs to its thread, so a trim is followed by every thread that has one, when it comes by
- *              next; a record that has no thread meanwhile by the next thread that gets it.
+ *              next; a record that has no thread meanwhile by the next thread that gets it. Following empties the
+ *              cache, and leaves what becomes free to the purge delay: were it purged at once, a thousand threads that
+ *              follow would purge a thousand times what others are about to use again.
  * Concurrency. One thread at a time, by a word that is tried and never waited for: others go on with their calls.
  *              Following takes no turn.
  */

@@ -68,7 +68,7 @@ __attribute__((noinline)) static void free_tallied(void *p, uint32_t owner, enum
     free_in_slab(p, owner);
 }
 
-/* Half of what a full cache holds has gone: the slow path in which a thread that only frees comes by. */
+/* The countdown of frees has ended: the slow path in which a thread that only frees comes by. */
 __attribute__((noinline)) static void put_own(struct thread *thread, uint32_t owner, void *p) {
     hak_thread_put(thread, entry_class(owner), p);
     hak_control_tick();

@@ -103,6 +103,8 @@ void *hak_aligned_slow(size_t alignment, size_t size, enum hak_entry entry) {
     struct thread *thread = hak_thread_self;
     void *block = cache_pop(&thread->view, size_class * sizeof(struct hak_slot));
     if (likely(block != NULL)) {
+        if (size_class > HAK_TINY_CLASSES)
+            cache_admit_free(&thread->view, size_class);
         count_served(thread, entry);
         return block;
     }

@@ -41,7 +41,7 @@
  * its child relies on the order of some. No instruction. */
 #define fork_fence() __atomic_signal_fence(__ATOMIC_RELEASE)
 
-/* The three steps of a counter that the fast paths make. One instruction each on x86-64, where the compiler would
+/* The two steps of a counter that the fast paths make. One instruction each on x86-64, where the compiler would
  * compute the address into a register first. */
 #if defined(__x86_64__) && !HAK_TSAN
 #define owner_step_(p, instruction, flag)                                                                              \
@@ -52,7 +52,6 @@
     })
 #define owner_decrement_is_zero(p) owner_step_(p, "subl", "=@ccz")
 #define owner_decrement_is_negative(p) owner_step_(p, "subl", "=@ccs")
-#define owner_increment(p) __asm__("addl $1, %0" : "+m"(*(p))::"cc")
 #else
 #define owner_step_(p)                                                                                                 \
     ({                                                                                                                 \
@@ -62,7 +61,6 @@
     })
 #define owner_decrement_is_zero(p) (owner_step_(p) == 0)
 #define owner_decrement_is_negative(p) (owner_step_(p) < 0)
-#define owner_increment(p) owner_add(p, 1)
 #endif
 
 #endif

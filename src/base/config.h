@@ -68,7 +68,7 @@
  * mapping per 64 MiB is what we allow ourselves. */
 #define HAK_DIRECT_MIN ((uintptr_t)64 << 20)
 
-/* Space of Tiny slabs, and of Huge blocks, beyond its first so many bytes asks for huge pages. */
+/* Space of Tiny slabs beyond so many bytes for each heap, and of Huge blocks beyond so many, asks for huge pages. */
 #define HAK_HUGE_PAGE_HEAP_BYTES ((uint64_t)8 << 20)
 
 /* Free pages held back from the kernel until their time is up: at most this many bytes, or a quarter of what is in
@@ -86,7 +86,7 @@
 #define HAK_VISITS_MAX 16
 
 /* Thread cache, per class: bytes it may grow to (a default), and blocks; bytes it starts with; blocks that it gives
- * back at once, at most, and that it may be too long by while it is short; mallocs between chores. */
+ * back to be within bounds again, and that it may be out of bounds by, at most; mallocs between chores. */
 #define HAK_CACHE_BYTES 262144
 #define HAK_CACHE_BLOCKS 4096
 #define HAK_CACHE_START_BYTES 1024

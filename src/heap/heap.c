@@ -18,6 +18,7 @@ struct heap *hak_heap_new(uint32_t id) {
     heap->id = id;
     for (unsigned i = 0; i < HAK_CLASS_COUNT; i++)
         list_init(&heap->with_room[i]);
+    hak_arena_add_heap();
     return heap;
 }
 

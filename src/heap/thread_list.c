@@ -289,13 +289,14 @@ void hak_thread_postfork_child(void) {
     list.orphans = true;
 }
 
-/* A vanished thread may have been stopped between two stores: its lists are whole, the counts may be one off. A block
- * that was freed twice makes a ring of its list: the count ends at what the list may hold. */
+/* A vanished thread may have been stopped between two stores: its lists are whole, what is counted of them may be off
+ * by a batch or a countdown. A block that was freed twice makes a ring of its list: the count ends at what a list may
+ * hold. */
 static void recount(struct hak_thread_view *view) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         int32_t length = 0;
-        for (struct block *block = view->slot[c].head; block != NULL && length < view->flow[c].capacity;
-             block = block->next)
+        int32_t longest = view->flow[c].capacity + HAK_RETURN_MAX;
+        for (struct block *block = view->slot[c].head; block != NULL && length < longest; block = block->next)
             length++;
         view->flow[c].frees_end += (uint64_t)(length - figures_length(view, c));
     }

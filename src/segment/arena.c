@@ -26,6 +26,7 @@ static struct {
     struct lock lock;
     struct arena *arenas;
     struct arena *retired; /* structs of released arenas, for reuse */
+    uint32_t heaps;        /* that take Tiny slabs */
     struct space {
         struct link bin[BIN_LONG + 1]; /* free runs of exactly i units; the last: of more */
         uint64_t bins;                 /* bit i is set iff bin[i] is not empty */
@@ -212,10 +213,17 @@ bool hak_arena_release_unused(void) {
 
 /* ---- runs ---- */
 
+void hak_arena_add_heap(void) {
+    lock_acquire(&arena_state.lock);
+    arena_state.heaps++;
+    lock_release(&arena_state.lock);
+}
+
 static bool wants_huge_pages(enum arena_use use) {
     int64_t thp = load_relaxed(&hak_options.thp);
+    uint64_t heaps = use == ARENA_TINY && arena_state.heaps > 1 ? arena_state.heaps : 1;
     return thp == HAK_THP_ALWAYS || (thp == HAK_THP_ADAPTIVE && use != ARENA_BLOCKS &&
-                                     arena_state.space[use].committed_bytes >= HAK_HUGE_PAGE_HEAP_BYTES);
+                                     arena_state.space[use].committed_bytes >= HAK_HUGE_PAGE_HEAP_BYTES * heaps);
 }
 
 /* Makes units [0, upto) accessible. */

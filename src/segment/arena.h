@@ -67,6 +67,10 @@ enum arena_use { ARENA_TINY, ARENA_BLOCKS, ARENA_HUGE, ARENA_USES };
 void hak_arena_init(void);
 struct lock *hak_arena_lock(void);
 
+/* One more heap takes Tiny slabs, one of each class that it does not fill: where there are many of these, huge pages
+ * would make much resident that nobody uses. Takes the lock. */
+void hak_arena_add_heap(void);
+
 /* A run of 1..ARENA_RUN_MAX committed units, state and contents of their headers left to the caller but for base,
  * index, `dirty` (which granules are not known to be zero) and `units` of the first. NULL if memory is out. */
 struct superslab *hak_arena_take(enum arena_use use, unsigned units) NODISCARD;

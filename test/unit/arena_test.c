@@ -445,6 +445,13 @@ static void what_is_large_asks_for_huge_pages(void **state) {
     assert_int_equal(advised_by_taking(3, ARENA_TINY, 1), 1);
     assert_int_equal(advised_by_taking(4, ARENA_HUGE, small), 0);
     assert_int_equal(advised_by_taking(5, ARENA_HUGE, 2), 1);
+    lock_release(hak_arena_lock());
+    for (unsigned heaps = 0; heaps < 3; heaps++) {
+        hak_arena_add_heap();
+    }
+    lock_acquire(hak_arena_lock());
+    assert_int_equal(advised_by_taking(8, ARENA_TINY, 2 * small - 1), 0);
+    assert_int_equal(advised_by_taking(9, ARENA_TINY, 1), 1);
     hak_options.thp = HAK_THP_NEVER;
     assert_int_equal(advised_by_taking(6, ARENA_TINY, 1), 0);
     hak_options.thp = HAK_THP_ALWAYS;

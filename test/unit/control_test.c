@@ -292,7 +292,7 @@ static void a_trim_reaches_other_threads_caches(void **state) {
     other_does(come_by);
     assert_int_equal(held_by_other(), 0);
     assert_true(hak_view.active_bytes < active);
-    assert_int_equal(hak_view.retained_bytes, COME_BY_BYTES);
+    assert_true(hak_view.retained_bytes >= active - hak_view.active_bytes);
     other_does(fill_cache);
     other_does(come_by);
     assert_true(held_by_other() > 50);

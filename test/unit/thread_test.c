@@ -1,6 +1,6 @@
 /* thread_test.c
- * Purpose.     A thread's caches: how much they may hold, that room and list agree, where blocks go when a cache is
- *              full, when a thread flushes and when it ends; records and heaps are shared out and reused.
+ * Purpose.     A thread's caches: how much they may hold, that countdowns and lists agree, where blocks go when a cache
+ *              is full, when a thread flushes and when it ends; records and heaps are shared out and reused.
  * Design.      Through hak_malloc and hak_free, looking at the calling thread's record. The counts themselves are the
  *              subject of counts_test.c.
  */
@@ -9,6 +9,7 @@
 #include "support/unit.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "api/init.h"
 #include "base/figures.h"
@@ -46,9 +47,8 @@ static void check_caches(const struct thread *thread) {
         const struct hak_flow *flow = &thread->view.flow[c];
         unsigned length = length_of(slot);
         bool used = (thread->used[c / 64] >> c % 64 & 1) != 0;
-        int32_t excess = flow->capacity / 2 < HAK_RETURN_MAX ? HAK_RETURN_MAX : flow->capacity / 2;
         EXPECT(slot->frees_left >= 0);
-        EXPECT(slot->frees_left + (int32_t)length <= flow->capacity + (used ? excess : 0));
+        EXPECT(slot->frees_left + (int32_t)length <= flow->capacity + (used ? HAK_RETURN_MAX : 0));
         EXPECT(c <= HAK_TINY_CLASSES || slot->frees_left + (int32_t)length <= flow->capacity);
         EXPECT(figures_length(&thread->view, c) == length);
         EXPECT(used == (flow->capacity != 0));
@@ -250,6 +250,44 @@ static void blocks_of_others_are_adopted_where_they_are_used(void **state) {
         hak_thread_flush();
         assert_int_equal(hak_view.active_bytes, 0);
     }
+}
+
+/* Its list of 1024 B is much longer than its capacity, which a flush has taken away. */
+static void *keep_a_long_list(void *unused) {
+    enum { COUNT = 20 };
+    unsigned c = size_class_of(1024);
+    earn_record();
+    for (unsigned i = 0; i < COUNT; i++) {
+        many[i] = hak_malloc(1024);
+        EXPECT(many[i] != NULL);
+    }
+    hak_thread_flush();
+    for (unsigned i = 0; i < COUNT; i++) {
+        hak_free(many[i]);
+    }
+    EXPECT(length_of(&hak_thread_self->view.slot[c]) == COUNT);
+    EXPECT(hak_thread_self->view.flow[c].capacity < COUNT / 2);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return unused;
+}
+
+static void a_forks_child_adopts_all_that_its_parents_threads_hold(void **state) {
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, keep_a_long_list, NULL), 0);
+    pthread_barrier_wait(&barrier);
+    assert_int_equal(hak_view.active_bytes, HAK_GRANULE_SIZE);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        hak_thread_flush();
+        _exit(hak_view.active_bytes == 0 ? 0 : 1);
+    }
+    EXPECT_CHILD_OK(child);
+    pthread_barrier_wait(&barrier);
+    assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 static unsigned heap_count(void) {
@@ -454,6 +492,7 @@ int main(void) {
         THREAD_TEST(a_flush_keeps_nothing),
         THREAD_TEST(blocks_of_others_go_home),
         THREAD_TEST(blocks_of_others_are_adopted_where_they_are_used),
+        THREAD_TEST(a_forks_child_adopts_all_that_its_parents_threads_hold),
         THREAD_TEST(threads_share_heaps_evenly_and_records_are_reused),
         THREAD_TEST(a_thread_that_hardly_allocates_leaves_nothing),
         THREAD_TEST(a_thread_goes_on_with_what_another_has_left),
