@@ -108,6 +108,35 @@ assert data.count(build_id) == 1
 open("libcopy.so", "wb").write(data.replace(build_id, build_id[::-1]))
 PY
 cannot core "it takes $work/libcopy.so, which is another build now"
+
+# What is no file is not even opened: that may be all that a device needs. Who opens what it is told is seen.
+compile opened <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int count, char **arguments) {
+    char events[4096];
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), status;
+    if (inotify_add_watch(watch, arguments[1], IN_OPEN) < 0)
+        return 99;
+    if (fork() == 0)
+        exit(execv(arguments[2], arguments + 2));
+    wait(&status);
+    if (read(watch, events, sizeof events) > 0)
+        puts("opened");
+    return WEXITSTATUS(status);
+}
+C
+expect 2 "$work/opened" libcopy.so "$TEST_CLI" stat core
+out_has '^opened$'
+rm libcopy.so
+mkfifo libcopy.so
+cannot core "it takes $work/libcopy.so, which cannot be read"
+expect 2 "$work/opened" libcopy.so "$TEST_CLI" stat core
+out_is_empty
+rm libcopy.so
 mv away.so libcopy.so
 expect 0 "$TEST_CLI" stat core
 
