@@ -282,6 +282,7 @@ static const struct window *open_file(struct core *core, size_t which) {
         const char *problem = file_problem(core, file->path);
         if (problem != NULL) {
             file->problem = need_format("it takes %s, which %s", file->path, problem);
+            make_printable(file->problem);
             close_window(&core->opened);
         }
     }

@@ -25,7 +25,7 @@ struct core_segment {
 /* A range of a file that was mapped. */
 struct core_file {
     const char *path;
-    char *problem; // why nothing can be read from it, once that was found
+    char *problem; // why nothing can be read from it, once that was found; printable
 };
 
 struct core {

@@ -125,6 +125,7 @@ char *survey_program(const struct place *place) {
     for (char *at = program; *at != 0; at++)
         if ((unsigned char)*at < ' ')
             *at = ' ';
+    make_printable(program);
     return program;
 }
 

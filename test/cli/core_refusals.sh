@@ -140,6 +140,16 @@ rm libcopy.so
 mv away.so libcopy.so
 expect 0 "$TEST_CLI" stat core
 
+# Whoever wrote the core does not write on the terminal.
+edited 'rename(b"libcopy.so", b"l\x1b[2J\n\x7f\x9b.s")' -- "it takes $work/l\?\[2J\?\?\?\.s, which is gone"
+cp --sparse=always core bad
+"$source_dir/test/support/core_edit.py" bad \
+    'at = note(NT_PRPSINFO)[1] + 56; core[at : at + 10] = b"k\x1b[2J\n\x7f\x9b.s"'
+expect 0 "$TEST_CLI" explain bad
+out_has '^[0-9]+  k \[2J \?\?\.s'
+! LC_ALL=C grep -q '[^ -~]' "$work/out" || fail "not printable"
+
+
 # Programs without hakmem: that run on libc, and static ones.
 none() { refused 1 "$1" "the process of core file $1 did not run on hakmem"; }
 start "$work/ready" "$work/keeper" "$work/ready"
