@@ -49,9 +49,15 @@ static void park(struct work *work, uintptr_t address, enum account_part part) {
     work->parked[work->parked_count++] = (struct parked){address, part};
 }
 
+/* True if there may be a slab. A program that dies may have written over the links of free blocks. */
+static bool may_hold_blocks(const struct work *work, uintptr_t address) {
+    const struct seen_superslab *unit = survey_unit_at(work->survey, address & -HAK_SUPERSLAB_SIZE);
+    return unit != NULL && unit->state == UNIT_GRANULES;
+}
+
 /* Blocks linked through their first word, at most `most`. */
 static void park_chain(struct work *work, uintptr_t address, uint64_t most, enum account_part part) {
-    for (uint64_t i = 0; i < most && address != 0 && has_room(work); i++) {
+    for (uint64_t i = 0; i < most && may_hold_blocks(work, address) && has_room(work); i++) {
         park(work, address, part);
         if (!target_read(&work->survey->target, address, &address, sizeof address))
             break;
