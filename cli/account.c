@@ -18,6 +18,8 @@
 
 #define CHUNKS_MAX (1u << 20)
 #define PENDING_MAX (1u << 24)
+/* More than any thread's list holds. */
+#define LIST_MAX (HAK_CACHE_BLOCKS + HAK_RETURN_MAX)
 #define SLAB_WORDS (HAK_GRANULE_SIZE / HAK_ALIGNMENT / 64)
 
 /* A block that is neither live nor free in its slab. */
@@ -81,7 +83,8 @@ static void park_thread(void *context, uintptr_t record, const struct hak_thread
     work->account->threads += thread->thread_id != 0;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         int64_t count = figures_length(thread, c);
-        park_chain(work, (uintptr_t)thread->slot[c].head, count > 0 ? (uint64_t)count : 0, PART_CACHES);
+        uint64_t most = count < 0 ? 0 : count < LIST_MAX ? (uint64_t)count : LIST_MAX;
+        park_chain(work, (uintptr_t)thread->slot[c].head, most, PART_CACHES);
     }
     park_outbox(work, record);
 }

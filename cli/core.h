@@ -5,6 +5,8 @@
  *              id that the core has. What the process could write to comes from the core alone: a file only knows how
  *              it began. One mapped file is open at a time, since a process may have more of them than we may open.
  * Invariants.  Segments are sorted by address and do not overlap; what is held of each lies inside the core file.
+ *              However many headers lead to the same bytes: segments count as holding no more than the file does, and
+ *              no more of it is read as notes.
  * Not here.    What the memory means (object.h, survey.h).
  */
 #ifndef HAK_CLI_CORE_H
@@ -37,7 +39,7 @@ struct core {
     size_t auxv_bytes;
     struct core_segment *segment;
     size_t segment_count;
-    uint64_t held_bytes; // of all segments
+    uint64_t held_bytes; // of all segments, but not more than the file has
     struct core_file *file;
     size_t file_count;
     char *files_text; // holds the paths
