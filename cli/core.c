@@ -354,3 +354,10 @@ const char *core_file_problem(struct core *core, uintptr_t address) {
                ? core->file[segment->file].problem
                : NULL;
 }
+
+const char *core_first_problem(const struct core *core) {
+    for (size_t i = 0; i < core->file_count; i++)
+        if (core->file[i].problem != NULL)
+            return core->file[i].problem;
+    return NULL;
+}

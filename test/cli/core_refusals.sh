@@ -228,6 +228,10 @@ start "$work/ready" "$work/keeper" "$work/ready"
 dump libc.core
 stop
 none libc.core
+# ... but may have, for all that is known, where a file that would tell is another one.
+cp --sparse=always libc.core bad
+"$source_dir/test/support/core_edit.py" bad 'rename(b"/libc.so.6", b"/libx.so.6")'
+cannot bad 'it takes /[^ ]*/libx\.so\.6, which is gone'
 compile_keeper -static
 start "$work/ready" "$work/keeper" "$work/ready"
 dump static.core
