@@ -18,6 +18,8 @@
 
 #define CHUNKS_MAX (1u << 20)
 #define PENDING_MAX (1u << 24)
+/* More than any thread's list holds. */
+#define LIST_MAX (HAK_CACHE_BLOCKS + HAK_RETURN_MAX)
 #define SLAB_WORDS (HAK_GRANULE_SIZE / HAK_ALIGNMENT / 64)
 
 /* A block that is neither live nor free in its slab. */
@@ -49,9 +51,15 @@ static void park(struct work *work, uintptr_t address, enum account_part part) {
     work->parked[work->parked_count++] = (struct parked){address, part};
 }
 
+/* True if there may be a slab. A program that dies may have written over the links of free blocks. */
+static bool may_hold_blocks(const struct work *work, uintptr_t address) {
+    const struct seen_superslab *unit = survey_unit_at(work->survey, address & -HAK_SUPERSLAB_SIZE);
+    return unit != NULL && unit->state == UNIT_GRANULES;
+}
+
 /* Blocks linked through their first word, at most `most`. */
 static void park_chain(struct work *work, uintptr_t address, uint64_t most, enum account_part part) {
-    for (uint64_t i = 0; i < most && address != 0 && has_room(work); i++) {
+    for (uint64_t i = 0; i < most && may_hold_blocks(work, address) && has_room(work); i++) {
         park(work, address, part);
         if (!target_read(&work->survey->target, address, &address, sizeof address))
             break;
@@ -75,7 +83,8 @@ static void park_thread(void *context, uintptr_t record, const struct hak_thread
     work->account->threads += thread->thread_id != 0;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         int64_t count = figures_length(thread, c);
-        park_chain(work, (uintptr_t)thread->slot[c].head, count > 0 ? (uint64_t)count : 0, PART_CACHES);
+        uint64_t most = count < 0 ? 0 : count < LIST_MAX ? (uint64_t)count : LIST_MAX;
+        park_chain(work, (uintptr_t)thread->slot[c].head, most, PART_CACHES);
     }
     park_outbox(work, record);
 }

@@ -12,11 +12,14 @@
 
 /* More than a kernel writes: it limits the note of the mapped files to 16 MiB. */
 #define FILES_BYTES_MAX ((size_t)64 << 20)
+/* Segments, and mapped files: more than a process has mappings, unless vm.max_map_count is set for it. */
+#define LISTED_MAX (1u << 20)
 #define AUXV_BYTES_MAX ((size_t)64 << 10)
 
 const char core_left_out[] = "memory that would tell was left out of it (coredump_filter)";
 static const char *const cut_off = "it is cut off: not all that it lists is there";
 static const char *const senseless = "its headers make no sense";
+static const char *const endless = "it lists more than 1048576 segments or mapped files";
 
 /* ---- headers ---- */
 
@@ -44,6 +47,8 @@ static const char *read_header(const struct window *all, Elf64_Ehdr *header, uin
 static Elf64_Phdr *read_table(const struct window *all, uint64_t *count, const char **failure) {
     Elf64_Ehdr header;
     *failure = read_header(all, &header, count);
+    if (*failure == NULL && *count > LISTED_MAX)
+        *failure = endless;
     if (*failure == NULL &&
         (*count > all->bytes / sizeof(Elf64_Phdr) || !window_holds(all, header.e_phoff, *count * sizeof(Elf64_Phdr))))
         *failure = cut_off;
@@ -73,7 +78,8 @@ static bool add_segment(struct core *core, const Elf64_Phdr *load) {
     segment->map.write = (load->p_flags & PF_W) != 0;
     segment->map.execute = (load->p_flags & PF_X) != 0;
     segment->held = (struct window){core->all.file, load->p_offset, load->p_filesz};
-    core->held_bytes += load->p_filesz;
+    uint64_t room = core->all.bytes - core->held_bytes;
+    core->held_bytes += load->p_filesz < room ? load->p_filesz : room;
     return true;
 }
 
@@ -123,12 +129,15 @@ struct file_ranges {
     uint64_t page_bytes;
 };
 
-/* "count, page size, count times (start, end, page of the file), count paths, each with a zero behind it". */
-static bool read_files(struct core *core, const struct window *note, struct file_ranges *ranges) {
+/* "count, page size, count times (start, end, page of the file), count paths, each with a zero behind it". NULL, or why
+ * it is not so. */
+static const char *read_files(struct core *core, const struct window *note, struct file_ranges *ranges) {
     uint64_t head[2];
     if (note->bytes > FILES_BYTES_MAX || !window_read(note, 0, head, sizeof head) ||
         head[0] > (note->bytes - sizeof head) / sizeof *ranges->range)
-        return false;
+        return senseless;
+    if (head[0] > LISTED_MAX)
+        return endless;
     uint64_t count = head[0], paths_at = sizeof head + count * sizeof *ranges->range;
     size_t paths_bytes = note->bytes - paths_at;
     *ranges = (struct file_ranges){need(count * sizeof *ranges->range), count, head[1]};
@@ -136,19 +145,23 @@ static bool read_files(struct core *core, const struct window *note, struct file
     core->files_text = need(paths_bytes + 1);
     if (!window_read(note, sizeof head, ranges->range, count * sizeof *ranges->range) ||
         !window_read(note, paths_at, core->files_text, paths_bytes))
-        return false;
+        return senseless;
     const char *path = core->files_text, *end = path + paths_bytes;
     for (; core->file_count < count && path < end; path += strlen(path) + 1)
         core->file[core->file_count++].path = path;
-    return core->file_count == count;
+    return core->file_count == count ? NULL : senseless;
 }
 
 /* Where no segment is (gdb leaves out what it does not dump), nobody tells how the file was mapped: as code is, which
- * the process cannot have written to. */
+ * the process cannot have written to. False if ranges overlap or are in no order. */
 static bool add_files(struct core *core, const struct file_ranges *ranges) {
     size_t total = core->segment_count;
+    uint64_t end = 0;
     for (size_t k = 0; k < ranges->count; k++) {
         const struct file_range *range = &ranges->range[k];
+        if (range->start < end || range->end < range->start)
+            return false;
+        end = range->end;
         size_t first = segment_from(core, range->start), i = first;
         uint64_t offset = range->page * ranges->page_bytes;
         for (; i < core->segment_count && core->segment[i].map.start < range->end; i++) {
@@ -157,7 +170,7 @@ static bool add_files(struct core *core, const struct file_ranges *ranges) {
             segment->map.offset = offset + (segment->map.start - range->start);
             segment->file = k;
         }
-        if (i > first || range->start >= range->end)
+        if (i > first || range->start == range->end)
             continue;
         struct core_segment *segment = &core->segment[total++];
         segment->map = (struct mapping){range->start, range->end, offset, core->file[k].path, true, false, true};
@@ -187,11 +200,15 @@ static void read_auxv(struct core *core, const struct window *note) {
 
 static const char *read_core(struct core *core, const Elf64_Phdr *table, uint64_t count, struct file_ranges *ranges) {
     bool named = false;
+    uint64_t notes_max = core->all.bytes; // they may be the same ones again and again
     for (uint64_t i = 0; i < count; i++) {
         const Elf64_Phdr *at = &table[i];
         struct window note;
         if (at->p_type != PT_NOTE)
             continue;
+        if (at->p_filesz > notes_max)
+            return senseless;
+        notes_max -= at->p_filesz;
         if (window_note(&core->all, at->p_offset, at->p_filesz, "CORE", NT_PRPSINFO, &note))
             read_identity(core, &note);
         if (window_note(&core->all, at->p_offset, at->p_filesz, "CORE", NT_AUXV, &note))
@@ -199,8 +216,9 @@ static const char *read_core(struct core *core, const Elf64_Phdr *table, uint64_
         if (named || !window_note(&core->all, at->p_offset, at->p_filesz, "CORE", NT_FILE, &note))
             continue;
         named = true;
-        if (!read_files(core, &note, ranges))
-            return senseless;
+        const char *failure = read_files(core, &note, ranges);
+        if (failure != NULL)
+            return failure;
     }
     if (!named)
         return "it does not tell which files were mapped where (NT_FILE)";
@@ -282,6 +300,7 @@ static const struct window *open_file(struct core *core, size_t which) {
         const char *problem = file_problem(core, file->path);
         if (problem != NULL) {
             file->problem = need_format("it takes %s, which %s", file->path, problem);
+            make_printable(file->problem);
             close_window(&core->opened);
         }
     }
@@ -334,4 +353,11 @@ const char *core_file_problem(struct core *core, uintptr_t address) {
     return segment != NULL && segment->map.path[0] == '/' && open_file(core, segment->file) == NULL
                ? core->file[segment->file].problem
                : NULL;
+}
+
+const char *core_first_problem(const struct core *core) {
+    for (size_t i = 0; i < core->file_count; i++)
+        if (core->file[i].problem != NULL)
+            return core->file[i].problem;
+    return NULL;
 }

@@ -1,10 +1,14 @@
 /* core.h
  * Purpose.     The memory of a process that is no more: what its core file holds, and the files that it had mapped.
  * Design.      What is in the core comes from there. Code and constants, which the kernel leaves out of a core unless
- *              coredump_filter says otherwise, come from the file that was mapped there (NT_FILE), if it has the build
- *              id that the core has. What the process could write to comes from the core alone: a file only knows how
- *              it began. One mapped file is open at a time, since a process may have more of them than we may open.
+ *              coredump_filter says otherwise, come from the file that was mapped there (NT_FILE), unless the core has
+ *              a build id of it and the file another one or none. One whose build id the core does not have (a file
+ *              without one, or whose first page was left out) is taken as it is. What the process could write to comes
+ *              from the core alone: a file only knows how it began. One mapped file is open at a time, since a process
+ *              may have more of them than we may open.
  * Invariants.  Segments are sorted by address and do not overlap; what is held of each lies inside the core file.
+ *              However many headers lead to the same bytes: segments count as holding no more than the file does, and
+ *              no more of it is read as notes.
  * Not here.    What the memory means (object.h, survey.h).
  */
 #ifndef HAK_CLI_CORE_H
@@ -25,7 +29,7 @@ struct core_segment {
 /* A range of a file that was mapped. */
 struct core_file {
     const char *path;
-    char *problem; // why nothing can be read from it, once that was found
+    char *problem; // why nothing can be read from it, once that was found; printable
 };
 
 struct core {
@@ -37,7 +41,7 @@ struct core {
     size_t auxv_bytes;
     struct core_segment *segment;
     size_t segment_count;
-    uint64_t held_bytes; // of all segments
+    uint64_t held_bytes; // of all segments, but not more than the file has
     struct core_file *file;
     size_t file_count;
     char *files_text; // holds the paths
@@ -59,5 +63,8 @@ extern const char core_left_out[];
 
 /* Why nothing can be read from the file that is mapped at this address; NULL if it can be, or none is. */
 const char *core_file_problem(struct core *core, uintptr_t address);
+
+/* The same of some file that was to be read so far. */
+const char *core_first_problem(const struct core *core);
 
 #endif

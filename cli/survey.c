@@ -70,20 +70,25 @@ int survey_find(const char *verb, const char *text, struct place *place) {
     return EXIT_NOT_PROVED;
 }
 
+/* Why hakmem may be in the process though it was not found; NULL if it is not. */
+static const char *doubt(struct target *target, const struct object_list *objects) {
+    const struct object *hidden = find_hidden(target, objects);
+    if (hidden != NULL)
+        return core_file_problem(target->core, hidden->base);
+    return target->core->lack == core_left_out ? core_left_out : core_first_problem(target->core);
+}
+
 /* Fills `place->view`, or says why not. */
 static int find_in_core(struct core *core, struct place *place) {
     struct target target;
     int status = EXIT_PROVED;
     target_open_core(&target, core);
     struct object_list objects = objects_find(&target);
-    core->lack = NULL; // files that are not what they were do not matter yet
+    core->lack = NULL; // what only other objects need does not matter yet
     look_for_view(&target, &objects, place);
-    const struct object *hidden = place->view == 0 ? find_hidden(&target, &objects) : NULL;
-    if (hidden != NULL) {
-        say("cannot look at core file %s: %s", core->path, core_file_problem(core, hidden->base));
-        status = EXIT_USAGE;
-    } else if (place->view == 0 && core->lack == core_left_out) {
-        say("cannot look at core file %s: %s", core->path, core->lack);
+    const char *unsure = place->view == 0 ? doubt(&target, &objects) : NULL;
+    if (unsure != NULL) {
+        say("cannot look at core file %s: %s", core->path, unsure);
         status = EXIT_USAGE;
     } else if (place->view == 0) {
         say("the process of core file %s did not run on hakmem", core->path);
@@ -125,6 +130,7 @@ char *survey_program(const struct place *place) {
     for (char *at = program; *at != 0; at++)
         if ((unsigned char)*at < ' ')
             *at = ' ';
+    make_printable(program);
     return program;
 }
 

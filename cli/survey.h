@@ -66,7 +66,7 @@ void survey_close(struct place *place);
 /* "process 1" or "core file PATH". */
 char *survey_name(const struct place *place);
 
-/* The command line of the process as one line, for a person to read. */
+/* The command line of the process as one printable line, for a person to read. */
 char *survey_program(const struct place *place);
 
 /* Reads what is there now. NULL, or why it cannot be done. To be freed in either case. */

@@ -208,7 +208,6 @@ static int show_process(const struct place *place, double interval, bool drawn) 
     struct watch *watch = need(sizeof *watch);
     watch->place = *place;
     watch->top = (struct top){.pid = place->pid, .program = survey_program(place), .interval = interval};
-    make_printable(watch->top.program);
     int status = EXIT_USAGE;
     const char *failure = advance(watch);
     if (failure == NULL) {

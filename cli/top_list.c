@@ -25,7 +25,6 @@ static bool look_at(struct candidate *candidate) {
     candidate->rss_bytes = (uint64_t)rss_kib * 1024;
     candidate->live_bytes = figures.known.live_bytes;
     candidate->program = survey_program(&candidate->place);
-    make_printable(candidate->program);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #define RECORDS_MAX (1u << 22)
 #define SEARCH_BYTES 65536u
 #define OPTION_NAMES_BYTES 4096u
+#define LOOKS_MAX 3u
 
 static bool is_view(struct target *target, uintptr_t address) {
     uint64_t magic = 0;
@@ -77,14 +78,37 @@ const char *view_read(const struct target *target, uintptr_t address, struct hak
     return target_read_now(target, address, view, sizeof *view) ? NULL : unreadable;
 }
 
+/* True if nothing that a slot's words are counted from has changed. */
+static bool same_flow(const struct hak_flow *before, const struct hak_flow *after) {
+    for (unsigned c = 0; c < HAK_CLASS_COUNT; c++)
+        if (memcmp(&before[c], &after[c], offsetof(struct hak_flow, remote_frees)) != 0)
+            return false;
+    return true;
+}
+
+/* The slots lie before the flow: of what a thread moves in both meanwhile, a copy may have the one as it was and the
+ * other as it is. So the flow is read before them, too, and the record again while that differs. */
+static bool read_record(const struct target *target, uintptr_t at, struct hak_thread_view *thread) {
+    struct hak_flow before[HAK_CLASS_COUNT];
+    if (!target_read_now(target, at + offsetof(struct hak_thread_view, flow), before, sizeof before))
+        return false;
+    for (unsigned i = 0; i < LOOKS_MAX; i++) {
+        if (!target_read_now(target, at, thread, sizeof *thread))
+            return false;
+        if (same_flow(before, thread->flow))
+            break;
+        memcpy(before, thread->flow, sizeof before);
+    }
+    return true;
+}
+
 const char *view_threads(const struct target *target, const struct hak_view *view,
                          void (*each)(void *context, uintptr_t address, const struct hak_thread_view *thread),
                          void *context) {
     struct hak_thread_view thread;
     uint32_t records = 0;
     for (uintptr_t at = (uintptr_t)view->threads; at != 0; at = (uintptr_t)thread.next) {
-        if (++records > RECORDS_MAX || records > target->bytes / sizeof thread ||
-            !target_read_now(target, at, &thread, sizeof thread))
+        if (++records > RECORDS_MAX || records > target->bytes / sizeof thread || !read_record(target, at, &thread))
             return unreadable;
         each(context, at, &thread);
     }

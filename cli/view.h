@@ -2,7 +2,8 @@
  * Purpose.     Fetches hakmem's own records (include/hakmem_stats.h) from another process.
  * Design.      Found by the exported symbol `hak_view`, so a library of any name is known as hakmem by what it is. A
  *              program that has hakmem linked in statically exports nothing; its data is searched for the magic number.
- * Concurrency. The process may be running: sums are then off by the calls in flight.
+ * Concurrency. The process may be running: sums are then off by the calls in flight. A record whose thread goes on
+ *              moving the ends of its countdowns while it is read may be off by a countdown.
  */
 #ifndef HAK_CLI_VIEW_H
 #define HAK_CLI_VIEW_H

@@ -15,10 +15,18 @@
 #define OWNER_MAX 8u
 #define BUILD_ID_MAX 64u
 
-/* A path may name a pipe or a terminal: without waiting, and never as its owner. */
+static const char *const irregular = "it is no regular file";
+
+/* A path may name anything, and a device may do something as soon as it is opened: only what is a regular file just
+ * before is, and that it still is one is seen afterwards. Without waiting, and never as a terminal's owner. */
 const char *window_open(const char *path, struct window *window) {
     struct stat status;
-    *window = (struct window){.file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+    *window = (struct window){.file = -1};
+    if (stat(path, &status) != 0)
+        return strerror(errno);
+    if (!S_ISREG(status.st_mode))
+        return irregular;
+    window->file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (window->file < 0)
         return strerror(errno);
     if (fstat(window->file, &status) == 0 && S_ISREG(status.st_mode)) {
@@ -27,7 +35,7 @@ const char *window_open(const char *path, struct window *window) {
     }
     close(window->file);
     window->file = -1;
-    return "it is no regular file";
+    return irregular;
 }
 
 bool window_holds(const struct window *window, uint64_t offset, uint64_t bytes) {

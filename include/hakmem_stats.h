@@ -5,7 +5,8 @@
  * through `regions` to all else that memory is spent on, so a tool with process_vm_readv or a core file can read them
  * while the process runs or after it died; nothing happens in the process itself. Every field is written by one thread
  * at a time with aligned stores of its own width. Sums over threads are exact when the threads are quiet, and off by
- * calls in flight otherwise.
+ * calls in flight otherwise, if what follows from words that move together (struct hak_slot and struct hak_flow) is
+ * read so: the flow, the slot, the flow again, and all of it again while the flow differs.
  *
  * Counts of malloc and free are not kept anywhere: they follow from the thread cache's own bookkeeping (see
  * struct hak_flow), which is how they can be exact without an instruction on the fast path.

@@ -6,7 +6,8 @@
  * Invariants.  allocations == calls of kind ALLOC + blocks that a RESIZE handed out
  *              frees + null_frees == calls of kind FREE + blocks that a RESIZE took back
  * Concurrency. Any thread, no lock: records are never unmapped. While threads run, a sum is off by their calls in
- *              flight, and a difference may seem to be less than 0; it is 0 then.
+ *              flight, and a difference may seem to be less than 0; it is 0 then. A thread that is stopped between the
+ *              two stores that move an end and its countdown is off by what the countdown was moved by.
  */
 #ifndef HAK_BASE_FIGURES_H
 #define HAK_BASE_FIGURES_H
@@ -34,12 +35,24 @@ static inline int64_t figures_length(const struct hak_thread_view *thread, unsig
                      figures_mallocs(slot, flow));
 }
 
-/* What one record counts of a class. */
+/* What one record counts of a class. Its thread may be moving an end and the countdown to it: they are looked at again
+ * while the ends differ before and after. */
+#define FIGURES_LOOKS_MAX 4u
 static inline struct hak_class_sum figures_class_sum(const struct hak_thread_view *thread, unsigned size_class) {
     const struct hak_slot *slot = &thread->slot[size_class];
     const struct hak_flow *flow = &thread->flow[size_class];
-    return (struct hak_class_sum){.mallocs = figures_mallocs(slot, flow),
-                                  .frees = figures_cached_frees(slot, flow) + owner_load(&flow->remote_frees)};
+    uint64_t mallocs_end, frees_end;
+    int32_t mallocs_left, frees_left;
+    unsigned looks = 0;
+    do {
+        mallocs_end = load_acquire(&flow->mallocs_end);
+        frees_end = load_acquire(&flow->frees_end);
+        mallocs_left = load_acquire(&slot->mallocs_left);
+        frees_left = load_acquire(&slot->frees_left);
+    } while (++looks < FIGURES_LOOKS_MAX &&
+             (load_acquire(&flow->mallocs_end) != mallocs_end || load_acquire(&flow->frees_end) != frees_end));
+    return (struct hak_class_sum){.mallocs = mallocs_end - (uint64_t)(int64_t)mallocs_left,
+                                  .frees = frees_end - (uint64_t)(int64_t)frees_left + owner_load(&flow->remote_frees)};
 }
 
 /* What a thread, or threads without a record, did outside the caches. */

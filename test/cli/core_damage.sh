@@ -2,7 +2,7 @@
 # timeout: 300
 # stat and explain, compiled with AddressSanitizer and UndefinedBehaviorSanitizer, of one core file that is damaged in
 # thousands of ways: in its headers and notes, in hakmem's records, and cut off. Each ends with one of the three exit
-# statuses, a refusal with one line.
+# statuses, a refusal with one line. They print text, JSON and OpenMetrics by turns.
 . "$(dirname "$0")/support.bash"
 source_dir=${SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 cd "$work"
@@ -57,13 +57,13 @@ static const char *path;
 static int statuses[3];
 
 /* The message of a refusal is one line. */
-static void look(int (*verb)(int count, char **arguments), long where) {
-    char text[4096], *arguments[] = {"verb", "--json", (char *)path, NULL};
+static void look(int (*verb)(int count, char **arguments), const char *form, long where) {
+    char text[4096], *arguments[] = {"verb", (char *)path, (char *)form, NULL};
     fflush(stderr);
     if (ftruncate(2, 0) != 0 || lseek(2, 0, SEEK_SET) != 0)
         exit(3);
     optind = 0;
-    int status = verb(3, arguments);
+    int status = verb(form != NULL ? 3 : 2, arguments);
     ssize_t length = pread(2, text, sizeof text - 1, 0);
     text[length > 0 ? length : 0] = 0;
     if (status < 0 || status > 2 || (status != 0) != (length > 0) ||
@@ -74,8 +74,11 @@ static void look(int (*verb)(int count, char **arguments), long where) {
     statuses[status]++;
 }
 static void look_both(long where) {
-    look(verb_stat, where);
-    look(verb_explain, where);
+    static const char *const forms[] = {"--json", NULL, "--openmetrics"};
+    static unsigned looks;
+    unsigned form = looks++ / PATTERNS % 3;
+    look(verb_stat, forms[form], where);
+    look(verb_explain, form == 1 ? NULL : "--json", where);
 }
 int main(int count, char **arguments) {
     static const unsigned char pattern[PATTERNS] = {0x01, 0x80, 0xff};

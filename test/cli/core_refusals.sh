@@ -84,7 +84,28 @@ for count in '1 << 20' '1 << 61' '(1 << 64) - 1'; do
     edited "put(note(NT_FILE)[1], '<Q', $count)" -- "$sense"
 done
 edited 'put(note(NT_FILE)[0] + 8, "<I", 7)' -- 'it does not tell which files were mapped where \(NT_FILE\)'
-edited 'put(56, "<H", 0xffff); put(40, "<Q", 0); put(44, "<I", 0)' -- '.*'
+edited 'put(56, "<H", 0xffff); put(40, "<Q", 0)' -- "$sense"
+edited 'at = note(NT_FILE)[1]; put(at + 16 + 24, "<Q", get(at + 16, "<Q"))' -- "$sense"
+edited 'at = note(NT_FILE)[1]; put(at + 16 + 32, "<Q", get(at + 16 + 24, "<Q") - 1)' -- "$sense"
+# The same notes again and again are more than the file has
+edited 'h = headers(NOTE)[0]
+set_field(h, OFFSET, 0), set_field(h, FILESZ, len(core))
+for other in headers(LOAD)[-2:]:
+    core[other : other + 56] = core[h : h + 56]' -- "$sense"
+
+# More than is followed: segments, whose number stands in the first section; mapped files.
+endless='it lists more than 1048576 segments or mapped files'
+edited 'put(56, "<H", 0xffff); put(get(40, "<Q") + 44, "<I", (1 << 20) + 1)' -- "$endless"
+edited 'put(56, "<H", 0xffff); put(get(40, "<Q") + 44, "<I", 1 << 20)' -- \
+    'it is cut off: not all that it lists is there'
+cp --sparse=always core large
+truncate -s +32M large
+mv core small
+mv large core
+edited 'count, at, h = (1 << 20) + 1, len(core) - (32 << 20), headers(NOTE)[0]
+set_field(h, OFFSET, at), set_field(h, FILESZ, 36 + count * 25)
+put(at, "<III8sQQ", 5, 16 + count * 25, NT_FILE, b"CORE", count, 4096)' -- "$endless"
+mv small core
 
 # Memory that was left out: of the library's data, of hakmem's records, of everything.
 out='memory that would tell was left out of it \(coredump_filter\)'
@@ -108,8 +129,98 @@ assert data.count(build_id) == 1
 open("libcopy.so", "wb").write(data.replace(build_id, build_id[::-1]))
 PY
 cannot core "it takes $work/libcopy.so, which is another build now"
+
+# What is no file is not even opened: that may be all that a device needs. Who opens what it is told is seen.
+compile opened <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int count, char **arguments) {
+    char events[4096];
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), status;
+    if (inotify_add_watch(watch, arguments[1], IN_OPEN) < 0)
+        return 99;
+    if (fork() == 0)
+        exit(execv(arguments[2], arguments + 2));
+    wait(&status);
+    if (read(watch, events, sizeof events) > 0)
+        puts("opened");
+    return WEXITSTATUS(status);
+}
+C
+expect 2 "$work/opened" libcopy.so "$TEST_CLI" stat core
+out_has '^opened$'
+rm libcopy.so
+mkfifo libcopy.so
+cannot core "it takes $work/libcopy.so, which cannot be read"
+expect 2 "$work/opened" libcopy.so "$TEST_CLI" stat core
+out_is_empty
+rm libcopy.so
 mv away.so libcopy.so
 expect 0 "$TEST_CLI" stat core
+
+# Whoever wrote the core does not write on the terminal.
+edited 'rename(b"libcopy.so", b"l\x1b[2J\n\x7f\x9b.s")' -- "it takes $work/l\?\[2J\?\?\?\.s, which is gone"
+cp --sparse=always core bad
+"$source_dir/test/support/core_edit.py" bad \
+    'at = note(NT_PRPSINFO)[1] + 56; core[at : at + 10] = b"k\x1b[2J\n\x7f\x9b.s"'
+expect 0 "$TEST_CLI" explain bad
+out_has '^[0-9]+  k \[2J \?\?\.s'
+! LC_ALL=C grep -q '[^ -~]' "$work/out" || fail "not printable"
+
+# A program that dies may have written over free blocks. Their list ends there: memory that nobody was to look at, here
+# that of the stack, which was left out, is not missed.
+cp --sparse=always core bad
+"$source_dir/test/support/core_edit.py" bad '
+at = note(NT_AUXV)[1]
+while get(at, "<Q") != AT_RANDOM:
+    at += 16
+stack = get(at + 8, "<Q")
+set_field(holder(place(stack)), FILESZ, 0)
+records, at, changed = 0, get(view() + 32, "<Q"), 0
+while at:
+    records += 1
+    for slot in range(16, 105 * 16, 16):
+        block = get(place(at + slot), "<Q")
+        if block and get(place(block), "<Q"):
+            put(place(block), "<Q", stack & -16)
+            changed += 1
+    at = get(place(at + 105 * 16 + 24), "<Q")
+assert records >= 2 and changed > 10, (records, changed)
+'
+expect 0 "$TEST_CLI" explain bad
+expect 0 "$TEST_CLI" stat bad
+
+# Lists that lead in circles are no longer than a list can be. Records that do so hold no more than the file, though
+# headers make it seem as if there were much more memory. The limits on the command's own are in KiB.
+cp --sparse=always core bad
+"$source_dir/test/support/core_edit.py" bad '
+record = get(view() + 32, "<Q")
+flow = record + get(view() + 16, "<I") - 105 * 48
+for c in range(1, 105):
+    block = get(place(record + c * 16), "<Q")
+    if block:
+        put(place(block), "<Q", block)
+        put(place(flow + c * 48 + 16), "<Q", 1 << 40)
+'
+limited() { (ulimit -v "$1" && shift && exec "$@"); }
+expect 0 limited 65536 "$TEST_CLI" explain bad
+"$source_dir/test/support/core_edit.py" bad '
+record, moved = get(view() + 32, "<Q"), 0
+put(place(record + 105 * 16 + 24), "<Q", record)
+large = max(headers(LOAD), key=lambda h: field(h, FILESZ))
+for h in headers(LOAD):
+    if field(h, FLAGS) & 2 == 0 and get(field(h, OFFSET), "<I") != 0x464C457F:
+        moved += 1
+        for which in (OFFSET, FILESZ, MEMSZ):
+            set_field(h, which, field(large, which))
+        set_field(h, VADDR, (1 << 50) + (moved << 40))
+assert moved >= 8, moved
+'
+expect 2 limited 393216 "$TEST_CLI" explain bad
+err_has '^hakmem: cannot explain core file bad: its records cannot be read$'
 
 # Programs without hakmem: that run on libc, and static ones.
 none() { refused 1 "$1" "the process of core file $1 did not run on hakmem"; }
@@ -117,6 +228,10 @@ start "$work/ready" "$work/keeper" "$work/ready"
 dump libc.core
 stop
 none libc.core
+# ... but may have, for all that is known, where a file that would tell is another one.
+cp --sparse=always libc.core bad
+"$source_dir/test/support/core_edit.py" bad 'rename(b"/libc.so.6", b"/libx.so.6")'
+cannot bad 'it takes /[^ ]*/libx\.so\.6, which is gone'
 compile_keeper -static
 start "$work/ready" "$work/keeper" "$work/ready"
 dump static.core

@@ -9,7 +9,8 @@ PHDR = "<IIQQQQQQ"
 TYPE, FLAGS, OFFSET, VADDR, PADDR, FILESZ, MEMSZ, ALIGN = range(8)
 PHDR_AT = [0, 4, 8, 16, 24, 32, 40, 48]
 LOAD, NOTE = 1, 4
-NT_FILE = 0x46494C45
+NT_PRPSINFO, NT_AUXV, NT_FILE = 3, 6, 0x46494C45
+AT_RANDOM = 25
 
 file = open(sys.argv[1], "r+b")
 core = mmap.mmap(file.fileno(), 0)
@@ -62,6 +63,23 @@ def view():
 def holder(at):
     """The header of the segment that has this part of the file."""
     return next(h for h in headers(LOAD) if field(h, OFFSET) <= at < field(h, OFFSET) + field(h, FILESZ))
+
+
+def place(address):
+    """Where the byte at this address of the process is."""
+    for h in headers(LOAD):
+        if field(h, VADDR) <= address < field(h, VADDR) + field(h, FILESZ):
+            return field(h, OFFSET) + address - field(h, VADDR)
+    raise LookupError(hex(address))
+
+
+def rename(old, new):
+    """Gives mapped files another path, of the same length."""
+    start, at = note(NT_FILE)
+    end = at + get(start + 4, "<I")
+    assert len(old) == len(new) and core.find(old, at, end) >= 0
+    while (at := core.find(old, at, end)) >= 0:
+        core[at : at + len(new)] = new
 
 
 if __name__ == "__main__":
