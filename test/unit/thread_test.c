@@ -254,19 +254,15 @@ static void blocks_of_others_are_adopted_where_they_are_used(void **state) {
 
 /* Its list of 1024 B is much longer than its capacity, which a flush has taken away. */
 static void *keep_a_long_list(void *unused) {
-    enum { COUNT = 20 };
-    unsigned c = size_class_of(1024);
+    unsigned c = size_class_of(1024), count = 20;
     earn_record();
-    for (unsigned i = 0; i < COUNT; i++) {
-        many[i] = hak_malloc(1024);
-        EXPECT(many[i] != NULL);
-    }
+    for (unsigned i = 0; i < count; i++)
+        EXPECT((many[i] = hak_malloc(1024)) != NULL);
     hak_thread_flush();
-    for (unsigned i = 0; i < COUNT; i++) {
+    for (unsigned i = 0; i < count; i++)
         hak_free(many[i]);
-    }
-    EXPECT(length_of(&hak_thread_self->view.slot[c]) == COUNT);
-    EXPECT(hak_thread_self->view.flow[c].capacity < COUNT / 2);
+    EXPECT(length_of(&hak_thread_self->view.slot[c]) == count);
+    EXPECT((unsigned)hak_thread_self->view.flow[c].capacity < count / 2);
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);
     return unused;
@@ -280,7 +276,6 @@ static void a_forks_child_adopts_all_that_its_parents_threads_hold(void **state)
     pthread_barrier_wait(&barrier);
     assert_int_equal(hak_view.active_bytes, HAK_GRANULE_SIZE);
     pid_t child = fork();
-    assert_true(child >= 0);
     if (child == 0) {
         hak_thread_flush();
         _exit(hak_view.active_bytes == 0 ? 0 : 1);
