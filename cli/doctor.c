@@ -159,9 +159,9 @@ static bool take_process(struct exam *exam, const char *text) {
 }
 
 static bool load_command(struct exam *exam, const struct program *program, char **arguments) {
-    if (exam->library != NULL && !preload_set(exam->library))
+    if (exam->hakmem != NULL && !preload_set(exam->hakmem))
         return false;
-    exam->wanted.preload = exam->library;
+    exam->wanted.preload = exam->hakmem;
     pid_t pid = entry_start(program->path, arguments);
     if (pid < 0) {
         exam->unseen = need_copy("its memory: it could not be loaded (see standard error)");
@@ -193,7 +193,7 @@ static void exam_free(struct exam *exam) {
         free(exam->finding[i].text);
     free(exam->finding);
     free(exam->process);
-    free(exam->library);
+    free(exam->hakmem);
     free(exam->obstacle);
     free(exam->unseen);
     proof_free(exam->proof);
@@ -203,8 +203,8 @@ static void exam_free(struct exam *exam) {
 static int examine(char **words, bool is_command, const char *chosen, bool as_json) {
     const char *root = getenv(ROOT_VARIABLE);
     struct exam exam = {.root = root != NULL ? root : "", .wanted = {.kind = WANT_HAKMEM, .name = "hakmem"}};
-    exam.library = preload_find(chosen);
-    bool taken = chosen == NULL || exam.library != NULL;
+    exam.hakmem = preload_find(chosen);
+    bool taken = chosen == NULL || exam.hakmem != NULL;
     if (taken && is_command)
         taken = take_command(&exam, words);
     else if (taken && words[0] != NULL)

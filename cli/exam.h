@@ -24,7 +24,7 @@ struct exam {
     const char *root;    // in front of /proc and /sys; "" for the machine itself
     char *process;       // its folder in /proc: a number, or "self" for what this command would start
     bool running;        // it is a process that runs already
-    char *library;       // NULL: not found
+    char *hakmem;        // the library to preload; NULL: not found
     char *obstacle;      // why the library cannot be preloaded into the command; NULL if it can, or there is none
     char *unseen;        // why no memory was looked at, though a process or command was named
     struct proof *proof; // what the memory holds; NULL if none was looked at

@@ -168,8 +168,8 @@ static unsigned libc_version(const struct exam *exam) {
 }
 
 void check_libc(struct exam *exam) {
-    unsigned have = libc_version(exam), needed = exam->library != NULL ? highest_version(exam->library) : 0;
-    if (exam->library == NULL)
+    unsigned have = libc_version(exam), needed = exam->hakmem != NULL ? highest_version(exam->hakmem) : 0;
+    if (exam->hakmem == NULL)
         exam_add(exam, LEVEL_UNTOLD, need_copy("whether it is new enough: libhakmem.so was not found"),
                  "name it with --lib");
     else if (have == 0 || needed == 0)
@@ -177,7 +177,7 @@ void check_libc(struct exam *exam) {
     else if (have < needed)
         exam_add(exam, LEVEL_PROBLEM,
                  need_format("glibc 2.%u is older than the 2.%u that %s needs: the loader does not load it", have,
-                             needed, exam->library),
+                             needed, exam->hakmem),
                  "build hakmem on the oldest system that it is to run on");
     else
         exam_add(exam, LEVEL_OK, need_format("glibc 2.%u; 2.%u is needed", have, needed), NULL);
