@@ -100,15 +100,7 @@ static bool sort_segments(struct core *core) {
 
 /* The first segment that ends behind the address. */
 static size_t segment_from(const struct core *core, uintptr_t address) {
-    size_t low = 0, high = core->segment_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (core->segment[middle].map.end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return mapping_behind(core->segment, sizeof *core->segment, core->segment_count, address);
 }
 
 static struct core_segment *segment_at(const struct core *core, uintptr_t address) {

@@ -21,7 +21,7 @@
 #include <sys/types.h>
 
 struct core_segment {
-    struct mapping map;
+    struct mapping map; // first: mapping_behind
     struct window held; // its first bytes, as many as the core has
     size_t file;        // in struct core, if the mapping has a path
 };

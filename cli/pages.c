@@ -83,15 +83,7 @@ void pages_free(struct pages *pages) {
 }
 
 static size_t first_behind(const struct pages *pages, uintptr_t address) {
-    size_t low = 0, high = pages->area_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (pages->area[middle].map.end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return mapping_behind(pages->area, sizeof *pages->area, pages->area_count, address);
 }
 
 struct area *pages_area(const struct pages *pages, uintptr_t address) {

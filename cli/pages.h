@@ -11,7 +11,7 @@
 #include "target.h"
 
 struct area {
-    struct mapping map;
+    struct mapping map; // first: mapping_behind
     uint64_t resident_bytes;
     bool shares;          // some of its pages with other processes
     uint64_t known_bytes; // of them, in pages that pages_look has been asked about
