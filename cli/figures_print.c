@@ -13,6 +13,7 @@ enum { SET_NONE, SET_TIER, SET_SLAB, SET_GRANULE, SET_UNIT, SET_ENTRY, SET_CLASS
 #define SEEN_ROW(field, kind, set, column, text)                                                                       \
     {#field, FIGURE_##kind, SET_##set, column, text, offsetof(struct figures, field)},
 static const struct figure_row rows[] = {HAK_FIGURES(KNOWN_ROW) FIGURES_SEEN(SEEN_ROW)};
+FIGURES_SEEN(FIGURE_NAME_FITS)
 
 #define MEMBER_NAME(id, name) name,
 #define SYMBOL_NAME(id, symbol, kind) symbol,

@@ -127,7 +127,7 @@ enum hak_counter {
     X(class_live_blocks, GAUGE, CLASS, "live blocks", "blocks that the program holds, by size class")                  \
     X(class_live_bytes, GAUGE, CLASS, "live bytes", "in blocks that the program holds, by size class")                 \
     X(reused_bytes, COUNTER, NONE, "reused", "of retained memory, used again without asking the kernel")               \
-    X(page_faults_avoided, COUNTER, NONE, "faults avoided", "at most: one for each page of what was reused")           \
+    X(page_faults_avoided, COUNTER, NONE, "faults spared", "at most: one for each page of what was reused")            \
     X(soft_limit_bytes, LIMIT, NONE, "soft limit", "in use, from which on nothing is retained")                        \
     X(hard_limit_bytes, LIMIT, NONE, "hard limit", "in use, beyond which malloc fails")                                \
     X(group_limit_bytes, LIMIT, NONE, "group limit", "of the control group, where it is followed")                     \

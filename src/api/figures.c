@@ -64,6 +64,7 @@ enum { SET_NONE, SET_TIER, SET_ENTRY, SET_CLASS, SET_COUNT };
 #define FIGURE_ROW(field, kind, set, column, text)                                                                     \
     {#field, FIGURE_##kind, SET_##set, column, text, offsetof(hak_stats_t, field)},
 static const struct figure_row rows[] = {HAK_FIGURES(FIGURE_ROW)};
+HAK_FIGURES(FIGURE_NAME_FITS)
 
 #define TIER_NAME(id, name) name,
 #define SYMBOL_NAME(id, symbol, kind) symbol,

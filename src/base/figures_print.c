@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#define COLUMN_WIDTH 16u
 #define NUMBER_BYTES 24u
 
 static void finish_line(struct figures_print *print) {
@@ -53,7 +52,7 @@ static void add_spaces(struct figures_print *print, size_t from, size_t to) {
 }
 
 static void add_right(struct figures_print *print, const char *text) {
-    add_spaces(print, strlen(text), COLUMN_WIDTH);
+    add_spaces(print, strlen(text), FIGURES_COLUMN_WIDTH);
     format_text(&print->out, text);
 }
 
@@ -85,7 +84,7 @@ static void add_scalars(struct figures_print *print) {
         add_value(print, row, 0);
         format_text(&print->out, "  ");
         format_text(&print->out, row->column);
-        add_spaces(print, strlen(row->column), COLUMN_WIDTH - 2);
+        add_spaces(print, strlen(row->column), FIGURES_NAME_WIDTH);
         format_text(&print->out, is_of_bytes(row->name) ? "bytes " : "");
         format_text(&print->out, row->text);
         finish_line(print);

@@ -13,6 +13,14 @@
 /* Longer than any line. */
 #define FIGURES_LINE_BYTES 256u
 
+/* Of numbers and of members' names; and of a number's own name, with a space behind it. */
+#define FIGURES_COLUMN_WIDTH 16u
+#define FIGURES_NAME_WIDTH (FIGURES_COLUMN_WIDTH - 2)
+
+/* For each row of a list of figures. */
+#define FIGURE_NAME_FITS(field, kind, set, column, text)                                                               \
+    _Static_assert(sizeof(column) <= FIGURES_NAME_WIDTH, "a column's name ends before the next begins");
+
 /* A LIMIT of 0 is none, and is printed as that: "unlimited", null, +Inf. */
 enum figure_kind { FIGURE_GAUGE, FIGURE_COUNTER, FIGURE_LIMIT };
 
