@@ -326,9 +326,33 @@ static void a_thread_without_a_record(void **state) {
     assert_int_equal(counts_now(&hak_view).threads, before.threads);
 }
 
+static void ping_pong(size_t alignment) {
+    void *block = alignment == 1 ? hak_malloc(HAK_MID_MAX) : hak_aligned_alloc(alignment, HAK_MID_MAX);
+    assert_non_null(block);
+    hak_free(block);
+}
+
+/* Where a list holds few blocks, its countdown of frees must not run down while as many mallocs go by. */
+static void mid_lists_are_counted_exactly(void **state) {
+    static const size_t alignments[] = {1, 64};
+    unsigned c = class_of(1, HAK_MID_MAX);
+    (void)state;
+    for (unsigned a = 0; a < sizeof alignments / sizeof *alignments; a++) {
+        do
+            ping_pong(alignments[a]);
+        while (!thread_is_alive(hak_thread_self) || hak_thread_self->view.slot[c].head == NULL ||
+               hak_thread_self->view.slot[c].mallocs_left < 100);
+        int32_t left = hak_thread_self->view.slot[c].frees_left;
+        for (unsigned i = 0; i < 50; i++)
+            ping_pong(alignments[a]);
+        assert_int_equal(hak_thread_self->view.slot[c].frees_left, left);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(one_thread, reset_callers),
+        cmocka_unit_test(mid_lists_are_counted_exactly),
         cmocka_unit_test_teardown(a_countdown_may_end_at_any_malloc, reset_callers),
         cmocka_unit_test_teardown(threads_that_end, reset_callers),
         cmocka_unit_test_teardown(a_thread_without_a_record, reset_callers),
