@@ -36,7 +36,7 @@ struct counts {
  * is). Atomic operations: taking a lock that is free is one and releasing it another, and so is trying one in vain. */
 #define DERIVED_COUNTERS(X)                                                                                            \
     X(tls_sll, c->frees - c->large_frees - c->remote_frees - c->counter[HAK_COUNTER_FREE_DIRECT],                      \
-      "blocks freed into the thread's own cache, adopted ones included")                                               \
+      "blocks freed into the thread's own cache, other heaps' blocks too")                                             \
     X(ss_local, c->returned - c->counter[HAK_COUNTER_SENT_HOME],                                                       \
       "blocks that went from a cache back to the slabs of its own heap")                                               \
     X(outbox, c->remote_frees,                                                                                         \

@@ -271,7 +271,7 @@ const struct seen_superslab *survey_unit_at(const struct survey *survey, uintptr
 /* ---- runs ---- */
 
 unsigned survey_class(const struct seen_slab *run) {
-    unsigned size_class = (unsigned)(run->entry & 0xffff) / (unsigned)sizeof(struct hak_slot);
+    unsigned size_class = (unsigned)(run->entry & HAK_SLOT_MASK) / (unsigned)sizeof(struct hak_slot);
     return run->kind == RUN_SLAB && size_class < HAK_CLASS_COUNT ? size_class : 0;
 }
 

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define HAK_VIEW_MAGIC 0x314d454d4b4148ull /* "HAKMEM1" */
-#define HAK_VIEW_VERSION 4u
+#define HAK_VIEW_VERSION 5u
 
 /* Size classes 1 .. HAK_CLASS_COUNT - 1; class 0 is no class. */
 #define HAK_CLASS_COUNT 105
@@ -69,8 +69,7 @@ enum hak_entry {
     X(SS_REMOTE, "ss_remote", "blocks put into the slabs of their heap, under its lock, by whoever freed them")        \
     X(PENDING, "pending", "blocks pushed on the pending stack of a heap whose lock was taken")                         \
     X(FREE_DIRECT, "free_direct", "blocks freed by threads without a record, one at a time")                           \
-    X(ADOPTED, "adopted", "blocks of other heaps freed into the thread's own cache, out of the fast path")             \
-    X(SENT_HOME, "sent_home", "adopted blocks that went to the outbox when a cache gave blocks back")                  \
+    X(SENT_HOME, "sent_home", "blocks of other heaps that went to the outbox when a cache gave blocks back")           \
     X(LEFT_COUNTDOWN, "left_countdown", "mallocs that left the fast path: their countdown had ended")                  \
     X(LEFT_NO_RECORD, "left_no_record", "mallocs that left the fast path: the thread had no record")                   \
     X(LEFT_FULL, "left_full", "frees that left the fast path and found the cache full, or its class unused")           \
@@ -182,7 +181,7 @@ struct hak_flow {
     uint64_t returned;     /* blocks moved from the cache to the heap, or to the outbox */
     uint64_t remote_frees; /* frees of other heaps' blocks that went to the outbox at once */
     int32_t capacity;      /* blocks that the list may hold, and somewhat more between two looks */
-    int32_t adoptable;     /* blocks of other heaps that the list may still take in until the next refill */
+    uint32_t mallocs_seen; /* the lower half of the count of mallocs when the list was last full */
 };
 
 /* What a thread counts itself, outside the caches. */
@@ -210,7 +209,7 @@ struct hak_class_sum {
  * Its debug counters, hak_view.counter_count words, follow right behind it. */
 struct hak_thread_view {
     struct hak_slot slot[HAK_CLASS_COUNT]; /* first, since malloc indexes it by the rounded size */
-    uint32_t tag;                          /* heap id in the upper half: what free compares with the page map */
+    uint32_t entry_mask;                   /* what free ORs to an entry of the page map to tell its own */
     uint32_t thread_id;                    /* kernel's id, 0 while the record is unused */
     uintptr_t address_mask;
     const uint32_t *page_map;
@@ -253,7 +252,8 @@ struct hak_thread_view {
     X(S, mapped_bytes)
 
 /* A run of granules: a slab (a bit per block in `free_blocks`, set iff free; blocks from `reached` on were never handed
- * out) or a Large block. `entry` is what the page map holds: heap id << 16 | class * sizeof(struct hak_slot). */
+ * out) or a Large block. `entry` is what the page map holds: of it, HAK_SLOT_MASK is the offset of the class's slot. */
+#define HAK_SLOT_MASK 0x7f0u
 #define HAK_SLAB_FIELDS(X, S)                                                                                          \
     X(S, free_blocks)                                                                                                  \
     X(S, base)                                                                                                         \

@@ -14,7 +14,7 @@ from . import Refused, UsageError
 from .rows import MicroRow, micro_entries
 
 THREADS = (2, 8, 64, 256)
-HEAPS = {"HAKMEM_HEAPS": "256"}  # four per processor
+HEAPS = {"HAKMEM_HEAPS": "128"}  # two per processor
 REPEATS = 5
 # workload: size, threads besides THREADS' one, pairs of each thread
 WORKLOADS = {"scaling": (None, 0, 100_000), "larson": (1024, 0, 100_000), "prodcons": (None, 0, 20_000),

@@ -1,5 +1,5 @@
 /* bench/variant/nooutbox.c
- * Purpose.     hakmem that sends every block of another heap home at once, for `hakmem bench ablate`.
+ * Purpose.     hakmem that sends what goes home to another heap at once, for `hakmem bench ablate`.
  * Design.      An outbox that may hold one byte is full after each block.
  */
 #include "base/config.h"

@@ -1,11 +1,11 @@
 /* bench/variant/notag.c
- * Purpose.     hakmem whose free does not compare the owner's tag in the page map inline, for `hakmem bench ablate`.
- * Design.      Every free leaves the fast path; the slow one finds the owner in the same map.
+ * Purpose.     hakmem whose free does not look whose a block is inline, for `hakmem bench ablate`.
+ * Design.      Every free leaves the fast path; the slow one looks in the same map.
  */
 #include "heap/thread.h"
 
-#define cache_offset_of(view, p) ((uint32_t)SLOT_END)
+#define cache_match(view, p) 0u
 #include "api/fast.h"
-#undef cache_offset_of
+#undef cache_match
 
 #include "hakmem.c"

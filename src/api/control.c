@@ -22,10 +22,6 @@ HAK_TLS_DEFINE uint64_t hak_control_quiet;
 
 static uint32_t busy; /* atomic: the id of the thread that attends, 0 if none does */
 
-void hak_control_come_by(void) {
-    hak_control_tick();
-}
-
 static bool begin(void) {
     uint32_t expected = 0;
     return cas_acquire(&busy, &expected, hak_lock_self());

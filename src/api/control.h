@@ -26,15 +26,16 @@ HAK_TLS_SHARED uint64_t hak_control_quiet;
 _Static_assert(offsetof(struct hak_control, trims) == sizeof(uint32_t) && offsetof(struct hak_view, control) % 8 == 0,
                "`attention` and `trims` are one load");
 
-/* Called where a thread has finished a slow path. */
-FAST void hak_control_tick(void) {
+FAST bool hak_control_is_due(void) {
     typedef uint64_t two_words __attribute__((may_alias));
-    if (unlikely(load_relaxed((const two_words *)(const void *)&hak_view.control) != hak_control_quiet))
-        hak_control_attend();
+    return load_relaxed((const two_words *)(const void *)&hak_view.control) != hak_control_quiet;
 }
 
-/* The same, for hak_thread_on_sent. */
-void hak_control_come_by(void);
+/* Called where a thread has finished a slow path. */
+FAST void hak_control_tick(void) {
+    if (unlikely(hak_control_is_due()))
+        hak_control_attend();
+}
 
 /* In a fork's child: what its parent was asked is the parent's to do. */
 void hak_control_forked(void);

@@ -10,7 +10,7 @@
  *                                   hak_arena_take       segment/arena.c: a new superslab
  *                                     hak_os_commit      os/os_linux.c
  *                free     cache_push                     here: a look at the page map and a push
- *                  else     hak_free_slow                api/free.c: full cache, other heap, Large, Huge, not ours
+ *                  else     hak_free_slow                api/free.c: full cache, another heap, Large, Huge, not ours
  *
  *              Calls of malloc and free are not counted: they follow from the cache's own books. Every other entry
  *              adds one to its count.
@@ -55,8 +55,8 @@ FAST void *alloc_at(size_t size, enum hak_entry entry, hak_callsite_t site) {
 
 FAST void free_at(void *p, enum hak_entry entry, hak_callsite_t site) {
     struct thread *thread = hak_thread_self;
-    uint32_t offset = cache_offset_of(&thread->view, p);
-    if (likely(offset < SLOT_END) && likely(cache_push(&thread->view, offset, p)))
+    uint32_t match = cache_match(&thread->view, p);
+    if (likely(match >= ENTRY_MATCH) && likely(cache_push_matched(&thread->view, match, p)))
         count_served(thread, entry);
     else
         hak_free_slow(p, entry, site);
@@ -78,7 +78,7 @@ FAST void *hak_aligned_entry(size_t alignment, size_t size, enum hak_entry entry
 /* A Tiny block's slot is its rounded size, so one comparison more checks the caller's claim. */
 FAST void hak_free_sized_entry(void *p, size_t size, enum hak_entry entry) {
     struct thread *thread = hak_thread_self;
-    uint32_t offset = cache_offset_of(&thread->view, p);
+    uint32_t offset = cache_match(&thread->view, p) - ENTRY_MATCH;
     if (likely(offset == ((size + HAK_ALIGNMENT - 1) & ~(size_t)(HAK_ALIGNMENT - 1))) &&
         likely(offset <= HAK_TINY_MAX) && likely(cache_push(&thread->view, offset, p)))
         count_served(thread, entry);

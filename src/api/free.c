@@ -23,10 +23,8 @@ FAST void free_in_slab(void *p, uint32_t entry) {
     struct thread *thread = hak_api_thread();
     if (unlikely(thread == NULL))
         hak_thread_put_direct(entry, p);
-    else if (entry >> ENTRY_HEAP_SHIFT == thread->heap->id)
-        hak_thread_put(thread, entry_class(entry), p);
     else
-        hak_thread_put_remote(thread, entry, p);
+        hak_thread_put(thread, entry, p);
     hak_control_tick();
 }
 
@@ -68,23 +66,15 @@ __attribute__((noinline)) static void free_tallied(void *p, uint32_t owner, enum
     free_in_slab(p, owner);
 }
 
-/* The countdown of frees has ended: the slow path in which a thread that only frees comes by. */
-__attribute__((noinline)) static void put_own(struct thread *thread, uint32_t owner, void *p) {
-    hak_thread_put(thread, entry_class(owner), p);
-    hak_control_tick();
-}
-
 HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
     struct thread *thread = hak_thread_self;
     uint32_t owner = entry_of(p);
     if (unlikely(owner == 0))
         free_unmapped(p, entry, site);
-    else if (unlikely(entry != HAK_ENTRY_FREE) || unlikely(!thread_is_alive(thread)))
+    else if (unlikely(entry != HAK_ENTRY_FREE) || unlikely(!thread_is_alive(thread)) || unlikely(hak_control_is_due()))
         free_tallied(p, owner, entry);
-    else if ((owner ^ thread->view.tag) < SLOT_END)
-        put_own(thread, owner, p);
     else
-        hak_thread_put_remote(thread, owner, p);
+        hak_thread_put(thread, owner, p);
 }
 
 void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry entry) {

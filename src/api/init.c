@@ -107,7 +107,6 @@ static void start(void) {
         hak_superslab_init();
         hak_thread_init(hak_limit_start());
         hak_heap_on_bad_block = hak_error_bad_block;
-        hak_thread_on_sent = hak_control_come_by;
         init.has_key = pthread_key_create(&init.key, thread_ends) == 0;
         store_release(&init.ready, true);
         mine = true;

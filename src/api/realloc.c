@@ -98,11 +98,11 @@ __attribute__((noinline)) static void *realloc_slow(void *p, size_t size, enum h
     return result;
 }
 
-/* Stays within few instructions where the block stays: one of the thread's own heap that fits. */
+/* Stays within few instructions where the block stays: one that fits and that the thread's list may hold. */
 FAST void *realloc_entry(void *p, size_t size, enum hak_entry entry) {
     struct thread *thread = hak_thread_self;
-    uint32_t offset = cache_offset_of(&thread->view, p);
-    if (likely(offset < SLOT_END) && likely(block_fits(size_class_bytes(offset / SLOT_BYTES), size))) {
+    uint32_t match = cache_match(&thread->view, p);
+    if (likely(match >= ENTRY_MATCH) && likely(block_fits(size_class_bytes(entry_class(match)), size))) {
         owner_add(&thread->view.tally.served[entry], 1);
         return p;
     }

@@ -45,7 +45,7 @@ FAST uint32_t entry_of(const void *p) {
 }
 
 FAST unsigned entry_class(uint32_t entry) {
-    return (entry & ENTRY_SLOT_MASK) / SLOT_BYTES;
+    return entry_slot(entry) / SLOT_BYTES;
 }
 
 #endif

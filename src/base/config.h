@@ -80,29 +80,30 @@
 #define HAK_MID_CLASSES 40
 
 #define HAK_HEAPS_MAX 1023
-#define HAK_HEAPS_MIN 8
+#define HAK_HEAPS_MIN 4
 
 /* Slow paths of a thread before it gets a record and caches of its own. */
 #define HAK_VISITS_MAX 16
 
 /* Thread cache, per class: bytes it may grow to (a default), and blocks; bytes it starts with; blocks that it gives
- * back to be within bounds again, and that it may be out of bounds by, at most; mallocs between chores. */
+ * back in all to be within bounds again, and that it may be out of bounds by, at most; how many it gives back in one
+ * call; mallocs between chores. */
 #define HAK_CACHE_BYTES 262144
 #define HAK_CACHE_BLOCKS 4096
 #define HAK_CACHE_START_BYTES 1024
 #define HAK_RETURN_MAX 256
+#define HAK_FLUSH_MAX 96
 #define HAK_CHORES_INTERVAL 512
 
-/* Blocks moved from a heap to a cache at once, and blocks and bytes on their way to other heaps. A full cache gives
- * back twice as many, or half: if a batch were as much, a program that uses more in turns would flush and refill for
- * ever. */
+/* Blocks moved from a heap to a cache at once, and never more than half of what a list may hold, so that a program that
+ * uses more in turns does not flush and refill for ever; and blocks and bytes on their way to other heaps. */
 #define HAK_BATCH_MAX 128
 #define HAK_OUTBOX_BLOCKS 512
 #define HAK_OUTBOX_BYTES 262144
 
-/* Another heap's block of this size or more may be used again by the thread that frees it: it shares few lines with its
- * neighbours, which are others' data. */
-#define HAK_ADOPT_MIN_BYTES 128
+/* A block of this size or more may be used again by whichever thread frees it: it shares few lines with its neighbours,
+ * which are others' data. */
+#define HAK_SHARED_MIN_BYTES 128
 
 /* What the caches of a thread that has ended may hold to be left for the next one; how many such records wait, and how
  * many slow paths earn a thread one of them: those that hardly allocate should not sit on it. */
@@ -117,7 +118,6 @@
 
 _Static_assert(HAK_CLASS_COUNT == 1 + HAK_TINY_CLASSES + HAK_MID_CLASSES, "classes");
 _Static_assert(HAK_TINY_CLASSES *HAK_ALIGNMENT == HAK_TINY_MAX, "a Tiny class is its size / 16");
-_Static_assert(HAK_BATCH_MAX <= HAK_RETURN_MAX / 2, "a batch is less than what a full cache gives back");
 _Static_assert(HAK_GRANULES == 64, "a superslab's granules fit one 64-bit word");
 _Static_assert(HAK_MID_MAX * 8 <= HAK_LARGE_MAX, "a Mid slab is a fraction of a superslab");
 _Static_assert(HAK_ARENA_MIN_BYTES % HAK_SUPERSLAB_SIZE == 0, "arenas are whole superslabs");

@@ -16,6 +16,8 @@ struct heap *hak_heap_new(uint32_t id) {
         return NULL;
     heap->lock.rank = LOCK_RANK_HEAP;
     heap->id = id;
+    heap->entry = entry_make(id, 0, 0);
+    heap->pattern = hak_page_map_pattern(id);
     for (unsigned i = 0; i < HAK_CLASS_COUNT; i++)
         list_init(&heap->with_room[i]);
     hak_arena_add_heap();
@@ -35,53 +37,69 @@ FAST struct slab *slab_of(const void *block, struct slab *near) {
     return hak_slab_in(hak_slabs_of(block), block);
 }
 
-/* Takes one block back. `*near` is the slab of the block before, in which the next one mostly lies too. False, with
- * nothing done, if it is a block of another heap. */
-FAST bool put_block(struct heap *heap, const void *block, struct slab **near) {
-    struct slab *slab = *near;
-    if (slab == NULL || (uintptr_t)block - slab->base >= slab->granules * HAK_GRANULE_SIZE) {
-        *near = slab = slab_of(block, slab);
-        if (unlikely(slab->entry >> ENTRY_HEAP_SHIFT != heap->id)) {
-            *near = NULL;
-            heap->bad_block = slab->entry == 0 ? block : heap->bad_block;
-            return slab->entry == 0;
-        }
-    }
+FAST bool is_in(const struct slab *slab, const void *block) {
+    return slab != NULL && (uintptr_t)block - slab->base < slab->granules * HAK_GRANULE_SIZE;
+}
+
+/* Takes one block back into its slab. What was freed already, or is no block, is left alone. NULL if the slab is no
+ * more, and the slab otherwise. */
+FAST struct slab *put_block(struct heap *heap, struct slab *slab, const void *block) {
     bool listed = slab_has_room(slab);
     if (unlikely(!slab_put(slab, block))) {
         heap->bad_block = block;
-        return true;
+        return slab;
     }
     if (!listed)
         list_push_front(&heap->with_room[slab_class(slab)], &slab->link);
-    if (slab_is_empty(slab)) {
-        list_remove(&slab->link);
-        hak_superslab_give(slab, hak_slab_touched(slab));
-        *near = NULL;
-    }
-    return true;
+    if (likely(!slab_is_empty(slab)))
+        return slab;
+    list_remove(&slab->link);
+    hak_superslab_give(slab, hak_slab_touched(slab));
+    return NULL;
 }
 
 /* Takes back the first blocks of a chain, `most` if it has so many, and says what is left of it. Those of other heaps
- * are put in front of *others. */
+ * are put in front of *others. Whose they are is looked up in the map: a look at the descriptor of another heap's slab
+ * would take its line from those who use it. */
 static struct block *put_chain(struct heap *heap, struct block *chain, unsigned most, struct block **others) {
-    struct slab *near = NULL;
+    struct slab *slab = NULL;
     for (; chain != NULL && most > 0; most--) {
         struct block *block = chain;
         chain = block->next;
-        if (unlikely(!put_block(heap, block, &near))) {
-            block->next = *others;
-            *others = block;
+        if (!is_in(slab, block)) {
+            uint32_t entry = hak_slab_entry_of(block);
+            if (unlikely(entry_heap(entry) != heap->entry)) {
+                if (entry == 0) {
+                    heap->bad_block = block;
+                } else {
+                    block->next = *others;
+                    *others = block;
+                }
+                continue;
+            }
+            slab = slab_of(block, slab);
         }
+        slab = put_block(heap, slab, block);
     }
     return chain;
 }
 
+/* The same for a block that was looked up before it came here; `slab` is that of the block before. */
+FAST struct slab *put_own(struct heap *heap, struct slab *slab, const void *block) {
+    if (!is_in(slab, block)) {
+        slab = slab_of(block, slab);
+        if (unlikely(entry_heap(slab->entry) != heap->entry)) {
+            heap->bad_block = block;
+            return NULL;
+        }
+    }
+    return put_block(heap, slab, block);
+}
+
 static void put_all(struct heap *heap, struct block *const *blocks, unsigned count) {
-    struct slab *near = NULL;
+    struct slab *slab = NULL;
     for (unsigned i = 0; i < count; i++)
-        if (!put_block(heap, blocks[i], &near))
-            heap->bad_block = blocks[i];
+        slab = put_own(heap, slab, blocks[i]);
 }
 
 static void drain_pending(struct heap *heap) {
@@ -89,15 +107,14 @@ static void drain_pending(struct heap *heap) {
         return;
     COUNT(ATOMIC_OTHER);
     COUNT_REFILL_STAGE(PENDING);
-    struct slab *near = NULL;
+    struct slab *slab = NULL;
     struct block *chain = exchange_acquire(&heap->pending, NULL);
     /* A block that was freed twice makes a ring of the chain: nothing behind a bad block is believed. */
     while (chain != NULL && heap->bad_block == NULL) {
         struct block *block = chain;
         __builtin_prefetch(block->ahead);
         chain = block->next;
-        if (!put_block(heap, block, &near))
-            heap->bad_block = block;
+        slab = put_own(heap, slab, block);
     }
 }
 
@@ -118,14 +135,24 @@ static void unlock(struct heap *heap) {
     }
 }
 
+/* True if a block of the class may be used again by a thread of another heap. */
+static bool class_is_shared(unsigned size_class) {
+    return size_class >= HAK_SHARED_MIN_BYTES / HAK_ALIGNMENT;
+}
+
+static uint32_t entry_for(const struct heap *heap, unsigned size_class) {
+    return entry_make(heap->id, class_is_shared(size_class) ? ENTRY_PATTERN_ALL : heap->pattern,
+                      size_class * (uint32_t)sizeof(struct hak_slot));
+}
+
 static struct slab *slab_with_room(struct heap *heap, unsigned size_class) {
     struct link *list = &heap->with_room[size_class];
     if (!list_is_empty(list))
         return container_of(list->next, struct slab, link);
     bool zero;
     enum pool pool = size_class > HAK_TINY_CLASSES ? POOL_MID : hak_options.tiny_use_superslab ? POOL_TINY : POOL_LARGE;
-    struct slab *slab = hak_superslab_take(pool, hak_size_class[size_class].granules, RUN_SLAB,
-                                           slab_entry(heap->id, size_class), &zero);
+    struct slab *slab =
+        hak_superslab_take(pool, hak_size_class[size_class].granules, RUN_SLAB, entry_for(heap, size_class), &zero);
     if (slab == NULL)
         return NULL;
     hak_slab_init(slab);

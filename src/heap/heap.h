@@ -28,6 +28,7 @@ struct block {
 struct heap {
     struct lock lock;
     uint32_t id;                            /* const, 1..HAK_HEAPS_MAX */
+    uint32_t entry, pattern;                /* const, its id and its own pattern in an entry of the page map */
     uint32_t threads;                       /* that use this heap (lock of the thread list) */
     struct link with_room[HAK_CLASS_COUNT]; /* slabs that can give a block */
     struct block *pending;                  /* atomic: pushed seq_cst by anyone, taken whole by the lock's holder */

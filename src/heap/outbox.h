@@ -1,8 +1,7 @@
 /* heap/outbox.h
  * Purpose.     Blocks of other heaps that one thread has freed, on their way home.
- * Design.      An array of addresses with their page-map entries; flushing groups it by heap, so that each heap is
- *              visited once. What lies here is not reused: a small block that another thread's data stands next to
- *              would bring false sharing along.
+ * Design.      An array of addresses and of the ids of their heaps; flushing groups it by heap, so that each heap is
+ *              visited once.
  * Invariants.  count <= HAK_OUTBOX_BLOCKS; bytes is the sum of the blocks' sizes and less than HAK_OUTBOX_BYTES plus
  *              one block.
  * Concurrency. The owner's alone.

@@ -30,12 +30,14 @@ static inline struct slab *hak_slab_of(const void *block) {
     return hak_slab_in(hak_slabs_of(block), block);
 }
 
-static inline unsigned slab_class(const struct slab *slab) {
-    return (slab->entry & ENTRY_SLOT_MASK) / (unsigned)sizeof(struct hak_slot);
+/* The page-map entry of a block: of the map, if there is one, whose lines change less often than a descriptor's. With a
+ * map, 0 for what is no block. */
+static inline uint32_t hak_slab_entry_of(const void *block) {
+    return likely(hak_page_map.address_mask != 0) ? page_map_flat_get(block) : hak_slab_of(block)->entry;
 }
 
-static inline uint32_t slab_entry(uint32_t heap_id, unsigned size_class) {
-    return heap_id << ENTRY_HEAP_SHIFT | (uint32_t)(size_class * sizeof(struct hak_slot));
+static inline unsigned slab_class(const struct slab *slab) {
+    return entry_slot(slab->entry) / (unsigned)sizeof(struct hak_slot);
 }
 
 static inline bool slab_has_room(const struct slab *slab) {

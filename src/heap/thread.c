@@ -3,6 +3,8 @@
  */
 #include "heap/thread.h"
 
+#include <string.h>
+
 #include "base/bits.h"
 #include "base/figures.h"
 #include "base/options.h"
@@ -15,13 +17,9 @@
 /* A thread's caches may grow to this much in all. */
 #define THREAD_CACHE_BYTES ((size_t)4 << 20)
 
-/* No heap has this id: the record without a thread owns nothing. */
-#define TAG_NOBODY 0xffff0000u
-
 static const uint32_t nothing_mapped;
 
 __attribute__((section(".data.rel.ro.hakmem"))) struct thread_front hak_thread_nobody = {
-    .tag = TAG_NOBODY,
     .address_mask = 0,
     .page_map = &nothing_mapped,
 };
@@ -30,11 +28,6 @@ __attribute__((section(".data.rel.ro.hakmem"))) struct thread_front hak_thread_n
 
 HAK_TLS_DEFINE struct thread *hak_thread_self = NOBODY;
 HAK_TLS_DEFINE bool hak_thread_ended;
-
-static void nothing(void) {
-}
-
-void (*hak_thread_on_sent)(void) = nothing;
 
 static int32_t capacity_for(unsigned size_class, size_t bytes) {
     size_t blocks = bytes / size_class_bytes(size_class);
@@ -45,12 +38,12 @@ FAST int32_t length_of(const struct thread *thread, unsigned size_class) {
     return (int32_t)figures_length(&thread->view, size_class);
 }
 
-/* What a full list gives back. */
+/* What a full list gives back in all. */
 FAST int32_t share_of(int32_t capacity) {
     return capacity / 2 < HAK_RETURN_MAX ? capacity / 2 : HAK_RETURN_MAX;
 }
 
-/* How many blocks a Tiny list of this capacity may be too long by: what it gives back, or as many as fit half a slab
+/* How many blocks a Tiny list of this capacity may be too long by: what it gives back in all, or as many as fit half a slab
  * or HAKMEM_CACHE_BYTES. Mid lists are counted exactly. */
 FAST int32_t excess_of(unsigned size_class, int32_t capacity) {
     enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
@@ -71,7 +64,7 @@ FAST void admit_frees(struct thread *thread, unsigned size_class, int32_t length
     struct hak_flow *flow = &thread->view.flow[size_class];
     int32_t capacity = owner_load(&flow->capacity), left = capacity - length;
     if (left < HAK_RETURN_MAX) {
-        int32_t least = excess_of(size_class, capacity);
+        int32_t least = left > 0 || capacity == 0 ? excess_of(size_class, capacity) : HAK_FLUSH_MAX / 2;
         left = left < least ? least : left;
     }
     owner_add(&flow->frees_end, (uint64_t)(int64_t)(left - slot->frees_left));
@@ -102,7 +95,8 @@ bool hak_thread_begin(void) {
     if (thread == NULL)
         return false;
     use_page_map(thread);
-    thread->view.tag = thread->heap->id << ENTRY_HEAP_SHIFT;
+    thread->heap_entry = thread->heap->entry;
+    thread->view.entry_mask = ENTRY_MATCH & ~thread->heap->pattern;
     hak_thread_self = thread;
     COUNT_IN(thread->counters);
     return true;
@@ -151,8 +145,8 @@ static bool refill(struct thread *thread, unsigned size_class) {
     if (got == 0)
         return false;
     owner_add(&flow->taken, got);
-    flow->adoptable = (int32_t)got;
     owner_store(&slot->head, (void *)chain);
+    thread->sent[size_class] = false;
     (void)grow_capacity(thread, size_class);
     admit_frees(thread, size_class, (int32_t)got);
     return true;
@@ -183,37 +177,37 @@ void *hak_thread_take(struct thread *thread, unsigned size_class) {
     return block;
 }
 
-/* Puts a block into the outbox. True if that was full and has been emptied. */
+/* Puts a block into the outbox. True if that is full now and has to be flushed. */
 FAST bool send_home(struct thread *thread, uint32_t entry, void *block) {
-    uint32_t bytes = (uint32_t)size_class_bytes((entry & ENTRY_SLOT_MASK) / SLOT_BYTES);
-    if (likely(!outbox_add(&thread->outbox, block, entry >> ENTRY_HEAP_SHIFT, bytes)))
-        return false;
-    hak_outbox_flush(&thread->outbox, hak_heaps);
-    return true;
+    uint32_t bytes = (uint32_t)size_class_bytes(entry_slot(entry) / SLOT_BYTES);
+    return outbox_add(&thread->outbox, block, entry_heap_id(entry), bytes);
 }
 
-/* At most so many: a block that was freed twice makes a ring of the chain. */
-static void send_chain_home(struct thread *thread, struct block *chain, int32_t most) {
-    for (; chain != NULL && most > 0; most--) {
+/* Sends a chain of others' blocks home and says how many they are. At most so many: a block that was freed twice makes
+ * a ring of the chain. */
+static int32_t send_chain_home(struct thread *thread, struct block *chain, int32_t most) {
+    int32_t count = 0;
+    for (; chain != NULL && count < most; count++) {
         COUNT(SENT_HOME);
         struct block *block = chain;
         chain = block->next;
-        uint32_t entry = hak_slab_of(block)->entry;
-        if (likely(entry != 0))
-            (void)send_home(thread, entry, block);
-        else
+        uint32_t entry = hak_slab_entry_of(block);
+        if (unlikely(entry == 0))
             hak_heap_on_bad_block(block);
+        else if (unlikely(send_home(thread, entry, block)))
+            hak_outbox_flush(&thread->outbox, hak_heaps);
     }
+    return count;
 }
 
-/* Returns all blocks of a slot's list but `keep` to the heap: the most recent ones, which have been touched last. The
- * list is empty meanwhile: a fork at any moment must not return a block twice. */
-static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep) {
+/* Gives back all blocks of a slot's list but `keep`: the most recent ones, which have been touched last. The list is
+ * empty meanwhile: a fork at any moment must not return a block twice. How many of them were other heaps'. */
+static int32_t flush_slot(struct thread *thread, unsigned size_class, int32_t keep) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
     int32_t count = length_of(thread, size_class) - keep;
     if (count <= 0)
-        return;
+        return 0;
     struct block *chain = owner_load(&slot->head);
     owner_store(&slot->head, NULL);
     fork_fence();
@@ -222,57 +216,72 @@ static void flush_slot(struct thread *thread, unsigned size_class, int32_t keep)
     owner_add(&flow->returned, (uint64_t)count);
     /* A block that was freed twice makes a ring of the list. */
     owner_store(&slot->head, (void *)(keep == 0 ? NULL : chain));
-    send_chain_home(thread, others, count);
+    return send_chain_home(thread, others, count);
 }
 
-/* A list that is as long as it may be: lets it be longer, or gives some of it back. Says how long it is now. */
-SLOW static int32_t relieve(struct thread *thread, unsigned size_class, int32_t length) {
+/* Puts a block into a list that is as long as it may be: lets it be longer, if the thread takes so much from it that
+ * this spares the way to the heap, or gives some of it back. Where most of that is others' and the thread takes next to
+ * nothing, such blocks are not kept from now on. */
+SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *block, int32_t length) {
     struct hak_flow *flow = &thread->view.flow[size_class];
+    uint32_t mallocs = (uint32_t)figures_mallocs(&thread->view.slot[size_class], flow);
+    bool used = mallocs - flow->mallocs_seen >= (uint32_t)share_of(flow->capacity);
     COUNT(LEFT_FULL);
-    while (length >= owner_load(&flow->capacity) && grow_capacity(thread, size_class)) {
+    flow->mallocs_seen = mallocs;
+    while (used && length >= owner_load(&flow->capacity) && grow_capacity(thread, size_class)) {
     }
-    if (length >= owner_load(&flow->capacity))
-        flush_slot(thread, size_class, flow->capacity - share_of(flow->capacity));
+    if (length >= owner_load(&flow->capacity)) {
+        int32_t least = flow->capacity - share_of(flow->capacity), keep = length - HAK_FLUSH_MAX;
+        keep = keep > least ? keep : least;
+        int32_t others = flush_slot(thread, size_class, keep);
+        if (!used && others > (length - keep) / 2) {
+            thread->sent[size_class] = true;
+            (void)flush_slot(thread, size_class, least);
+        }
+    }
     tick();
-    return length_of(thread, size_class);
+    if (thread->sent[size_class])
+        cache_admit_free(&thread->view, size_class);
+    else
+        admit_frees(thread, size_class, length_of(thread, size_class));
+    (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
 }
 
-void hak_thread_put(struct thread *thread, unsigned size_class, void *block) {
+/* Puts a block into a list whose countdown of frees has ended, or not. Out of line, where hak_thread_put would otherwise
+ * save registers for a block that goes home. */
+__attribute__((noinline)) static void put(struct thread *thread, unsigned size_class, void *block) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     if (owner_load(&slot->frees_left) <= 0) {
         owner_store(&slot->frees_left, 0);
+        thread->sent[size_class] = false;
         int32_t length = length_of(thread, size_class);
-        if (unlikely(length >= thread->view.flow[size_class].capacity))
-            length = relieve(thread, size_class, length);
+        if (unlikely(length >= thread->view.flow[size_class].capacity)) {
+            put_on_full(thread, size_class, block, length);
+            return;
+        }
         admit_frees(thread, size_class, length);
     }
-    (void)cache_push(&thread->view, size_class * sizeof *slot, block);
+    (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
 }
 
-/* True if a block of another heap may stay in the cache: as many as the last refill had to take from the thread's own,
- * and as there is room for without growing. Where a thread's own blocks go round, others' had better go home: each free
- * of one would leave the fast path again. */
-FAST bool adopts(struct thread *thread, unsigned size_class) {
-    struct hak_flow *flow = &thread->view.flow[size_class];
-    if (size_class < HAK_ADOPT_MIN_BYTES / HAK_ALIGNMENT || flow->adoptable == 0 ||
-        owner_load(&thread->view.slot[size_class].frees_left) <= 0)
-        return false;
-    flow->adoptable--;
-    return true;
+SLOW static void send_all(struct thread *thread) {
+    hak_outbox_flush(&thread->outbox, hak_heaps);
+    tick();
 }
 
-void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block) {
-    unsigned size_class = (entry & ENTRY_SLOT_MASK) / SLOT_BYTES;
-    if (adopts(thread, size_class)) {
-        COUNT(ADOPTED);
-        (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
+void hak_thread_put(struct thread *thread, uint32_t entry, void *block) {
+    unsigned size_class = entry_slot(entry) / SLOT_BYTES;
+    if (cache_may_hold(&thread->view, entry) &&
+        (!thread->sent[size_class] || entry_heap(entry) == thread->heap_entry)) {
+        put(thread, size_class, block);
         return;
     }
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    if (owner_load(&slot->frees_left) < 0)
+        owner_store(&slot->frees_left, 0);
     owner_add(&thread->view.flow[size_class].remote_frees, 1);
-    if (send_home(thread, entry, block)) {
-        tick();
-        hak_thread_on_sent();
-    }
+    if (unlikely(send_home(thread, entry, block)))
+        send_all(thread);
 }
 
 void *hak_thread_take_direct(unsigned size_class) {
@@ -290,8 +299,8 @@ void hak_thread_put_direct(uint32_t entry, void *block) {
     struct block *blocks[] = {block};
     COUNT(FREE_DIRECT);
     hak_tally_add(&hak_view.recordless.cached_frees, 1);
-    hak_tally_add(&hak_view.recordless_class[(entry & ENTRY_SLOT_MASK) / SLOT_BYTES].frees, 1);
-    hak_heap_return_remote(hak_heaps[entry >> ENTRY_HEAP_SHIFT], blocks, 1);
+    hak_tally_add(&hak_view.recordless_class[entry_slot(entry) / SLOT_BYTES].frees, 1);
+    hak_heap_return_remote(hak_heaps[entry_heap_id(entry)], blocks, 1);
 }
 
 /* Empties the caches of a record that no thread is using, or of the caller's, and closes its classes. */
@@ -308,6 +317,7 @@ void hak_thread_empty(struct thread *thread) {
         }
     }
     thread->cache_bytes = 0;
+    memset(thread->sent, 0, sizeof thread->sent);
     hak_outbox_flush(&thread->outbox, hak_heaps);
 }
 

@@ -1,8 +1,8 @@
 /* heap/thread.h
  * Purpose.     A thread's allocator state: birth, its caches' dealings with the heap, end.
  * Design.      Thread-local storage is one pointer (and a few words that only slow paths read). Before a thread has
- *              earned its record and after its end it leads to a read-only record without blocks, whose tag matches
- *              nothing, so the fast paths need no test for either.
+ *              earned its record and after its end it leads to a read-only record without blocks, to which no
+ *              pointer is a block's either, so the fast paths need no test.
  *              Without a record, calls go straight to a heap, one block at a time.
  *              Records are never unmapped: tools read them (hakmem_stats.h). A new thread reuses a finished one's, and
  *              goes on with its counts: so they need not be added up anywhere when a thread ends.
@@ -24,13 +24,15 @@
 struct thread {
     struct hak_thread_view view; /* first: malloc indexes it */
     COUNT_ONLY(uint64_t counters[HAK_COUNTER_COUNT];)
-    struct heap *heap;         /* const while the thread lives */
-    uint32_t trims;            /* hak_view.control.trims, as far as the thread has followed them */
-    size_t cache_bytes;        /* what the capacities of all classes have grown by */
-    uint64_t used[USED_WORDS]; /* a bit for each class with capacity != 0 */
-    struct link unused;        /* list of unused records, warm or cold */
-    uint64_t ended_ms;         /* warm record: when its thread ended */
-    bool vanished;             /* this is a fork's child, and the thread stayed in the parent */
+    struct heap *heap;          /* const while the thread lives */
+    uint32_t heap_entry;        /* heap->entry */
+    uint32_t trims;             /* hak_view.control.trims, as far as the thread has followed them */
+    size_t cache_bytes;         /* what the capacities of all classes have grown by */
+    uint64_t used[USED_WORDS];  /* a bit for each class with capacity != 0 */
+    bool sent[HAK_CLASS_COUNT]; /* the thread only frees such blocks, others': they are sent home at once */
+    struct link unused;         /* list of unused records, warm or cold */
+    uint64_t ended_ms;          /* warm record: when its thread ended */
+    bool vanished;              /* this is a fork's child, and the thread stayed in the parent */
     struct outbox outbox;
 };
 
@@ -40,7 +42,7 @@ HAK_TLS_SHARED bool hak_thread_ended;          /* after hak_thread_end */
 /* What the fast paths read of a record, in the same places. */
 struct thread_front {
     struct hak_slot slot[HAK_CLASS_COUNT];
-    uint32_t tag;
+    uint32_t entry_mask;
     uint32_t thread_id;
     uintptr_t address_mask;
     const uint32_t *page_map;
@@ -48,12 +50,12 @@ struct thread_front {
 _Static_assert(offsetof(struct thread, view) == 0, "a record begins with its view");
 COUNT_ONLY(_Static_assert(offsetof(struct thread, counters) == sizeof(struct hak_thread_view), "and its counters");)
 _Static_assert(offsetof(struct thread_front, slot) == offsetof(struct hak_thread_view, slot), "");
-_Static_assert(offsetof(struct thread_front, tag) == offsetof(struct hak_thread_view, tag), "");
+_Static_assert(offsetof(struct thread_front, entry_mask) == offsetof(struct hak_thread_view, entry_mask), "");
 _Static_assert(offsetof(struct thread_front, address_mask) == offsetof(struct hak_thread_view, address_mask), "");
 _Static_assert(offsetof(struct thread_front, page_map) == offsetof(struct hak_thread_view, page_map), "");
 
-/* Stands in where there is no record. Read-only: nothing that reads its empty lists and its tag goes on to write. No
- * longer than that, since every process holds it. */
+/* Stands in where there is no record. Read-only: nothing that reads its empty lists and its page map goes on to write.
+ * No longer than that, since every process holds it. */
 extern struct thread_front hak_thread_nobody;
 
 /* True if the calling thread has a record of its own. */
@@ -73,16 +75,9 @@ void hak_thread_end(void);
 /* A block of `size_class`, through the cache: fills it if it is empty, does the chores if the countdown ended. */
 void *hak_thread_take(struct thread *thread, unsigned size_class) NODISCARD;
 
-/* Takes back a block of the thread's own heap into a cache that may be full. */
-void hak_thread_put(struct thread *thread, unsigned size_class, void *block);
-
-/* Takes back a block of another heap: into the cache if the thread has lately taken such blocks from its own, or else
- * into the outbox. */
-void hak_thread_put_remote(struct thread *thread, uint32_t entry, void *block);
-
-/* Called when a full outbox has been emptied and nothing is half done: the slow path of a thread that only frees
- * others' blocks. A result that said so would cost every such free. */
-extern void (*hak_thread_on_sent)(void);
+/* Takes back a block, whose page-map entry that is, into a cache that may be full; or into the outbox, if it is
+ * another heap's and small, or such blocks are all that the thread frees of its class. */
+void hak_thread_put(struct thread *thread, uint32_t entry, void *block);
 
 /* The same for threads without a record. */
 void *hak_thread_take_direct(unsigned size_class) NODISCARD;

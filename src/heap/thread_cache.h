@@ -6,6 +6,8 @@
  *              malloc/free ping-pong.) That of frees bounds the list. How long the list is follows from both (struct
  *              hak_flow) and is worked out when the latter ends (doc/decisions/013). A slot is found by its byte offset
  *              in the thread's record, which for Tiny is the rounded size and which the page map delivers for free.
+ *              A list holds blocks of the thread's heap, and of every heap if they are not small: what a thread frees,
+ *              it uses again (doc/decisions/015).
  *              Slot 0 stays empty: sizes 0 and SIZE_MAX - 14 .. SIZE_MAX round to it, so that neither needs a test.
  * Invariants.  frees_left + length of the list <= capacity + what it may be too long by (thread.c)
  *              0 <= frees_left outside of a call
@@ -21,7 +23,6 @@
 #include "segment/page_map.h"
 
 #define SLOT_BYTES ((uint32_t)sizeof(struct hak_slot))
-#define SLOT_END (HAK_CLASS_COUNT * SLOT_BYTES)
 
 _Static_assert(sizeof(struct hak_slot) == HAK_ALIGNMENT, "the slot's offset of a Tiny request is its rounded size");
 
@@ -62,10 +63,21 @@ FAST bool cache_push(struct hak_thread_view *view, size_t offset, void *pointer)
     return true;
 }
 
-/* The slot's offset if `p` is a block of one of the thread's heap's slabs; SLOT_END or more otherwise. */
-FAST uint32_t cache_offset_of(const struct hak_thread_view *view, const void *p) {
+/* True if that is the entry of a block that a list of the thread may hold. */
+FAST bool cache_may_hold(const struct hak_thread_view *view, uint32_t entry) {
+    return (entry | view->entry_mask) >= ENTRY_MATCH;
+}
+
+/* ENTRY_MATCH plus the slot's offset if `p` is a block that the list may hold: of a slab of the thread's heap, or of
+ * one that is everybody's. Less otherwise. */
+FAST uint32_t cache_match(const struct hak_thread_view *view, const void *p) {
     uintptr_t address = (uintptr_t)p & view->address_mask;
-    return load_relaxed(&view->page_map[address >> HAK_GRANULE_SHIFT]) ^ view->tag;
+    return load_relaxed(&view->page_map[address >> HAK_GRANULE_SHIFT]) | view->entry_mask;
+}
+
+/* The same as cache_push at what `match` is more than ENTRY_MATCH: the difference goes into the addresses. */
+FAST bool cache_push_matched(struct hak_thread_view *view, size_t match, void *pointer) {
+    return cache_push((struct hak_thread_view *)(void *)((char *)view - ENTRY_MATCH), match, pointer);
 }
 
 #endif

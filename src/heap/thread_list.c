@@ -24,7 +24,7 @@ static struct {
 } list = {.lock = {.rank = LOCK_RANK_THREADS}, .cold = {&list.cold, &list.cold}, .warm = {&list.warm, &list.warm}};
 
 void hak_thread_init(unsigned cpu_count) {
-    uint32_t count = 4 * cpu_count;
+    uint32_t count = 2 * cpu_count;
     if (count < HAK_HEAPS_MIN)
         count = HAK_HEAPS_MIN;
     if (hak_options.heaps != 0)

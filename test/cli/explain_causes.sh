@@ -142,17 +142,17 @@ text 'the oldest is due in [0-9]+\.[0-9] s'
 stop
 
 # Where the kernel has huge pages to give.
-start "$work/ready" env HAKMEM_THP=always LD_PRELOAD="$TEST_SO" "$work/causes" touch "$work/ready"
+start "$work/ready" env HAKMEM_THP=always HAKMEM_HEAPS=8 LD_PRELOAD="$TEST_SO" "$work/causes" touch "$work/ready"
 huge=$(awk '/^AnonHugePages:/ { sum += $2 } END { print sum }' "/proc/$process/smaps")
 stop
 if [ "$huge" -lt 35000 ]; then
     echo "the kernel gives no huge pages: their slack was not looked at"
     exit 77
 fi
-cause huge_page_slack 30000 touch HAKMEM_THP=always
+cause huge_page_slack 30000 touch HAKMEM_THP=always HAKMEM_HEAPS=8
 text '  huge-page slack: '
 text '-> HAKMEM_THP=never'
 stop
-start "$work/ready" env HAKMEM_THP=never LD_PRELOAD="$TEST_SO" "$work/causes" touch "$work/ready"
+start "$work/ready" env HAKMEM_THP=never HAKMEM_HEAPS=8 LD_PRELOAD="$TEST_SO" "$work/causes" touch "$work/ready"
 expect 0 "$TEST_CLI" explain --json "$process"
 holds '[p["bytes"] for p in r["parts"] if p["part"] == "huge_page_slack"][0] < 1000 * 1024'

@@ -56,6 +56,12 @@ static void check_all_is_back(void) {
     assert_int_equal(hak_view.slab_superslabs + hak_view.large_superslabs, 0);
 }
 
+/* Its slab is everybody's, or the heap's threads' alone. */
+static void check_entry(const struct block *block, uint32_t id, unsigned c) {
+    uint32_t pattern = size_class_bytes(c) >= HAK_SHARED_MIN_BYTES ? ENTRY_PATTERN_ALL : hak_page_map_pattern(id);
+    assert_int_equal(page_map_flat_get(block), entry_make(id, pattern, c * (uint32_t)sizeof(struct hak_slot)));
+}
+
 /* Blocks of another heap in the chain are handed back, wherever they stand; what is behind the count is left. */
 static void blocks_of_others_are_handed_back(void **state) {
     enum { EACH = 20, RETURNED = 30 };
@@ -72,7 +78,7 @@ static void blocks_of_others_are_handed_back(void **state) {
     struct block *rest = hak_heap_return(heaps[1], chain, RETURNED, &others);
     assert_int_equal(chain_length(others), RETURNED / 2);
     for (const struct block *block = others; block != NULL; block = block->next) {
-        assert_int_equal(page_map_flat_get(block), slab_entry(2, 9));
+        check_entry(block, 2, 9);
     }
     give_back(heaps[2], others);
     assert_int_equal(chain_length(rest), 2 * EACH - RETURNED);
@@ -90,7 +96,7 @@ static void takes_and_returns_of_every_class(void **state) {
         assert_in_range(got, 37 / 2, 37);
         assert_int_equal(chain_length(chain), got);
         for (struct block *block = chain; block != NULL; block = block->next) {
-            assert_int_equal(page_map_flat_get(block), slab_entry(1, c));
+            check_entry(block, 1, c);
             assert_int_equal(slab_class(hak_slab_in(hak_slabs_of(block), block)), c);
         }
         give_back(heaps[1], chain);
@@ -265,8 +271,8 @@ static void *work(void *argument) {
             size_t size = size_class_bytes(classes[at]);
             EXPECT(unit_holds(held[at], size, size, 256, (uintptr_t)held[at] + (uintptr_t)argument));
             uint32_t entry = page_map_flat_get(held[at]);
-            EXPECT((entry & ENTRY_SLOT_MASK) == classes[at] * sizeof(struct hak_slot));
-            if (outbox_add(&outbox, held[at], entry >> ENTRY_HEAP_SHIFT, (uint32_t)size)) {
+            EXPECT(entry_slot(entry) == classes[at] * sizeof(struct hak_slot));
+            if (outbox_add(&outbox, held[at], entry_heap_id(entry), (uint32_t)size)) {
                 hak_outbox_flush(&outbox, heaps);
             }
             held[at] = held[--count];
@@ -274,7 +280,7 @@ static void *work(void *argument) {
         }
     }
     for (unsigned i = 0; i < count; i++) {
-        hak_heap_return_remote(heaps[page_map_flat_get(held[i]) >> ENTRY_HEAP_SHIFT], &held[i], 1);
+        hak_heap_return_remote(heaps[entry_heap_id(page_map_flat_get(held[i]))], &held[i], 1);
     }
     hak_outbox_flush(&outbox, heaps);
     return NULL;

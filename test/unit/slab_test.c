@@ -14,11 +14,12 @@ enum { HEAP_ID = 5 };
 static struct slab *new_slab(unsigned c) {
     bool zero;
     struct slab *slab =
-        hak_superslab_take(POOL_TINY, hak_size_class[c].granules, RUN_SLAB, slab_entry(HEAP_ID, c), &zero);
+        hak_superslab_take(POOL_TINY, hak_size_class[c].granules, RUN_SLAB,
+                           entry_make(HEAP_ID, ENTRY_PATTERN_ALL, c * (uint32_t)sizeof(struct hak_slot)), &zero);
     assert_non_null(slab);
     hak_slab_init(slab);
     assert_int_equal(slab_class(slab), c);
-    assert_int_equal(slab->entry >> ENTRY_HEAP_SHIFT, HEAP_ID);
+    assert_int_equal(entry_heap_id(slab->entry), HEAP_ID);
     assert_int_equal(slab->capacity, hak_size_class[c].capacity);
     assert_true(hak_slab_is_valid(slab) && slab_has_room(slab));
     assert_int_equal(hak_slab_touched(slab), 0);

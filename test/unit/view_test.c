@@ -75,7 +75,7 @@ static void a_slab_is_found(void **state) {
     assert_int_equal(GET(superslab, header, free) >> granule & 1, 0);
     uint64_t slab = GET(superslab, header, slabs) + granule * REGIONS->layout[HAK_STRUCT_slab].bytes;
     assert_int_equal(GET(slab, slab, kind), RUN_SLAB);
-    assert_int_equal((GET(slab, slab, entry) & 0xffff) / sizeof(struct hak_slot), 5);
+    assert_int_equal((GET(slab, slab, entry) & HAK_SLOT_MASK) / sizeof(struct hak_slot), 5);
     assert_int_equal(GET(slab, slab, capacity) - GET(slab, slab, free_count), 3);
     uint64_t index = ((uintptr_t)block - GET(slab, slab, base)) / hak_view.class_size[5];
     const uint64_t *bits = (const uint64_t *)(uintptr_t)GET(slab, slab, free_blocks);

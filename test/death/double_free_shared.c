@@ -1,4 +1,4 @@
-/* double_free_adopted.c
+/* double_free_shared.c
  * Purpose.     A block of another thread's heap freed twice in a row by a thread that keeps such blocks for itself:
  *              seen when the block is sent home, once and not for ever.
  * expect: hakmem: free\(@ptr@\): block already free, or not the start of one \(noticed later\)

@@ -1,0 +1,209 @@
+/* foreign_test.c
+ * Purpose.     What a thread does with blocks of another heap: small ones go home; larger ones it uses again, unless it
+ *              takes none of their size, when they go home too; and every block comes back to its slab in the end.
+ * Design.      The main thread makes blocks, another one frees them and looks at its own record. Which heap a thread
+ *              has is checked, not assumed.
+ */
+#include "support/expect.h"
+#include "support/unit.h"
+
+#include <pthread.h>
+
+#include "api/init.h"
+#include "base/figures.h"
+#include "base/size_class.h"
+#include "hakmem.h"
+#include "heap/slab.h"
+#include "heap/thread.h"
+#include "segment/view.h"
+
+enum { MANY = 4000 };
+
+static void *made[MANY];
+
+/* A thread with a record, of another heap than the blocks. */
+static struct thread *begin(void) {
+    while (hak_api_thread() == NULL) {
+    }
+    EXPECT(entry_heap_id(page_map_flat_get(made[0])) != hak_thread_self->heap->id);
+    return hak_thread_self;
+}
+
+static uint64_t sent_home(const struct thread *thread, unsigned c) {
+    return thread->view.flow[c].remote_frees;
+}
+
+static int64_t length_of(const struct thread *thread, unsigned c) {
+    int64_t length = 0;
+    for (const struct block *block = thread->view.slot[c].head; block != NULL; block = block->next)
+        length++;
+    EXPECT(length == figures_length(&thread->view, c));
+    return length;
+}
+
+/* Runs `body` on blocks of a size that the main thread has made, and sees that nothing is missing at the end. */
+static void with_blocks_of(size_t size, void *(*body)(void *)) {
+    pthread_t thread;
+    for (unsigned i = 0; i < MANY; i++) {
+        made[i] = hak_malloc(size);
+        assert_non_null(made[i]);
+    }
+    assert_int_equal(pthread_create(&thread, NULL, body, (void *)size), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    (void)hak_trim();
+    hak_thread_flush();
+    assert_int_equal(hak_view.active_bytes, 0);
+}
+
+/* Each free of a small block sends it home, whether the thread takes some of its own or not. */
+static void *free_small(void *size) {
+    struct thread *thread = begin();
+    unsigned c = size_class_of((size_t)size);
+    uint64_t before = sent_home(thread, c);
+    for (unsigned i = 0; i < MANY; i++) {
+        if (i == MANY / 2) {
+            void *own = hak_malloc((size_t)size);
+            EXPECT(own != NULL);
+            hak_free(own);
+        }
+        int64_t listed = length_of(thread, c);
+        hak_free(made[i]);
+        EXPECT(sent_home(thread, c) == before + i + 1);
+        EXPECT(length_of(thread, c) == listed && thread->view.slot[c].frees_left >= 0);
+    }
+    return NULL;
+}
+
+static void small_ones_go_home(void **state) {
+    (void)state;
+    for (size_t size = 16; size < HAK_SHARED_MIN_BYTES; size += 16)
+        with_blocks_of(size, free_small);
+}
+
+/* Frees and takes in turns: the list hands out the very block that came in, and none goes home at once. */
+static void *use_again(void *size) {
+    struct thread *thread = begin();
+    unsigned c = size_class_of((size_t)size);
+    uint64_t before = sent_home(thread, c);
+    void *own = hak_malloc((size_t)size);
+    EXPECT(own != NULL);
+    for (unsigned i = 0; i < MANY; i++) {
+        hak_free(made[i]);
+        EXPECT(thread->view.slot[c].head == made[i]);
+        EXPECT(hak_malloc((size_t)size) == made[i]);
+    }
+    EXPECT(sent_home(thread, c) == before);
+    for (unsigned i = 0; i < MANY; i++)
+        hak_free(made[i]);
+    hak_free(own);
+    return NULL;
+}
+
+static void larger_ones_are_used_again(void **state) {
+    static const size_t sizes[] = {HAK_SHARED_MIN_BYTES, 1024, 4096};
+    (void)state;
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        with_blocks_of(sizes[i], use_again);
+}
+
+/* Frees until the thread sends such blocks home at once, and says how many that took. */
+static unsigned free_until_sent(struct thread *thread, unsigned c) {
+    unsigned freed = 0;
+    for (; !thread->sent[c]; freed++) {
+        EXPECT(freed < MANY / 2);
+        hak_free(made[freed]);
+    }
+    return freed;
+}
+
+/* Where the thread takes none, its list stays as small as it began, and soon each block goes home at once. When it
+ * takes some again, it keeps others' again. */
+static void *only_free(void *size) {
+    struct thread *thread = begin();
+    unsigned c = size_class_of((size_t)size), freed = free_until_sent(thread, c);
+    const struct hak_slot *slot = &thread->view.slot[c];
+    const struct hak_flow *flow = &thread->view.flow[c];
+    size_t few = HAK_CACHE_START_BYTES / (size_t)size;
+    uint64_t before = sent_home(thread, c);
+    int64_t listed = length_of(thread, c);
+    EXPECT(flow->capacity == (int32_t)(few < 4 ? 4 : few) && listed > 0 && listed <= flow->capacity);
+    for (unsigned i = 0; i < MANY / 4; i++) {
+        hak_free(made[freed++]);
+        EXPECT(sent_home(thread, c) == before + i + 1 && slot->frees_left == 0);
+    }
+    EXPECT(length_of(thread, c) == listed);
+    for (int64_t i = 0; i < listed; i++) {
+        EXPECT(thread->sent[c]);
+        made[--freed] = hak_malloc((size_t)size);
+        EXPECT(made[freed] != NULL);
+    }
+    void *own = hak_malloc((size_t)size);
+    EXPECT(own != NULL && entry_heap_id(page_map_flat_get(own)) == thread->heap->id && !thread->sent[c]);
+    before = sent_home(thread, c);
+    hak_free(made[freed]);
+    EXPECT(sent_home(thread, c) == before && slot->head == made[freed]);
+    for (freed++; freed < MANY; freed++)
+        hak_free(made[freed]);
+    hak_free(own);
+    return NULL;
+}
+
+static void none_are_kept_where_none_are_taken(void **state) {
+    static const size_t sizes[] = {HAK_SHARED_MIN_BYTES, 1024, 4096};
+    (void)state;
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        with_blocks_of(sizes[i], only_free);
+}
+
+/* A block of the thread's own heap is put into the list even so, and the next others are too. */
+static void *free_an_own_one(void *size) {
+    struct thread *thread = begin();
+    unsigned c = size_class_of((size_t)size);
+    void *own = hak_malloc((size_t)size);
+    EXPECT(own != NULL);
+    unsigned freed = free_until_sent(thread, c);
+    uint64_t before = sent_home(thread, c);
+    hak_free(own);
+    EXPECT(!thread->sent[c] && thread->view.slot[c].head == own);
+    hak_free(made[freed]);
+    EXPECT(sent_home(thread, c) == before && thread->view.slot[c].head == made[freed]);
+    for (freed++; freed < MANY; freed++)
+        hak_free(made[freed]);
+    return NULL;
+}
+
+static void an_own_one_ends_the_sending(void **state) {
+    (void)state;
+    with_blocks_of(1024, free_an_own_one);
+}
+
+/* Its own blocks, without taking any: they go to its heap, and sending never begins. */
+static void own_ones_are_never_sent(void **state) {
+    struct thread *thread = hak_thread_self;
+    unsigned c = size_class_of(1024);
+    (void)state;
+    uint64_t before = sent_home(thread, c);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_non_null(made[i] = hak_malloc(1024));
+    for (unsigned i = 0; i < MANY; i++) {
+        hak_free(made[i]);
+        assert_false(thread->sent[c]);
+    }
+    assert_int_equal(sent_home(thread, c), before);
+    hak_thread_flush();
+    assert_int_equal(hak_view.active_bytes, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(small_ones_go_home),
+        cmocka_unit_test(larger_ones_are_used_again),
+        cmocka_unit_test(none_are_kept_where_none_are_taken),
+        cmocka_unit_test(an_own_one_ends_the_sending),
+        cmocka_unit_test(own_ones_are_never_sent),
+    };
+    /* The main thread's record, before any other. */
+    while (hak_api_thread() == NULL) {
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
