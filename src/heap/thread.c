@@ -146,7 +146,7 @@ static bool refill(struct thread *thread, unsigned size_class) {
         return false;
     owner_add(&flow->taken, got);
     owner_store(&slot->head, (void *)chain);
-    thread->sent[size_class] = false;
+    thread->kept[size_class] = true;
     (void)grow_capacity(thread, size_class);
     admit_frees(thread, size_class, (int32_t)got);
     return true;
@@ -219,6 +219,14 @@ static int32_t flush_slot(struct thread *thread, unsigned size_class, int32_t ke
     return send_chain_home(thread, others, count);
 }
 
+/* Begins a countdown of frees: of one, where others' blocks must not come by. */
+FAST void count_frees(struct thread *thread, unsigned size_class, int32_t length) {
+    if (likely(thread->kept[size_class]))
+        admit_frees(thread, size_class, length);
+    else
+        cache_admit_free(&thread->view, size_class);
+}
+
 /* Puts a block into a list that is as long as it may be: lets it be longer, if the thread takes so much from it that
  * this spares the way to the heap, or gives some of it back. Where most of that is others' and the thread takes next to
  * nothing, such blocks are not kept from now on. */
@@ -228,6 +236,8 @@ SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *b
     bool used = mallocs - flow->mallocs_seen >= (uint32_t)share_of(flow->capacity);
     COUNT(LEFT_FULL);
     flow->mallocs_seen = mallocs;
+    if (flow->capacity == 0)
+        thread->kept[size_class] = true;
     while (used && length >= owner_load(&flow->capacity) && grow_capacity(thread, size_class)) {
     }
     if (length >= owner_load(&flow->capacity)) {
@@ -235,15 +245,12 @@ SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *b
         keep = keep > least ? keep : least;
         int32_t others = flush_slot(thread, size_class, keep);
         if (!used && others > (length - keep) / 2) {
-            thread->sent[size_class] = true;
+            thread->kept[size_class] = false;
             (void)flush_slot(thread, size_class, least);
         }
     }
     tick();
-    if (thread->sent[size_class])
-        cache_admit_free(&thread->view, size_class);
-    else
-        admit_frees(thread, size_class, length_of(thread, size_class));
+    count_frees(thread, size_class, length_of(thread, size_class));
     (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
 }
 
@@ -253,13 +260,12 @@ __attribute__((noinline)) static void put(struct thread *thread, unsigned size_c
     struct hak_slot *slot = &thread->view.slot[size_class];
     if (owner_load(&slot->frees_left) <= 0) {
         owner_store(&slot->frees_left, 0);
-        thread->sent[size_class] = false;
         int32_t length = length_of(thread, size_class);
         if (unlikely(length >= thread->view.flow[size_class].capacity)) {
             put_on_full(thread, size_class, block, length);
             return;
         }
-        admit_frees(thread, size_class, length);
+        count_frees(thread, size_class, length);
     }
     (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
 }
@@ -271,8 +277,7 @@ SLOW static void send_all(struct thread *thread) {
 
 void hak_thread_put(struct thread *thread, uint32_t entry, void *block) {
     unsigned size_class = entry_slot(entry) / SLOT_BYTES;
-    if (cache_may_hold(&thread->view, entry) &&
-        (!thread->sent[size_class] || entry_heap(entry) == thread->heap_entry)) {
+    if (cache_may_hold(&thread->view, entry) && (thread->kept[size_class] || entry_heap(entry) == thread->heap_entry)) {
         put(thread, size_class, block);
         return;
     }
@@ -317,7 +322,7 @@ void hak_thread_empty(struct thread *thread) {
         }
     }
     thread->cache_bytes = 0;
-    memset(thread->sent, 0, sizeof thread->sent);
+    memset(thread->kept, 0, sizeof thread->kept);
     hak_outbox_flush(&thread->outbox, hak_heaps);
 }
 

@@ -19,6 +19,7 @@
 
 enum { MANY = 4000 };
 
+static const size_t sizes[] = {HAK_SHARED_MIN_BYTES, 1024, 4096};
 static void *made[MANY];
 
 /* A thread with a record, of another heap than the blocks. */
@@ -100,62 +101,88 @@ static void *use_again(void *size) {
 }
 
 static void larger_ones_are_used_again(void **state) {
-    static const size_t sizes[] = {HAK_SHARED_MIN_BYTES, 1024, 4096};
     (void)state;
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
         with_blocks_of(sizes[i], use_again);
 }
 
-/* Frees until the thread sends such blocks home at once, and says how many that took. */
+/* A thread that takes none of their size keeps none: each goes home at once. */
+static void *never_take(void *size) {
+    struct thread *thread = begin();
+    unsigned c = size_class_of((size_t)size);
+    uint64_t before = sent_home(thread, c);
+    for (unsigned i = 0; i < MANY; i++) {
+        hak_free(made[i]);
+        EXPECT(sent_home(thread, c) == before + i + 1);
+        EXPECT(length_of(thread, c) == 0 && thread->view.slot[c].frees_left == 0);
+    }
+    return NULL;
+}
+
+static void none_are_kept_where_none_are_taken(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        with_blocks_of(sizes[i], never_take);
+}
+
+/* Frees until the thread keeps such blocks no more, and says how many that took. */
 static unsigned free_until_sent(struct thread *thread, unsigned c) {
     unsigned freed = 0;
-    for (; !thread->sent[c]; freed++) {
+    for (; thread->kept[c]; freed++) {
         EXPECT(freed < MANY / 2);
         hak_free(made[freed]);
     }
     return freed;
 }
 
-/* Where the thread takes none, its list stays as small as it began, and soon each block goes home at once. When it
- * takes some again, it keeps others' again. */
-static void *only_free(void *size) {
+/* Where it took one and then no more, its list stays as small as it began, and soon it keeps none. When it takes some
+ * again, it keeps some again. */
+static void *take_no_more(void *size) {
     struct thread *thread = begin();
+    void *first = hak_malloc((size_t)size);
+    EXPECT(first != NULL);
     unsigned c = size_class_of((size_t)size), freed = free_until_sent(thread, c);
     const struct hak_slot *slot = &thread->view.slot[c];
     const struct hak_flow *flow = &thread->view.flow[c];
-    size_t few = HAK_CACHE_START_BYTES / (size_t)size;
     uint64_t before = sent_home(thread, c);
+    int32_t capacity = flow->capacity;
     int64_t listed = length_of(thread, c);
-    EXPECT(flow->capacity == (int32_t)(few < 4 ? 4 : few) && listed > 0 && listed <= flow->capacity);
+    EXPECT((size_t)capacity <= 8 * HAK_CACHE_START_BYTES / (size_t)size || capacity <= 8);
+    EXPECT(listed > 0 && listed <= capacity);
     for (unsigned i = 0; i < MANY / 4; i++) {
         hak_free(made[freed++]);
         EXPECT(sent_home(thread, c) == before + i + 1 && slot->frees_left == 0);
     }
-    EXPECT(length_of(thread, c) == listed);
+    EXPECT(length_of(thread, c) == listed && flow->capacity == capacity);
     for (int64_t i = 0; i < listed; i++) {
-        EXPECT(thread->sent[c]);
+        EXPECT(!thread->kept[c]);
         made[--freed] = hak_malloc((size_t)size);
         EXPECT(made[freed] != NULL);
     }
     void *own = hak_malloc((size_t)size);
-    EXPECT(own != NULL && entry_heap_id(page_map_flat_get(own)) == thread->heap->id && !thread->sent[c]);
+    EXPECT(own != NULL && entry_heap_id(page_map_flat_get(own)) == thread->heap->id && thread->kept[c]);
     before = sent_home(thread, c);
-    hak_free(made[freed]);
-    EXPECT(sent_home(thread, c) == before && slot->head == made[freed]);
-    for (freed++; freed < MANY; freed++)
-        hak_free(made[freed]);
+    hak_free(made[freed++]);
+    EXPECT(sent_home(thread, c) == before && slot->head == made[freed - 1]);
+    /* A flush closes the class. */
+    hak_thread_flush();
+    before = sent_home(thread, c);
+    hak_free(made[freed++]);
+    EXPECT(sent_home(thread, c) == before + 1 && flow->capacity == 0);
+    while (freed < MANY)
+        hak_free(made[freed++]);
     hak_free(own);
+    hak_free(first);
     return NULL;
 }
 
-static void none_are_kept_where_none_are_taken(void **state) {
-    static const size_t sizes[] = {HAK_SHARED_MIN_BYTES, 1024, 4096};
+static void keeping_ends_and_begins_with_taking(void **state) {
     (void)state;
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        with_blocks_of(sizes[i], only_free);
+        with_blocks_of(sizes[i], take_no_more);
 }
 
-/* A block of the thread's own heap is put into the list even so, and the next others are too. */
+/* A block of the thread's own heap is put into the list even so, and the next other one still goes home. */
 static void *free_an_own_one(void *size) {
     struct thread *thread = begin();
     unsigned c = size_class_of((size_t)size);
@@ -163,31 +190,33 @@ static void *free_an_own_one(void *size) {
     EXPECT(own != NULL);
     unsigned freed = free_until_sent(thread, c);
     uint64_t before = sent_home(thread, c);
+    int64_t listed = length_of(thread, c);
     hak_free(own);
-    EXPECT(!thread->sent[c] && thread->view.slot[c].head == own);
+    EXPECT(!thread->kept[c] && thread->view.slot[c].head == own && length_of(thread, c) == listed + 1);
     hak_free(made[freed]);
-    EXPECT(sent_home(thread, c) == before && thread->view.slot[c].head == made[freed]);
+    EXPECT(sent_home(thread, c) == before + 1 && thread->view.slot[c].head == own);
     for (freed++; freed < MANY; freed++)
         hak_free(made[freed]);
     return NULL;
 }
 
-static void an_own_one_ends_the_sending(void **state) {
+static void own_ones_are_kept_always(void **state) {
     (void)state;
     with_blocks_of(1024, free_an_own_one);
 }
 
-/* Its own blocks, without taking any: they go to its heap, and sending never begins. */
-static void own_ones_are_never_sent(void **state) {
+/* Its own blocks, without taking any: they go to its heap, and what it would keep of others' stays the same. */
+static void own_ones_end_nothing(void **state) {
     struct thread *thread = hak_thread_self;
     unsigned c = size_class_of(1024);
     (void)state;
     uint64_t before = sent_home(thread, c);
     for (unsigned i = 0; i < MANY; i++)
         assert_non_null(made[i] = hak_malloc(1024));
+    hak_thread_flush();
     for (unsigned i = 0; i < MANY; i++) {
         hak_free(made[i]);
-        assert_false(thread->sent[c]);
+        assert_true(thread->kept[c]);
     }
     assert_int_equal(sent_home(thread, c), before);
     hak_thread_flush();
@@ -199,8 +228,9 @@ int main(void) {
         cmocka_unit_test(small_ones_go_home),
         cmocka_unit_test(larger_ones_are_used_again),
         cmocka_unit_test(none_are_kept_where_none_are_taken),
-        cmocka_unit_test(an_own_one_ends_the_sending),
-        cmocka_unit_test(own_ones_are_never_sent),
+        cmocka_unit_test(keeping_ends_and_begins_with_taking),
+        cmocka_unit_test(own_ones_are_kept_always),
+        cmocka_unit_test(own_ones_end_nothing),
     };
     /* The main thread's record, before any other. */
     while (hak_api_thread() == NULL) {
