@@ -98,7 +98,7 @@ void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry 
     tally_freed(entry);
 }
 
-HOT void hak_free(void *p) {
+HOT_AT(256) void hak_free(void *p) {
     free_at(p, HAK_ENTRY_FREE, NULL);
 }
 

@@ -111,7 +111,7 @@ void *hak_aligned_slow(size_t alignment, size_t size, enum hak_entry entry) {
     return alloc_class(size_class, entry);
 }
 
-HOT void *hak_malloc(size_t size) {
+HOT_AT(512) void *hak_malloc(size_t size) {
     return alloc_at(size, HAK_ENTRY_MALLOC, NULL);
 }
 

@@ -23,8 +23,11 @@
 #define HAK_TLS_DEFINE __thread __attribute__((tls_model("initial-exec"), visibility("hidden")))
 #define HAK_TLS_SHARED extern __thread __attribute__((tls_model("initial-exec"), visibility("hidden")))
 
-/* Functions whose few instructions should not straddle more lines of the instruction cache than they need. */
-#define HOT __attribute__((aligned(64)))
+/* Functions whose few instructions should not straddle more lines of the instruction cache than they need. They lie
+ * together, and malloc and free at addresses that no other code can move: how well a processor predicts their branches
+ * depends on where they lie (doc/decisions/016). */
+#define HOT_AT(boundary) __attribute__((aligned(boundary), section(".text.hot.hakmem")))
+#define HOT HOT_AT(64)
 
 /* Has the compiler keep the variable in the register that functions return it in, from here on. No instruction. */
 #if defined(__x86_64__)

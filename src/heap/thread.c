@@ -43,8 +43,8 @@ FAST int32_t share_of(int32_t capacity) {
     return capacity / 2 < HAK_RETURN_MAX ? capacity / 2 : HAK_RETURN_MAX;
 }
 
-/* How many blocks a Tiny list of this capacity may be too long by: what it gives back in all, or as many as fit half a slab
- * or HAKMEM_CACHE_BYTES. Mid lists are counted exactly. */
+/* How many blocks a Tiny list of this capacity may be too long by: what it gives back in all, or as many as fit half a
+ * slab or HAKMEM_CACHE_BYTES. Mid lists are counted exactly. */
 FAST int32_t excess_of(unsigned size_class, int32_t capacity) {
     enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
     if (size_class > HAK_TINY_CLASSES || capacity == 0)
@@ -254,8 +254,8 @@ SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *b
     (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
 }
 
-/* Puts a block into a list whose countdown of frees has ended, or not. Out of line, where hak_thread_put would otherwise
- * save registers for a block that goes home. */
+/* Puts a block into a list whose countdown of frees has ended, or not. Out of line, since hak_thread_put would
+ * otherwise save registers for a block that goes home. */
 __attribute__((noinline)) static void put(struct thread *thread, unsigned size_class, void *block) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     if (owner_load(&slot->frees_left) <= 0) {

@@ -6,9 +6,9 @@
  *              free then leaves the fast path and finds its slab through the superslab.
  *              Superslabs are found in a tree of two levels, in every mode.
  *              Whether a thread may put a block into its list is one OR and one comparison, although some slabs are
- *              for the threads of one heap and others for all (HAK_SHARED_MIN_BYTES): an entry has a pattern of equally many ones for
- *              each heap, and all ones for a slab that is everybody's; a thread adds the ones that its own heap's
- *              pattern has not. That makes all ones of either, and of no other heap's.
+ *              for the threads of one heap and others for all (HAK_SHARED_MIN_BYTES): an entry has a pattern of
+ *              equally many ones for each heap, and all ones for a slab that is everybody's; a thread adds the ones
+ *              that its own heap's pattern has not. That makes all ones of either, and of no other heap's.
  *              Rejected: ifunc variants of free (the loader refuses them in a preloaded library).
  * Concurrency. Entries are atomic (relaxed): whoever looks up a valid block got its pointer from the thread that wrote
  *              the entry. Tree nodes are published with release order.
