@@ -44,8 +44,9 @@ is_stopped() {
         grep -q '^State:.T' "$task/status" || return 1
     done
 }
+# Without huge pages: the kernel collapses small ones into them at any time, of a stopped process too.
 start_stopped() {
-    start "$work/ready" env LD_PRELOAD="$TEST_SO" "$work/sleeper" "$work/ready"
+    start "$work/ready" env HAKMEM_THP=never LD_PRELOAD="$TEST_SO" "$work/sleeper" "$work/ready"
     kill -STOP "$process"
     until is_stopped; do sleep 0.01; done
 }
