@@ -8,9 +8,13 @@
 #include "support/unit.h"
 
 #include <pthread.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "api/init.h"
 #include "base/figures.h"
+#include "base/options.h"
 #include "base/size_class.h"
 #include "hakmem.h"
 #include "heap/slab.h"
@@ -223,6 +227,33 @@ static void own_ones_end_nothing(void **state) {
     assert_int_equal(hak_view.active_bytes, 0);
 }
 
+/* A sized free of a small block whose size is as far below 0 as what the entry lacks of a match: the two are equal, but
+ * no slot lies there. */
+static void *free_wrapped(void *size) {
+    struct thread *thread = begin();
+    unsigned c = size_class_of((size_t)size);
+    uint32_t match = cache_match(&thread->view, made[0]);
+    size_t lacking = ENTRY_MATCH + c * SLOT_BYTES - match;
+    EXPECT(match < ENTRY_MATCH && lacking > c * SLOT_BYTES);
+    struct hak_slot before, after;
+    struct iovec here = {&before, sizeof before}, there = {(char *)&thread->view.slot[c] - lacking, sizeof before};
+    bool is_mapped = process_vm_readv(getpid(), &here, 1, &there, 1, 0) == sizeof before;
+    hak_free_sized(made[0], (size_t)size - lacking);
+    here.iov_base = &after;
+    EXPECT(!is_mapped || (process_vm_readv(getpid(), &here, 1, &there, 1, 0) == sizeof after &&
+                          memcmp(&before, &after, sizeof after) == 0));
+    for (unsigned i = 0; i < MANY; i++)
+        hak_free(made[i]);
+    return NULL;
+}
+
+static void a_wrapped_size_touches_nothing(void **state) {
+    (void)state;
+    hak_options.on_error = HAK_ON_ERROR_REPORT;
+    with_blocks_of(48, free_wrapped);
+    hak_options.on_error = HAK_ON_ERROR_ABORT;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_ones_go_home),
@@ -231,6 +262,7 @@ int main(void) {
         cmocka_unit_test(keeping_ends_and_begins_with_taking),
         cmocka_unit_test(own_ones_are_kept_always),
         cmocka_unit_test(own_ones_end_nothing),
+        cmocka_unit_test(a_wrapped_size_touches_nothing),
     };
     /* The main thread's record, before any other. */
     while (hak_api_thread() == NULL) {
