@@ -3,7 +3,7 @@
 # processes. On a terminal (script of util-linux): each key, sizes down to one cell, and the terminal is left as it was,
 # whatever ends it.
 # timeout: 300
-# alone: beside tests that press on memory, what is resident of a stopped process was seen to change between two looks
+# alone: compaction, which others set off, moves pages of a stopped process too; one on its way is in no page table
 . "$(dirname "$0")/support.bash"
 
 compile sleeper -pthread <<'C'
