@@ -54,27 +54,32 @@ static void free_large(void *p, size_t expected, size_t size, enum hak_entry ent
 }
 
 /* No block of a slab. */
-__attribute__((noinline)) static void free_unmapped(void *p, enum hak_entry entry, hak_callsite_t site) {
+static void free_unmapped(void *p, enum hak_entry entry, hak_callsite_t site) {
     if (p == NULL)
         hak_tally_add(&hak_thread_tally()->null_frees, 1);
     else
         free_large(p, 0, ERROR_NO_SIZE, entry, site);
 }
 
-__attribute__((noinline)) static void free_tallied(void *p, uint32_t owner, enum hak_entry entry) {
+/* What is not a mere free of a thread with a record and a map. */
+__attribute__((noinline)) static void free_otherwise(void *p, enum hak_entry entry, hak_callsite_t site) {
+    uint32_t owner = entry_of(p);
+    if (owner == 0) {
+        free_unmapped(p, entry, site);
+        return;
+    }
     tally_freed(entry);
     free_in_slab(p, owner);
 }
 
+/* A thread without a record has a map without entries. */
 HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
     struct thread *thread = hak_thread_self;
-    uint32_t owner = entry_of(p);
-    if (unlikely(owner == 0))
-        free_unmapped(p, entry, site);
-    else if (unlikely(entry != HAK_ENTRY_FREE) || unlikely(!thread_is_alive(thread)) || unlikely(hak_control_is_due()))
-        free_tallied(p, owner, entry);
-    else
+    uint32_t owner = cache_entry(&thread->view, p);
+    if (likely(owner != 0) && likely(entry == HAK_ENTRY_FREE) && likely(!hak_control_is_due()))
         hak_thread_put(thread, owner, p);
+    else
+        free_otherwise(p, entry, site);
 }
 
 void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry entry) {

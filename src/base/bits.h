@@ -54,6 +54,22 @@ FAST uint64_t bits_run_starts(uint64_t set, unsigned count) {
     return set;
 }
 
+/* Sets bit `i` of the word. False, with nothing changed, if it is set already. */
+FAST bool bits_set(uint64_t *word, unsigned i) {
+    uint64_t value = *word;
+    bool was;
+#if defined(__x86_64__)
+    __asm__("bts %2, %0" : "+r"(value), "=@ccc"(was) : "r"((uint64_t)i));
+#else
+    was = (value >> i & 1) != 0;
+    value |= (uint64_t)1 << i;
+#endif
+    if (was)
+        return false;
+    *word = value;
+    return true;
+}
+
 /* Length of the run of ones from bit `start` on. */
 FAST unsigned bits_run_length(uint64_t set, unsigned start) {
     uint64_t zeros = ~(set >> start);

@@ -26,47 +26,50 @@ struct heap *hak_heap_new(uint32_t id) {
 
 /* The lock is held in all of the following. */
 
-/* The first descriptor of the slab or run that a block lies in. `near`: a slab of the heap, whose superslab therefore
- * stays where it is, or NULL; blocks that come back together mostly lie in one superslab. */
-FAST struct slab *slab_of(const void *block, struct slab *near) {
-    if (near != NULL) {
-        struct slab *slabs = near - near->first;
-        if (likely((uintptr_t)block - slabs->base < HAK_SUPERSLAB_SIZE))
-            return hak_slab_in(slabs, block);
+/* Where the block before lay: those that come back together mostly lie in one superslab, and often in one slab. Nothing
+ * that was given back may be remembered here. */
+struct place {
+    uintptr_t granule, unit; /* numbers of them; 0: none */
+    struct slab *slabs, *slab;
+};
+
+FAST struct slab *slab_at(struct place *place, const void *block) {
+    uintptr_t granule = (uintptr_t)block >> HAK_GRANULE_SHIFT, unit = (uintptr_t)block >> HAK_SUPERSLAB_SHIFT;
+    if (granule == place->granule)
+        return place->slab;
+    if (unlikely(unit != place->unit)) {
+        place->unit = unit;
+        place->slabs = hak_slabs_of(block);
     }
-    return hak_slab_in(hak_slabs_of(block), block);
+    place->granule = granule;
+    return place->slab = hak_slab_in(place->slabs, block);
 }
 
-FAST bool is_in(const struct slab *slab, const void *block) {
-    return slab != NULL && (uintptr_t)block - slab->base < slab->granules * HAK_GRANULE_SIZE;
-}
-
-/* Takes one block back into its slab. What was freed already, or is no block, is left alone. NULL if the slab is no
- * more, and the slab otherwise. */
-FAST struct slab *put_block(struct heap *heap, struct slab *slab, const void *block) {
+/* Takes one block back into its slab. What was freed already, or is no block, is left alone. */
+FAST void put_block(struct heap *heap, struct place *place, struct slab *slab, const void *block) {
     bool listed = slab_has_room(slab);
     if (unlikely(!slab_put(slab, block))) {
         heap->bad_block = block;
-        return slab;
+        return;
     }
-    if (!listed)
+    if (unlikely(!listed))
         list_push_front(&heap->with_room[slab_class(slab)], &slab->link);
-    if (likely(!slab_is_empty(slab)))
-        return slab;
-    list_remove(&slab->link);
-    hak_superslab_give(slab, hak_slab_touched(slab));
-    return NULL;
+    if (unlikely(slab_is_empty(slab))) {
+        list_remove(&slab->link);
+        hak_superslab_give(slab, hak_slab_touched(slab));
+        *place = (struct place){0};
+    }
 }
 
 /* Takes back the first blocks of a chain, `most` if it has so many, and says what is left of it. Those of other heaps
  * are put in front of *others. Whose they are is looked up in the map: a look at the descriptor of another heap's slab
  * would take its line from those who use it. */
 static struct block *put_chain(struct heap *heap, struct block *chain, unsigned most, struct block **others) {
-    struct slab *slab = NULL;
+    struct place place = {0};
     for (; chain != NULL && most > 0; most--) {
         struct block *block = chain;
         chain = block->next;
-        if (!is_in(slab, block)) {
+        if ((uintptr_t)block >> HAK_GRANULE_SHIFT != place.granule) {
             uint32_t entry = hak_slab_entry_of(block);
             if (unlikely(entry_heap(entry) != heap->entry)) {
                 if (entry == 0) {
@@ -77,29 +80,27 @@ static struct block *put_chain(struct heap *heap, struct block *chain, unsigned 
                 }
                 continue;
             }
-            slab = slab_of(block, slab);
         }
-        slab = put_block(heap, slab, block);
+        put_block(heap, &place, slab_at(&place, block), block);
     }
     return chain;
 }
 
-/* The same for a block that was looked up before it came here; `slab` is that of the block before. */
-FAST struct slab *put_own(struct heap *heap, struct slab *slab, const void *block) {
-    if (!is_in(slab, block)) {
-        slab = slab_of(block, slab);
-        if (unlikely(entry_heap(slab->entry) != heap->entry)) {
-            heap->bad_block = block;
-            return NULL;
-        }
+/* The same for a block that was looked up before it came here. */
+FAST void put_own(struct heap *heap, struct place *place, const void *block) {
+    struct slab *slab = slab_at(place, block);
+    if (likely(entry_heap(slab->entry) == heap->entry)) {
+        put_block(heap, place, slab, block);
+    } else {
+        heap->bad_block = block;
+        *place = (struct place){0};
     }
-    return put_block(heap, slab, block);
 }
 
 static void put_all(struct heap *heap, struct block *const *blocks, unsigned count) {
-    struct slab *slab = NULL;
+    struct place place = {0};
     for (unsigned i = 0; i < count; i++)
-        slab = put_own(heap, slab, blocks[i]);
+        put_own(heap, &place, blocks[i]);
 }
 
 static void drain_pending(struct heap *heap) {
@@ -107,14 +108,14 @@ static void drain_pending(struct heap *heap) {
         return;
     COUNT(ATOMIC_OTHER);
     COUNT_REFILL_STAGE(PENDING);
-    struct slab *slab = NULL;
+    struct place place = {0};
     struct block *chain = exchange_acquire(&heap->pending, NULL);
     /* A block that was freed twice makes a ring of the chain: nothing behind a bad block is believed. */
     while (chain != NULL && heap->bad_block == NULL) {
         struct block *block = chain;
         __builtin_prefetch(block->ahead);
         chain = block->next;
-        slab = put_own(heap, slab, block);
+        put_own(heap, &place, block);
     }
 }
 

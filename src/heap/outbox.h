@@ -1,6 +1,6 @@
 /* heap/outbox.h
  * Purpose.     Blocks of other heaps that one thread has freed, on their way home.
- * Design.      An array of addresses and of the ids of their heaps; flushing groups it by heap, so that each heap is
+ * Design.      An array of addresses and of their heaps; flushing groups it by heap, so that each heap is
  *              visited once.
  * Invariants.  count <= HAK_OUTBOX_BLOCKS; bytes is the sum of the blocks' sizes and less than HAK_OUTBOX_BYTES plus
  *              one block.
@@ -12,18 +12,19 @@
 #include <stdbool.h>
 
 #include "heap/heap.h"
+#include "segment/page_map.h"
 
 struct outbox {
     uint32_t count;
     uint32_t bytes;
     struct block *block[HAK_OUTBOX_BLOCKS];
-    uint16_t heap_id[HAK_OUTBOX_BLOCKS];
+    uint32_t heap[HAK_OUTBOX_BLOCKS]; /* as it stands in the block's entry (entry_heap) */
 };
 
-/* Adds a block of `size` bytes. True if the outbox is now full and has to be flushed. */
-static inline bool outbox_add(struct outbox *outbox, void *block, uint32_t heap_id, uint32_t size) {
+/* Adds a block of `size` bytes, whose page-map entry that is. True if the outbox is now full and has to be flushed. */
+static inline bool outbox_add(struct outbox *outbox, void *block, uint32_t entry, uint32_t size) {
     outbox->block[outbox->count] = block;
-    outbox->heap_id[outbox->count] = (uint16_t)heap_id;
+    outbox->heap[outbox->count] = entry_heap(entry);
     fork_fence();
     outbox->count++;
     outbox->bytes += size;

@@ -63,11 +63,8 @@ FAST bool slab_put(struct slab *slab, const void *block) {
     uint64_t fraction = quotient % ((uint64_t)1 << SLAB_RECIPROCAL_SHIFT);
     if (unlikely(index >= slab->capacity) || unlikely(fraction >= slab->reciprocal))
         return false;
-    uint64_t *word = &slab->free_blocks[index / 64];
-    uint64_t bit = (uint64_t)1 << index % 64;
-    if (unlikely((*word & bit) != 0))
+    if (unlikely(!bits_set(&slab->free_blocks[index / 64], index % 64)))
         return false;
-    *word |= bit;
     slab->free_count++;
     if (index / 64 < slab->lowest_word)
         slab->lowest_word = (uint8_t)(index / 64);

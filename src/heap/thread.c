@@ -180,7 +180,7 @@ void *hak_thread_take(struct thread *thread, unsigned size_class) {
 /* Puts a block into the outbox. True if that is full now and has to be flushed. */
 FAST bool send_home(struct thread *thread, uint32_t entry, void *block) {
     uint32_t bytes = (uint32_t)size_class_bytes(entry_slot(entry) / SLOT_BYTES);
-    return outbox_add(&thread->outbox, block, entry_heap_id(entry), bytes);
+    return outbox_add(&thread->outbox, block, entry, bytes);
 }
 
 /* Sends a chain of others' blocks home and says how many they are. At most so many: a block that was freed twice makes
@@ -275,18 +275,30 @@ SLOW static void send_all(struct thread *thread) {
     tick();
 }
 
-void hak_thread_put(struct thread *thread, uint32_t entry, void *block) {
+FAST void send(struct thread *thread, uint32_t entry, void *block) {
+    owner_add(&thread->view.flow[entry_slot(entry) / SLOT_BYTES].remote_frees, 1);
+    if (unlikely(send_home(thread, entry, block)))
+        send_all(thread);
+}
+
+/* Of a class that the thread takes none of: the countdown of frees ends with every block. */
+__attribute__((noinline)) static void put_matched(struct thread *thread, uint32_t entry, void *block) {
     unsigned size_class = entry_slot(entry) / SLOT_BYTES;
-    if (cache_may_hold(&thread->view, entry) && (thread->kept[size_class] || entry_heap(entry) == thread->heap_entry)) {
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    if (thread->kept[size_class] || entry_heap(entry) == thread->heap_entry) {
         put(thread, size_class, block);
         return;
     }
-    struct hak_slot *slot = &thread->view.slot[size_class];
     if (owner_load(&slot->frees_left) < 0)
         owner_store(&slot->frees_left, 0);
-    owner_add(&thread->view.flow[size_class].remote_frees, 1);
-    if (unlikely(send_home(thread, entry, block)))
-        send_all(thread);
+    send(thread, entry, block);
+}
+
+void hak_thread_put(struct thread *thread, uint32_t entry, void *block) {
+    if (cache_may_hold(&thread->view, entry))
+        put_matched(thread, entry, block);
+    else
+        send(thread, entry, block);
 }
 
 void *hak_thread_take_direct(unsigned size_class) {

@@ -68,11 +68,15 @@ FAST bool cache_may_hold(const struct hak_thread_view *view, uint32_t entry) {
     return (entry | view->entry_mask) >= ENTRY_MATCH;
 }
 
+/* The entry of a block in the thread's map; 0 for what is none, or if the map is that of no thread or has no entries. */
+FAST uint32_t cache_entry(const struct hak_thread_view *view, const void *p) {
+    return load_relaxed(&view->page_map[((uintptr_t)p & view->address_mask) >> HAK_GRANULE_SHIFT]);
+}
+
 /* ENTRY_MATCH plus the slot's offset if `p` is a block that the list may hold: of a slab of the thread's heap, or of
  * one that is everybody's. Less otherwise. */
 FAST uint32_t cache_match(const struct hak_thread_view *view, const void *p) {
-    uintptr_t address = (uintptr_t)p & view->address_mask;
-    return load_relaxed(&view->page_map[address >> HAK_GRANULE_SHIFT]) | view->entry_mask;
+    return cache_entry(view, p) | view->entry_mask;
 }
 
 /* The same as cache_push at what `match` is more than ENTRY_MATCH: the difference goes into the addresses. */

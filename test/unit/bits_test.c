@@ -42,6 +42,17 @@ static void single_bits(void **state) {
     assert_false(is_power_of_two(SIZE_MAX));
 }
 
+static void a_bit_is_set_once(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 64; i++) {
+        uint64_t others = (uint64_t)0x5555555555555555 << i % 2 & ~((uint64_t)1 << i), word = others;
+        assert_true(bits_set(&word, i));
+        assert_int_equal(word, others | (uint64_t)1 << i);
+        assert_false(bits_set(&word, i));
+        assert_int_equal(word, others | (uint64_t)1 << i);
+    }
+}
+
 static void rounding(void **state) {
     (void)state;
     for (uintptr_t to = 1; to <= 4096; to *= 2) {
@@ -99,8 +110,8 @@ static void longest_runs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(single_bits),    cmocka_unit_test(rounding),     cmocka_unit_test(ranges),
-        cmocka_unit_test(starts_of_runs), cmocka_unit_test(longest_runs),
+        cmocka_unit_test(single_bits), cmocka_unit_test(a_bit_is_set_once), cmocka_unit_test(rounding),
+        cmocka_unit_test(ranges),      cmocka_unit_test(starts_of_runs),    cmocka_unit_test(longest_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,7 +191,7 @@ static void an_outbox_sends_each_block_home(void **state) {
         unsigned heap = 1 + count % HEAPS;
         struct block *block = chain[heap];
         chain[heap] = block->next;
-        full = outbox_add(&outbox, block, heap, 32);
+        full = outbox_add(&outbox, block, heaps[heap]->entry, 32);
         count++;
         assert_int_equal(outbox.count, (count - 1) % HAK_OUTBOX_BLOCKS + 1);
         assert_int_equal(outbox.bytes, outbox.count * 32);
@@ -272,7 +272,7 @@ static void *work(void *argument) {
             EXPECT(unit_holds(held[at], size, size, 256, (uintptr_t)held[at] + (uintptr_t)argument));
             uint32_t entry = page_map_flat_get(held[at]);
             EXPECT(entry_slot(entry) == classes[at] * sizeof(struct hak_slot));
-            if (outbox_add(&outbox, held[at], entry_heap_id(entry), (uint32_t)size)) {
+            if (outbox_add(&outbox, held[at], entry, (uint32_t)size)) {
                 hak_outbox_flush(&outbox, heaps);
             }
             held[at] = held[--count];
