@@ -66,15 +66,27 @@ static void park_chain(struct work *work, uintptr_t address, uint64_t most, enum
     }
 }
 
+/* The first `count` blocks of an array of addresses, at most `most`. */
+static void park_array(struct work *work, uintptr_t array, uint64_t count, uint64_t most, enum account_part part) {
+    for (uint64_t i = 0; i < count && i < most && has_room(work); i++) {
+        uintptr_t block;
+        if (target_read(&work->survey->target, array + i * sizeof block, &block, sizeof block))
+            park(work, block, part);
+    }
+}
+
 static void park_outbox(struct work *work, uintptr_t record) {
     struct seen_thread thread;
     struct seen_outbox outbox;
-    if (!survey_thread(work->survey, record, &thread) || !survey_outbox(work->survey, thread.outbox, &outbox))
-        return;
-    for (uint64_t i = 0; i < outbox.count && i < HAK_OUTBOX_BLOCKS && has_room(work); i++) {
-        uintptr_t block;
-        if (target_read(&work->survey->target, outbox.block + i * sizeof block, &block, sizeof block))
-            park(work, block, PART_OUTBOXES);
+    if (survey_thread(work->survey, record, &thread) && survey_outbox(work->survey, thread.outbox, &outbox))
+        park_array(work, outbox.block, outbox.count, HAK_OUTBOX_BLOCKS, PART_OUTBOXES);
+}
+
+static void park_transfers(struct work *work, uintptr_t address, uint64_t count) {
+    for (uint64_t i = 0; i < count && i < HAK_CLASS_COUNT; i++) {
+        struct seen_transfer transfer;
+        if (survey_transfer(work->survey, address + i * work->survey->structure[HAK_STRUCT_transfer].bytes, &transfer))
+            park_array(work, transfer.block, transfer.count, HAK_TRANSFER_BLOCKS, PART_TRANSFERS);
     }
 }
 
@@ -89,15 +101,17 @@ static void park_thread(void *context, uintptr_t record, const struct hak_thread
     park_outbox(work, record);
 }
 
-static void park_pending(struct work *work) {
+static void park_heaps(struct work *work) {
     const struct hak_regions *regions = &work->survey->view.regions;
     for (uint64_t id = 0; id < regions->heap_count && id <= HAK_HEAPS_MAX; id++) {
         uintptr_t address = 0;
         struct seen_heap heap;
         if (target_read(&work->survey->target, (uintptr_t)regions->heaps + id * sizeof address, &address,
                         sizeof address) &&
-            address != 0 && survey_heap(work->survey, address, &heap))
+            address != 0 && survey_heap(work->survey, address, &heap)) {
             park_chain(work, heap.pending, PENDING_MAX, PART_OUTBOXES);
+            park_transfers(work, heap.transfer, regions->heap_transfer_count);
+        }
     }
 }
 
@@ -110,7 +124,8 @@ static const char *park_all(struct work *work) {
     const char *failure = view_threads(&work->survey->target, &work->survey->view, park_thread, work);
     if (failure != NULL)
         return failure;
-    park_pending(work);
+    park_heaps(work);
+    park_transfers(work, (uintptr_t)work->survey->view.regions.transfers, work->survey->view.regions.transfer_count);
     if (work->parked_count != 0)
         qsort(work->parked, work->parked_count, sizeof *work->parked, by_address);
     return NULL;

@@ -38,17 +38,17 @@ struct counts {
     X(tls_sll, c->frees - c->large_frees - c->remote_frees - c->counter[HAK_COUNTER_FREE_DIRECT],                      \
       "blocks freed into the thread's own cache, other heaps' blocks too")                                             \
     X(ss_local, c->returned - c->counter[HAK_COUNTER_SENT_HOME],                                                       \
-      "blocks that went from a cache back to the slabs of its own heap")                                               \
-    X(outbox, c->remote_frees,                                                                                         \
-      "blocks of other heaps, freed into the thread's outbox: a free that left the fast path")                         \
+      "blocks that went from a cache to a transfer cache or the slabs of its own heap")                                \
+    X(outbox, c->remote_frees, "blocks for others, freed into the thread's outbox: a free that left the fast path")    \
     X(left_empty,                                                                                                      \
-      counts_range(c, HAK_COUNTER_REFILL_PARTIAL, HAK_COUNTER_REFILL_FAILED) - c->counter[HAK_COUNTER_LEFT_NO_RECORD], \
+      counts_range(c, HAK_COUNTER_REFILL_TRANSFER, HAK_COUNTER_REFILL_FAILED) -                                        \
+          c->counter[HAK_COUNTER_LEFT_NO_RECORD],                                                                      \
       "mallocs that left the fast path: the cache was empty")                                                          \
     X(left_large, c->large_allocations + c->large_frees,                                                               \
       "mallocs and frees that left the fast path: Large and Huge blocks")                                              \
     X(left_null, c->null_frees, "frees of NULL")                                                                       \
     X(left_foreign, c->foreign_frees, "frees of pointers that are not hakmem's")                                       \
-    X(refills, counts_range(c, HAK_COUNTER_REFILL_PARTIAL, HAK_COUNTER_REFILL_FAILED), "refills, at whatever stage")   \
+    X(refills, counts_range(c, HAK_COUNTER_REFILL_TRANSFER, HAK_COUNTER_REFILL_FAILED), "refills, at whatever stage")  \
     X(refill_blocks, c->taken, "blocks that refills moved to caches")                                                  \
     X(locks, counts_range(c, HAK_COUNTER_LOCK_THREADS, HAK_COUNTER_LOCK_META), "locks taken")                          \
     X(contended, counts_range(c, HAK_COUNTER_CONTENDED_THREADS, HAK_COUNTER_CONTENDED_META),                           \
@@ -58,8 +58,10 @@ struct counts {
       2 * counts_range(c, HAK_COUNTER_LOCK_THREADS, HAK_COUNTER_LOCK_META) + c->counter[HAK_COUNTER_TRY_FAILED] +      \
           c->counter[HAK_COUNTER_ATOMIC_OTHER],                                                                        \
       "atomic read-modify-writes: two for each lock, one for each that was tried in vain, and atomic_other")           \
-    X(foreign_blocks, c->counter[HAK_COUNTER_SS_REMOTE] + c->counter[HAK_COUNTER_PENDING],                             \
-      "blocks that came home from other heaps' threads, each with a cache line last written there")
+    X(foreign_blocks,                                                                                                  \
+      c->counter[HAK_COUNTER_SS_REMOTE] + c->counter[HAK_COUNTER_PENDING] + c->counter[HAK_COUNTER_TRANSFERRED] -      \
+          c->counter[HAK_COUNTER_DRAINED],                                                                             \
+      "blocks that came from other threads, each with a cache line last written there")
 
 static inline uint64_t counts_range(const struct counts *counts, unsigned first, unsigned last) {
     uint64_t sum = 0;

@@ -75,7 +75,7 @@ static const char *take_refills(struct look *look, struct survey *survey) {
     struct counts counts;
     look->counts_refills = survey->view.counter_count != 0;
     const char *failure = view_counts(&survey->target, survey->place.view, &counts);
-    look->refills = counts_range(&counts, HAK_COUNTER_REFILL_PARTIAL, HAK_COUNTER_REFILL_FAILED);
+    look->refills = counts_range(&counts, HAK_COUNTER_REFILL_TRANSFER, HAK_COUNTER_REFILL_FAILED);
     return failure;
 }
 

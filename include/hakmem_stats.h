@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define HAK_VIEW_MAGIC 0x314d454d4b4148ull /* "HAKMEM1" */
-#define HAK_VIEW_VERSION 5u
+#define HAK_VIEW_VERSION 6u
 
 /* Size classes 1 .. HAK_CLASS_COUNT - 1; class 0 is no class. */
 #define HAK_CLASS_COUNT 105
@@ -58,6 +58,7 @@ enum hak_entry {
  * HAKMEM_ENABLE_STATS=OFF has none of them. A refill's stage is the deepest that it reached; the sum of the stages is
  * the number of refills. doc/STATS.md is this table with the equations that hold between them. */
 #define HAK_COUNTERS(X)                                                                                                \
+    X(REFILL_TRANSFER, "refill_transfer", "refills served by a transfer cache alone: what others had given back")      \
     X(REFILL_PARTIAL, "refill_partial", "refills served by slabs that had room")                                       \
     X(REFILL_PENDING, "refill_pending", "the same, after blocks on the heap's pending stack had been taken in")        \
     X(REFILL_DIRTY, "refill_dirty", "refills by a new slab of granules that were retained, not given back")            \
@@ -69,6 +70,8 @@ enum hak_entry {
     X(SS_REMOTE, "ss_remote", "blocks put into the slabs of their heap, under its lock, by whoever freed them")        \
     X(PENDING, "pending", "blocks pushed on the pending stack of a heap whose lock was taken")                         \
     X(FREE_DIRECT, "free_direct", "blocks freed by threads without a record, one at a time")                           \
+    X(TRANSFERRED, "transferred", "blocks that went from an outbox to a transfer cache")                               \
+    X(DRAINED, "drained", "blocks of transfer caches that were not wanted there and went home")                        \
     X(SENT_HOME, "sent_home", "blocks of other heaps that went to the outbox when a cache gave blocks back")           \
     X(LEFT_COUNTDOWN, "left_countdown", "mallocs that left the fast path: their countdown had ended")                  \
     X(LEFT_NO_RECORD, "left_no_record", "mallocs that left the fast path: the thread had no record")                   \
@@ -178,8 +181,8 @@ struct hak_flow {
     uint64_t mallocs_end;  /* what the count of mallocs will be when mallocs_left reaches 0 */
     uint64_t frees_end;    /* what the count of frees into the list will be when frees_left reaches 0 */
     uint64_t taken;        /* blocks moved from the heap into the cache */
-    uint64_t returned;     /* blocks moved from the cache to the heap, or to the outbox */
-    uint64_t remote_frees; /* frees of other heaps' blocks that went to the outbox at once */
+    uint64_t returned;     /* blocks moved from the cache to the heap, a transfer cache or the outbox */
+    uint64_t remote_frees; /* frees of blocks for others that went to the outbox at once */
     int32_t capacity;      /* blocks that the list may hold, and somewhat more between two looks */
     uint32_t mallocs_seen; /* the lower half of the count of mallocs when the list was last full */
 };
@@ -228,7 +231,8 @@ struct hak_thread_view {
     X(slab, HAK_SLAB_FIELDS)                                                                                           \
     X(heap, HAK_HEAP_FIELDS)                                                                                           \
     X(thread, HAK_THREAD_FIELDS)                                                                                       \
-    X(outbox, HAK_OUTBOX_FIELDS)
+    X(outbox, HAK_OUTBOX_FIELDS)                                                                                       \
+    X(transfer, HAK_TRANSFER_FIELDS)
 
 /* Metadata: the newest chunk first. The pages before its header and behind its bytes are inaccessible. */
 #define HAK_CHUNK_FIELDS(X, S) X(S, previous) X(S, bytes)
@@ -267,10 +271,13 @@ struct hak_thread_view {
     X(S, first)                                                                                                        \
     X(S, stale)
 
-/* Blocks on their way home, linked through their first word. */
-#define HAK_HEAP_FIELDS(X, S) X(S, id) X(S, threads) X(S, pending)
+/* Blocks on their way home, linked through their first word; and heap_transfer_count transfer caches, by class. */
+#define HAK_HEAP_FIELDS(X, S) X(S, id) X(S, threads) X(S, pending) X(S, transfer)
 
-/* What follows a struct hak_thread_view, and in it the addresses of other heaps' blocks, `count` of them. */
+/* Blocks that wait between two threads' caches: `count` addresses from `block` on. */
+#define HAK_TRANSFER_FIELDS(X, S) X(S, count) X(S, block)
+
+/* What follows a struct hak_thread_view, and in it the addresses of blocks for others, `count` of them. */
 #define HAK_THREAD_FIELDS(X, S) X(S, heap) X(S, outbox)
 #define HAK_OUTBOX_FIELDS(X, S) X(S, count) X(S, bytes) X(S, block)
 
@@ -308,8 +315,11 @@ struct hak_regions {
     uint64_t page_map_bytes;
     const void *heaps; /* heap_count addresses of a struct heap, by id; NULL for none */
     uint64_t heap_count;
-    const int64_t *options;   /* option_count values in force ... */
-    const char *option_names; /* ... and their names, a comma behind each */
+    const void *transfers; /* transfer_count of them, by class: of blocks that any thread may use */
+    uint32_t transfer_count;
+    uint32_t heap_transfer_count; /* of blocks for the threads of a heap, which it has itself */
+    const int64_t *options;       /* option_count values in force ... */
+    const char *option_names;     /* ... and their names, a comma behind each */
     uint64_t option_count;
 };
 

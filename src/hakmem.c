@@ -24,6 +24,7 @@
 
 #include "heap/slab.c"
 #include "heap/heap.c"
+#include "heap/transfer.c"
 #include "heap/outbox.c"
 #include "heap/huge.c"
 #include "heap/large.c"

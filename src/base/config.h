@@ -102,8 +102,13 @@
 #define HAK_OUTBOX_BYTES 262144
 
 /* A block of this size or more may be used again by whichever thread frees it: it shares few lines with its neighbours,
- * which are others' data. */
+ * which are others' data. Those of the classes below go home to their heap. */
 #define HAK_SHARED_MIN_BYTES 128
+#define HAK_HOME_CLASSES (HAK_SHARED_MIN_BYTES / HAK_ALIGNMENT)
+
+/* Blocks of a class that wait between two threads' caches, at most so many and of so many bytes. */
+#define HAK_TRANSFER_BLOCKS 512
+#define HAK_TRANSFER_BYTES 262144
 
 /* What the caches of a thread that has ended may hold to be left for the next one; how many such records wait, and how
  * many slow paths earn a thread one of them: those that hardly allocate should not sit on it. */

@@ -136,12 +136,7 @@ static void unlock(struct heap *heap) {
     }
 }
 
-/* True if a block of the class may be used again by a thread of another heap. */
-static bool class_is_shared(unsigned size_class) {
-    return size_class >= HAK_SHARED_MIN_BYTES / HAK_ALIGNMENT;
-}
-
-static uint32_t entry_for(const struct heap *heap, unsigned size_class) {
+uint32_t hak_heap_entry(const struct heap *heap, unsigned size_class) {
     return entry_make(heap->id, class_is_shared(size_class) ? ENTRY_PATTERN_ALL : heap->pattern,
                       size_class * (uint32_t)sizeof(struct hak_slot));
 }
@@ -152,8 +147,8 @@ static struct slab *slab_with_room(struct heap *heap, unsigned size_class) {
         return container_of(list->next, struct slab, link);
     bool zero;
     enum pool pool = size_class > HAK_TINY_CLASSES ? POOL_MID : hak_options.tiny_use_superslab ? POOL_TINY : POOL_LARGE;
-    struct slab *slab =
-        hak_superslab_take(pool, hak_size_class[size_class].granules, RUN_SLAB, entry_for(heap, size_class), &zero);
+    struct slab *slab = hak_superslab_take(pool, hak_size_class[size_class].granules, RUN_SLAB,
+                                           hak_heap_entry(heap, size_class), &zero);
     if (slab == NULL)
         return NULL;
     hak_slab_init(slab);

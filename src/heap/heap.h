@@ -25,15 +25,30 @@ struct block {
     struct block *ahead; /* on the pending stack: a later one, whose line may be fetched meanwhile; or NULL */
 };
 
+/* Free blocks of a class, between two threads' caches (transfer.h). */
+struct transfer {
+    uint32_t busy;        /* atomic: id of the thread that is at work here, 0 for nobody */
+    uint32_t count;       /* atomic: changed by that thread, a hint to others */
+    uint32_t least;       /* that thread's */
+    uint32_t room;        /* atomic: const once it is not 0 */
+    struct block **block; /* room for so many; const with it; what is there is that thread's */
+};
+
 struct heap {
     struct lock lock;
-    uint32_t id;                            /* const, 1..HAK_HEAPS_MAX */
-    uint32_t entry, pattern;                /* const, its id and its own pattern in an entry of the page map */
-    uint32_t threads;                       /* that use this heap (lock of the thread list) */
-    struct link with_room[HAK_CLASS_COUNT]; /* slabs that can give a block */
-    struct block *pending;                  /* atomic: pushed seq_cst by anyone, taken whole by the lock's holder */
-    const void *bad_block;                  /* came back under the lock and was no block, or free already */
+    uint32_t id;                                /* const, 1..HAK_HEAPS_MAX */
+    uint32_t entry, pattern;                    /* const, its id and its own pattern in an entry of the page map */
+    uint32_t threads;                           /* that use this heap (lock of the thread list) */
+    struct link with_room[HAK_CLASS_COUNT];     /* slabs that can give a block */
+    struct block *pending;                      /* atomic: pushed seq_cst by anyone, taken whole by the lock's holder */
+    const void *bad_block;                      /* came back under the lock and was no block, or free already */
+    struct transfer transfer[HAK_HOME_CLASSES]; /* of the classes that are not shared; each minds itself */
 };
+
+/* True if a block of the class may be used again by a thread of another heap. */
+FAST bool class_is_shared(unsigned size_class) {
+    return size_class >= HAK_HOME_CLASSES;
+}
 
 /* Told of such a block when the lock is free again; set before the first heap is made. */
 extern void (*hak_heap_on_bad_block)(const void *p);
@@ -41,10 +56,13 @@ extern void (*hak_heap_on_bad_block)(const void *p);
 /* A heap from metadata memory, or NULL. */
 struct heap *hak_heap_new(uint32_t id);
 
-/* Takes 1..want blocks of a class as a NULL-terminated chain and says how many; 0 if memory is out. */
+/* What the page map holds for the heap's slabs of a class. */
+uint32_t hak_heap_entry(const struct heap *heap, unsigned size_class);
+
+/* Takes 1..want blocks of a class out of slabs as a NULL-terminated chain and says how many; 0 if memory is out. */
 unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) NODISCARD;
 
-/* Returns the first `count` blocks of a chain, of any classes, and says what is left of it; waits for the lock. Blocks
+/* Returns the first `count` blocks of a chain, of any classes, to their slabs and says what is left of it; waits for the lock. Blocks
  * of other heaps are put in front of *others. */
 struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned count, struct block **others) NODISCARD;
 

@@ -11,6 +11,7 @@
 #include "base/size_class.h"
 #include "heap/slab.h"
 #include "heap/thread_list.h"
+#include "heap/transfer.h"
 #include "os/os.h"
 #include "segment/purge.h"
 
@@ -95,7 +96,6 @@ bool hak_thread_begin(void) {
     if (thread == NULL)
         return false;
     use_page_map(thread);
-    thread->heap_entry = thread->heap->entry;
     thread->view.entry_mask = ENTRY_MATCH & ~thread->heap->pattern;
     hak_thread_self = thread;
     COUNT_IN(thread->counters);
@@ -127,10 +127,42 @@ static bool grow_capacity(struct thread *thread, unsigned size_class) {
     return true;
 }
 
+/* Less capacity by half of what is given back at once: the list shrinks as fast as it is given back from. Not less than
+ * is worth the way to the heap. */
+static void shrink_capacity(struct thread *thread, unsigned size_class) {
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t less =
+        flow->capacity - HAK_FLUSH_MAX < HAK_FLUSH_MAX / 2 ? flow->capacity - HAK_FLUSH_MAX : HAK_FLUSH_MAX / 2;
+    if (less <= 0)
+        return;
+    thread->cache_bytes -= (size_t)less * size_class_bytes(size_class);
+    owner_add(&flow->capacity, -less);
+}
+
 /* What is due by the clock. */
 static void tick(void) {
     hak_thread_list_tick();
     hak_purge_tick();
+}
+
+/* Takes 1..want blocks that others have given back, and more out of slabs if those are too few to be worth the way; 0 if
+ * memory is out. */
+static unsigned take_batch(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
+    struct transfer *transfer = transfer_of(heap, size_class);
+    uint32_t ready = load_relaxed(&transfer->count);
+    bool enough = ready != 0 && ready >= want / 2;
+    unsigned got = 0;
+    *chain = NULL;
+    if (!enough)
+        got = hak_heap_take(heap, size_class, want - ready, chain);
+    if (ready != 0)
+        got += hak_transfer_take(transfer, want - got, chain);
+    if (!enough)
+        return got;
+    if (got == 0)
+        return hak_heap_take(heap, size_class, want, chain);
+    COUNT(REFILL_TRANSFER);
+    return got;
 }
 
 static bool refill(struct thread *thread, unsigned size_class) {
@@ -141,7 +173,7 @@ static bool refill(struct thread *thread, unsigned size_class) {
         open_class(thread, size_class);
     unsigned want = (unsigned)flow->capacity / 2;
     tick();
-    unsigned got = hak_heap_take(thread->heap, size_class, want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX, &chain);
+    unsigned got = take_batch(thread->heap, size_class, want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX, &chain);
     if (got == 0)
         return false;
     owner_add(&flow->taken, got);
@@ -152,12 +184,22 @@ static bool refill(struct thread *thread, unsigned size_class) {
     return true;
 }
 
+/* Empties the outbox. What nobody has room for is kept from now on. */
+static void pass_on(struct thread *thread) {
+    if (thread->outbox.count == 0)
+        return;
+    hak_outbox_pass_on(&thread->outbox, hak_heaps, thread->kept);
+    hak_outbox_flush(&thread->outbox, hak_heaps);
+}
+
 /* What is due once per HAK_CHORES_INTERVAL mallocs of one class. */
 static void chores(struct thread *thread, unsigned size_class) {
     owner_add(&thread->view.flow[size_class].mallocs_end, HAK_CHORES_INTERVAL);
     owner_store(&thread->view.slot[size_class].mallocs_left, HAK_CHORES_INTERVAL);
-    hak_outbox_flush(&thread->outbox, hak_heaps);
+    pass_on(thread);
     hak_thread_list_adopt();
+    if (thread->view.flow[size_class].mallocs_end / HAK_CHORES_INTERVAL % 8 == 0)
+        hak_thread_list_cool();
     tick();
 }
 
@@ -183,11 +225,9 @@ FAST bool send_home(struct thread *thread, uint32_t entry, void *block) {
     return outbox_add(&thread->outbox, block, entry, bytes);
 }
 
-/* Sends a chain of others' blocks home and says how many they are. At most so many: a block that was freed twice makes
- * a ring of the chain. */
-static int32_t send_chain_home(struct thread *thread, struct block *chain, int32_t most) {
-    int32_t count = 0;
-    for (; chain != NULL && count < most; count++) {
+/* Sends a chain of others' blocks home, at most so many: a block that was freed twice makes a ring of the chain. */
+static void send_chain_home(struct thread *thread, struct block *chain, int32_t most) {
+    for (; chain != NULL && most > 0; most--) {
         COUNT(SENT_HOME);
         struct block *block = chain;
         chain = block->next;
@@ -197,64 +237,90 @@ static int32_t send_chain_home(struct thread *thread, struct block *chain, int32
         else if (unlikely(send_home(thread, entry, block)))
             hak_outbox_flush(&thread->outbox, hak_heaps);
     }
-    return count;
 }
 
-/* Gives back all blocks of a slot's list but `keep`: the most recent ones, which have been touched last. The list is
- * empty meanwhile: a fork at any moment must not return a block twice. How many of them were other heaps'. */
-static int32_t flush_slot(struct thread *thread, unsigned size_class, int32_t keep) {
+/* Gives back all blocks of a slot's list but `keep`: the most recent ones, which have been touched last. Where others
+ * may want them, they wait for these, as far as there is room; true if all of them do. The list is empty meanwhile: a
+ * fork at any moment must not return a block twice. */
+static bool flush_slot(struct thread *thread, unsigned size_class, int32_t keep, bool wanted) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
     int32_t count = length_of(thread, size_class) - keep;
     if (count <= 0)
-        return 0;
-    struct block *chain = owner_load(&slot->head);
+        return true;
+    struct block *chain = owner_load(&slot->head), *others = NULL;
     owner_store(&slot->head, NULL);
     fork_fence();
-    struct block *others = NULL;
-    chain = hak_heap_return(thread->heap, chain, (unsigned)count, &others);
-    owner_add(&flow->returned, (uint64_t)count);
+    unsigned left = (unsigned)count;
+    if (wanted)
+        chain = hak_transfer_put_chain(thread->heap, size_class, chain, &left);
+    if (left != 0)
+        chain = hak_heap_return(thread->heap, chain, left, &others);
+    owner_add(&flow->returned, (uint64_t)(likely(chain != NULL) ? count : count + keep));
     /* A block that was freed twice makes a ring of the list. */
     owner_store(&slot->head, (void *)(keep == 0 ? NULL : chain));
-    return send_chain_home(thread, others, count);
+    send_chain_home(thread, others, count);
+    return left == 0;
 }
 
-/* Begins a countdown of frees: of one, where others' blocks must not come by. */
+/* False of a class that any thread may use, and others do, but this one takes none of: they shall have its blocks soon. */
+FAST bool is_kept(const struct thread *thread, unsigned size_class) {
+    return thread->kept[size_class] || !class_is_shared(size_class);
+}
+
+/* Begins a countdown of frees: of one, where no block must come by. */
 FAST void count_frees(struct thread *thread, unsigned size_class, int32_t length) {
-    if (likely(thread->kept[size_class]))
+    if (likely(is_kept(thread, size_class)))
         admit_frees(thread, size_class, length);
     else
         cache_admit_free(&thread->view, size_class);
 }
 
+/* Gives back some of a list that is as long as it may be. If the thread takes next to nothing from it, and others have
+ * room for the blocks, it becomes shorter in time, and then they get all that comes by from now on. */
+static void give_back_some(struct thread *thread, unsigned size_class, int32_t length, bool used) {
+    int32_t capacity = thread->view.flow[size_class].capacity, keep = length - HAK_FLUSH_MAX;
+    bool unwanted = !used && class_is_shared(size_class);
+    int32_t least = unwanted && capacity <= HAK_FLUSH_MAX ? 0 : capacity - share_of(capacity);
+    keep = keep > least ? keep : least;
+    if (!flush_slot(thread, size_class, keep, true) || !unwanted)
+        return;
+    if (keep == 0)
+        thread->kept[size_class] = false;
+    else
+        shrink_capacity(thread, size_class);
+}
+
 /* Puts a block into a list that is as long as it may be: lets it be longer, if the thread takes so much from it that
- * this spares the way to the heap, or gives some of it back. Where most of that is others' and the thread takes next to
- * nothing, such blocks are not kept from now on. */
+ * this spares the way to the heap, or gives some of it back. */
 SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *block, int32_t length) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     uint32_t mallocs = (uint32_t)figures_mallocs(&thread->view.slot[size_class], flow);
     bool used = mallocs - flow->mallocs_seen >= (uint32_t)share_of(flow->capacity);
     COUNT(LEFT_FULL);
     flow->mallocs_seen = mallocs;
-    if (flow->capacity == 0)
-        thread->kept[size_class] = true;
     while (used && length >= owner_load(&flow->capacity) && grow_capacity(thread, size_class)) {
     }
-    if (length >= owner_load(&flow->capacity)) {
-        int32_t least = flow->capacity - share_of(flow->capacity), keep = length - HAK_FLUSH_MAX;
-        keep = keep > least ? keep : least;
-        int32_t others = flush_slot(thread, size_class, keep);
-        if (!used && others > (length - keep) / 2) {
-            thread->kept[size_class] = false;
-            (void)flush_slot(thread, size_class, least);
-        }
-    }
+    if (length >= owner_load(&flow->capacity))
+        give_back_some(thread, size_class, length, used);
     tick();
     count_frees(thread, size_class, length_of(thread, size_class));
     (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
 }
 
-/* Puts a block into a list whose countdown of frees has ended, or not. Out of line, since hak_thread_put would
+SLOW static void send_all(struct thread *thread) {
+    pass_on(thread);
+    hak_thread_list_cool();
+    tick();
+}
+
+FAST void send(struct thread *thread, uint32_t entry, void *block) {
+    owner_add(&thread->view.flow[entry_slot(entry) / SLOT_BYTES].remote_frees, 1);
+    if (unlikely(send_home(thread, entry, block)))
+        send_all(thread);
+}
+
+/* Puts a block into its list, whose countdown of frees has ended, or not. Out of line, since hak_thread_put would
  * otherwise save registers for a block that goes home. */
 __attribute__((noinline)) static void put(struct thread *thread, unsigned size_class, void *block) {
     struct hak_slot *slot = &thread->view.slot[size_class];
@@ -270,35 +336,16 @@ __attribute__((noinline)) static void put(struct thread *thread, unsigned size_c
     (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
 }
 
-SLOW static void send_all(struct thread *thread) {
-    hak_outbox_flush(&thread->outbox, hak_heaps);
-    tick();
-}
-
-FAST void send(struct thread *thread, uint32_t entry, void *block) {
-    owner_add(&thread->view.flow[entry_slot(entry) / SLOT_BYTES].remote_frees, 1);
-    if (unlikely(send_home(thread, entry, block)))
-        send_all(thread);
-}
-
-/* Of a class that the thread takes none of: the countdown of frees ends with every block. */
-__attribute__((noinline)) static void put_matched(struct thread *thread, uint32_t entry, void *block) {
+void hak_thread_put(struct thread *thread, uint32_t entry, void *block) {
     unsigned size_class = entry_slot(entry) / SLOT_BYTES;
     struct hak_slot *slot = &thread->view.slot[size_class];
-    if (thread->kept[size_class] || entry_heap(entry) == thread->heap_entry) {
+    if (cache_may_hold(&thread->view, entry) && is_kept(thread, size_class)) {
         put(thread, size_class, block);
         return;
     }
     if (owner_load(&slot->frees_left) < 0)
         owner_store(&slot->frees_left, 0);
     send(thread, entry, block);
-}
-
-void hak_thread_put(struct thread *thread, uint32_t entry, void *block) {
-    if (cache_may_hold(&thread->view, entry))
-        put_matched(thread, entry, block);
-    else
-        send(thread, entry, block);
 }
 
 void *hak_thread_take_direct(unsigned size_class) {
@@ -321,11 +368,11 @@ void hak_thread_put_direct(uint32_t entry, void *block) {
 }
 
 /* Empties the caches of a record that no thread is using, or of the caller's, and closes its classes. */
-void hak_thread_empty(struct thread *thread) {
+void hak_thread_empty(struct thread *thread, bool wanted) {
     for (unsigned word = 0; word < USED_WORDS; word++) {
         for (uint64_t used = thread->used[word]; used != 0; used &= used - 1) {
             unsigned c = word * 64 + bits_lowest(used);
-            flush_slot(thread, c, 0);
+            (void)flush_slot(thread, c, 0, wanted);
             owner_store(&thread->view.flow[c].capacity, 0);
             admit_frees(thread, c, 0);
             /* Last: a fork's child has to find what is not empty yet. */
@@ -356,9 +403,9 @@ void hak_thread_end(void) {
     hak_thread_self = NOBODY;
     COUNT_IN(NULL);
     hak_thread_ended = true;
-    hak_outbox_flush(&thread->outbox, hak_heaps);
+    pass_on(thread);
     if (!is_worth_keeping(thread) || !hak_thread_list_remove_warm(thread)) {
-        hak_thread_empty(thread);
+        hak_thread_empty(thread, true);
         hak_thread_list_remove(thread);
     }
     tick();
@@ -366,7 +413,7 @@ void hak_thread_end(void) {
 
 void hak_thread_flush(void) {
     if (thread_is_alive(hak_thread_self))
-        hak_thread_empty(hak_thread_self);
+        hak_thread_empty(hak_thread_self, false);
     hak_thread_list_adopt();
     hak_thread_list_collect();
 }

@@ -25,11 +25,10 @@ struct thread {
     struct hak_thread_view view; /* first: malloc indexes it */
     COUNT_ONLY(uint64_t counters[HAK_COUNTER_COUNT];)
     struct heap *heap;          /* const while the thread lives */
-    uint32_t heap_entry;        /* heap->entry */
     uint32_t trims;             /* hak_view.control.trims, as far as the thread has followed them */
     size_t cache_bytes;         /* what the capacities of all classes have grown by */
     uint64_t used[USED_WORDS];  /* a bit for each class with capacity != 0 */
-    bool kept[HAK_CLASS_COUNT]; /* others' blocks are kept, since the thread takes such blocks too */
+    bool kept[HAK_CLASS_COUNT]; /* blocks of a shared class are, since the thread takes such blocks too */
     struct link unused;         /* list of unused records, warm or cold */
     uint64_t ended_ms;          /* warm record: when its thread ended */
     bool vanished;              /* this is a fork's child, and the thread stayed in the parent */
@@ -76,7 +75,7 @@ void hak_thread_end(void);
 void *hak_thread_take(struct thread *thread, unsigned size_class) NODISCARD;
 
 /* Takes back a block, whose page-map entry that is, into a cache that may be full; or into the outbox, if it is
- * another heap's and small, or if the thread takes none of its class. */
+ * another heap's and small, or if the thread takes none of its class and others may. */
 void hak_thread_put(struct thread *thread, uint32_t entry, void *block);
 
 /* The same for threads without a record. */

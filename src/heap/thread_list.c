@@ -6,6 +6,7 @@
 #include "base/figures.h"
 #include "base/options.h"
 #include "base/size_class.h"
+#include "heap/transfer.h"
 #include "os/os.h"
 #include "segment/arena.h"
 #include "segment/meta.h"
@@ -20,6 +21,7 @@ static struct {
     struct link warm;       /* records without a thread, the latest first, whose caches are left for the next one */
     uint32_t warm_count;    /* of them; atomic: read without the lock */
     uint64_t warm_since_ms; /* when the oldest of them became warm, or earlier; atomic: read by ticks */
+    uint64_t cooled_ms;     /* when the transfer caches were looked at; atomic, not the lock's */
     bool orphans;           /* atomic: this is a fork's child that has not adopted yet */
 } list = {.lock = {.rank = LOCK_RANK_THREADS}, .cold = {&list.cold, &list.cold}, .warm = {&list.warm, &list.warm}};
 
@@ -35,6 +37,10 @@ void hak_thread_init(unsigned cpu_count) {
     VIEW_PUBLISH(heap, HAK_HEAP_FIELDS);
     VIEW_PUBLISH(thread, HAK_THREAD_FIELDS);
     VIEW_PUBLISH(outbox, HAK_OUTBOX_FIELDS);
+    VIEW_PUBLISH(transfer, HAK_TRANSFER_FIELDS);
+    hak_view.regions.transfers = hak_transfers;
+    hak_view.regions.transfer_count = HAK_CLASS_COUNT;
+    hak_view.regions.heap_transfer_count = HAK_HOME_CLASSES;
     hak_view.regions.heaps = hak_heaps;
     hak_view.regions.heap_count = HAK_HEAPS_MAX + 1;
 }
@@ -169,8 +175,41 @@ struct heap *hak_thread_list_any_heap(void) {
 
 /* Without the lock, which is not held while blocks go back and pages with them. */
 static void cool(struct thread *thread) {
-    hak_thread_empty(thread);
+    hak_thread_empty(thread, false);
     hak_thread_list_remove(thread);
+}
+
+static void for_each_transfer(void (*visit)(struct transfer *transfer, void *context), void *context) {
+    for (unsigned c = HAK_HOME_CLASSES; c < HAK_CLASS_COUNT; c++)
+        visit(&hak_transfers[c], context);
+    for (uint32_t id = 1; id <= list.heap_count; id++) {
+        struct heap *heap = load_acquire(&hak_heaps[id]);
+        for (unsigned c = 1; c < HAK_HOME_CLASSES && heap != NULL; c++)
+            visit(&heap->transfer[c], context);
+    }
+}
+
+static void cool_transfer(struct transfer *transfer, void *any) {
+    *(bool *)any |= hak_transfer_cool(transfer, hak_heaps);
+}
+
+static void empty_transfer(struct transfer *transfer, void *unused) {
+    (void)unused;
+    hak_transfer_empty(transfer, hak_heaps);
+}
+
+/* One thread at a time: whoever comes at the same moment would find everything unwanted since. */
+void hak_thread_list_cool(void) {
+    if (!load_relaxed(&hak_transfer_any))
+        return;
+    uint64_t now_ms = hak_os_now_ms(), before_ms = load_relaxed(&list.cooled_ms);
+    bool any = false;
+    if (!has_cooled(before_ms, now_ms) || !cas_acquire(&list.cooled_ms, &before_ms, now_ms))
+        return;
+    store_relaxed(&hak_transfer_any, false);
+    for_each_transfer(cool_transfer, &any);
+    if (any)
+        store_relaxed(&hak_transfer_any, true);
 }
 
 void hak_thread_list_collect(void) {
@@ -182,6 +221,7 @@ void hak_thread_list_collect(void) {
         if (thread != NULL)
             cool(thread);
     } while (thread != NULL);
+    for_each_transfer(empty_transfer, NULL);
     for (uint32_t id = 1; id <= list.heap_count; id++) {
         struct heap *heap = load_acquire(&hak_heaps[id]);
         if (heap != NULL)
@@ -273,12 +313,17 @@ void hak_thread_postfork_parent(void) {
     for_each_lock(postfork_parent, NULL);
 }
 
+static void transfer_forked(struct transfer *transfer, void *forked) {
+    hak_transfer_forked(transfer, *(uint32_t *)forked);
+}
+
 /* A record may be the forking thread's own though hak_thread_self does not lead to it: a signal handler has interrupted
  * the thread's birth or end. The interrupted code goes on with it in the child. */
 void hak_thread_postfork_child(void) {
     uint32_t forked = hak_lock_self();
     hak_lock_self_forked();
     for_each_lock(postfork_child, NULL);
+    for_each_transfer(transfer_forked, &forked);
     for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
         struct thread *thread = container_of(view, struct thread, view);
         if (view->thread_id == forked)
@@ -312,7 +357,7 @@ void hak_thread_list_adopt(void) {
             continue;
         thread->vanished = false;
         recount(view);
-        hak_thread_empty(thread);
+        hak_thread_empty(thread, false);
         retire(thread, &list.cold);
     }
     store_relaxed(&list.orphans, false);

@@ -39,7 +39,10 @@ void hak_thread_list_adopt(void);
 /* Empties a record that has been warm for a quarter of the purge delay, if there is one; does not wait for the lock. */
 void hak_thread_list_tick(void);
 
-/* Empties the warm records and the pending stacks of all heaps. */
+/* Sends home what has not been wanted in the transfer caches for a quarter of the purge delay. */
+void hak_thread_list_cool(void);
+
+/* Empties the warm records, the transfer caches and the pending stacks of all heaps. */
 void hak_thread_list_collect(void);
 
 #if HAK_STATS
@@ -47,7 +50,7 @@ void hak_thread_list_collect(void);
 uint64_t hak_thread_list_counter(enum hak_counter counter);
 #endif
 
-/* thread.c: returns all blocks of a record. */
-void hak_thread_empty(struct thread *thread);
+/* thread.c: returns all blocks of a record; those of its lists to others that may want them, if `wanted`. */
+void hak_thread_empty(struct thread *thread, bool wanted);
 
 #endif

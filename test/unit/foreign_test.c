@@ -1,6 +1,6 @@
 /* foreign_test.c
  * Purpose.     What a thread does with blocks of another heap: small ones go home; larger ones it uses again, unless it
- *              takes none of their size, when they go home too; and every block comes back to its slab in the end.
+ *              takes none of their size, when others get them; and every block comes back to its slab in the end.
  * Design.      The main thread makes blocks, another one frees them and looks at its own record. Which heap a thread
  *              has is checked, not assumed.
  */
@@ -19,6 +19,7 @@
 #include "hakmem.h"
 #include "heap/slab.h"
 #include "heap/thread.h"
+#include "heap/transfer.h"
 #include "segment/view.h"
 
 enum { MANY = 4000 };
@@ -110,16 +111,24 @@ static void larger_ones_are_used_again(void **state) {
         with_blocks_of(sizes[i], use_again);
 }
 
-/* A thread that takes none of their size keeps none: each goes home at once. */
+/* A thread that takes none of their size keeps none, as long as there is room for them where others would take them;
+ * then it keeps some, and its list stays as small as it began. */
 static void *never_take(void *size) {
     struct thread *thread = begin();
-    unsigned c = size_class_of((size_t)size);
+    unsigned c = size_class_of((size_t)size), freed = 0;
+    const struct transfer *transfer = &hak_transfers[c];
     uint64_t before = sent_home(thread, c);
-    for (unsigned i = 0; i < MANY; i++) {
-        hak_free(made[i]);
-        EXPECT(sent_home(thread, c) == before + i + 1);
+    for (; !thread->kept[c]; freed++) {
+        EXPECT(freed < MANY / 2);
+        hak_free(made[freed]);
+        EXPECT(sent_home(thread, c) == before + freed + 1);
         EXPECT(length_of(thread, c) == 0 && thread->view.slot[c].frees_left == 0);
     }
+    EXPECT(freed > transfer->room && transfer->count == transfer->room);
+    for (; freed < MANY; freed++)
+        hak_free(made[freed]);
+    EXPECT(thread->kept[c] && transfer->count == transfer->room && length_of(thread, c) > 0);
+    EXPECT(thread->view.flow[c].capacity <= 8);
     return NULL;
 }
 
@@ -153,7 +162,7 @@ static void *take_no_more(void *size) {
     int64_t listed = length_of(thread, c);
     EXPECT((size_t)capacity <= 8 * HAK_CACHE_START_BYTES / (size_t)size || capacity <= 8);
     EXPECT(listed > 0 && listed <= capacity);
-    for (unsigned i = 0; i < MANY / 4; i++) {
+    for (unsigned i = 0; i < hak_transfers[c].room; i++) {
         hak_free(made[freed++]);
         EXPECT(sent_home(thread, c) == before + i + 1 && slot->frees_left == 0);
     }
@@ -164,7 +173,7 @@ static void *take_no_more(void *size) {
         EXPECT(made[freed] != NULL);
     }
     void *own = hak_malloc((size_t)size);
-    EXPECT(own != NULL && entry_heap_id(page_map_flat_get(own)) == thread->heap->id && thread->kept[c]);
+    EXPECT(own != NULL && thread->kept[c]);
     before = sent_home(thread, c);
     hak_free(made[freed++]);
     EXPECT(sent_home(thread, c) == before && slot->head == made[freed - 1]);
@@ -186,45 +195,29 @@ static void keeping_ends_and_begins_with_taking(void **state) {
         with_blocks_of(sizes[i], take_no_more);
 }
 
-/* A block of the thread's own heap is put into the list even so, and the next other one still goes home. */
-static void *free_an_own_one(void *size) {
+/* What one thread frees, and takes none of, is what another one gets next. */
+static void *free_for_another(void *size) {
     struct thread *thread = begin();
     unsigned c = size_class_of((size_t)size);
-    void *own = hak_malloc((size_t)size);
-    EXPECT(own != NULL);
-    unsigned freed = free_until_sent(thread, c);
-    uint64_t before = sent_home(thread, c);
-    int64_t listed = length_of(thread, c);
-    hak_free(own);
-    EXPECT(!thread->kept[c] && thread->view.slot[c].head == own && length_of(thread, c) == listed + 1);
-    hak_free(made[freed]);
-    EXPECT(sent_home(thread, c) == before + 1 && thread->view.slot[c].head == own);
-    for (freed++; freed < MANY; freed++)
-        hak_free(made[freed]);
+    const struct transfer *transfer = &hak_transfers[c];
+    for (unsigned i = 0; transfer->count == 0; i++) {
+        EXPECT(i < MANY);
+        hak_free(made[i]);
+        made[i] = NULL;
+    }
+    EXPECT(thread->outbox.count == 0 && !thread->kept[c]);
+    void *next = hak_malloc((size_t)size);
+    EXPECT(next != NULL && next == transfer->block[transfer->count]);
+    hak_free(next);
+    for (unsigned i = 0; i < MANY; i++)
+        hak_free(made[i]);
     return NULL;
 }
 
-static void own_ones_are_kept_always(void **state) {
+static void another_gets_what_one_passes_on(void **state) {
     (void)state;
-    with_blocks_of(1024, free_an_own_one);
-}
-
-/* Its own blocks, without taking any: they go to its heap, and what it would keep of others' stays the same. */
-static void own_ones_end_nothing(void **state) {
-    struct thread *thread = hak_thread_self;
-    unsigned c = size_class_of(1024);
-    (void)state;
-    uint64_t before = sent_home(thread, c);
-    for (unsigned i = 0; i < MANY; i++)
-        assert_non_null(made[i] = hak_malloc(1024));
-    hak_thread_flush();
-    for (unsigned i = 0; i < MANY; i++) {
-        hak_free(made[i]);
-        assert_true(thread->kept[c]);
-    }
-    assert_int_equal(sent_home(thread, c), before);
-    hak_thread_flush();
-    assert_int_equal(hak_view.active_bytes, 0);
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        with_blocks_of(sizes[i], free_for_another);
 }
 
 /* A sized free of a small block whose size is as far below 0 as what the entry lacks of a match: the two are equal, but
@@ -260,8 +253,7 @@ int main(void) {
         cmocka_unit_test(larger_ones_are_used_again),
         cmocka_unit_test(none_are_kept_where_none_are_taken),
         cmocka_unit_test(keeping_ends_and_begins_with_taking),
-        cmocka_unit_test(own_ones_are_kept_always),
-        cmocka_unit_test(own_ones_end_nothing),
+        cmocka_unit_test(another_gets_what_one_passes_on),
         cmocka_unit_test(a_wrapped_size_touches_nothing),
     };
     /* The main thread's record, before any other. */

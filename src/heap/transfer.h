@@ -1,0 +1,55 @@
+/* heap/transfer.h
+ * Purpose.     Free blocks of one class that wait between two threads' caches.
+ * Design.      An array of addresses: what one thread gives back another one takes, and neither a slab nor a bit nor the
+ *              block itself is touched on the way in. A block that any thread may use (HAK_SHARED_MIN_BYTES) waits in
+ *              one place for all heaps, and so do not gather where they are not wanted; a smaller one must go back to
+ *              the threads of its own heap, and waits there. (T. Kennelly and others, "Beyond malloc efficiency to
+ *              fleet efficiency: a hugepage-aware memory allocator", OSDI 2021, has the like per class.)
+ *              Nobody waits for another thread: who finds one at work goes to the heap, as if this were empty or full.
+ *              What has not been wanted for a quarter of the purge delay goes home, the oldest first.
+ * Invariants.  least <= count <= room; `least` is what count has come down to since the last look  [checked where taken]
+ *              A block that waits here is not free in its slab.
+ * Concurrency. `busy` is tried, never waited for, so it has no rank. `count` is changed last by who puts and first by
+ *              who takes: a fork at any moment loses blocks of the child's copy, and gives none twice.
+ */
+#ifndef HAK_HEAP_TRANSFER_H
+#define HAK_HEAP_TRANSFER_H
+
+#include "base/size_class.h"
+#include "heap/heap.h"
+
+/* Those for blocks of any heap, by class; those below HAK_HOME_CLASSES are not used. */
+extern struct transfer hak_transfers[HAK_CLASS_COUNT];
+
+FAST struct transfer *transfer_of(struct heap *heap, unsigned size_class) {
+    return class_is_shared(size_class) ? &hak_transfers[size_class] : &heap->transfer[size_class];
+}
+
+/* True if some may hold blocks: a hint, set by who puts and cleared by who looks at all of them. Atomic (relaxed). */
+extern bool hak_transfer_any;
+
+/* Takes up to `want` blocks, those that came last, and puts them in front of *chain. How many. */
+unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct block **chain);
+
+/* Puts the first blocks of a chain of the class, at most *count, which becomes what is left to do; says where the rest
+ * of the chain begins. If there is what is no block of the class, or the same one twice, that is reported, nothing is
+ * put, and nothing is left: no count, no chain. */
+struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, struct block *chain, unsigned *count);
+
+/* Puts what fits of the blocks of the class with the indices i, next[i], ... up to HAK_NO_INDEX, and clears the entry of each that is
+ * put. The same block twice in a row is reported, and put once. */
+enum { HAK_NO_INDEX = UINT16_MAX };
+enum hak_put { HAK_PUT_SOME, HAK_PUT_NO_ROOM, HAK_PUT_BUSY };
+enum hak_put hak_transfer_put_list(struct transfer *transfer, unsigned size_class, const uint16_t *next, uint16_t i,
+                                   struct block *const *block, uint32_t *entry);
+
+/* Sends home what was not wanted since the last call. True if blocks are left. */
+bool hak_transfer_cool(struct transfer *transfer, struct heap *const *heaps);
+
+/* Sends everything home. */
+void hak_transfer_empty(struct transfer *transfer, struct heap *const *heaps);
+
+/* In a fork's child, whose only thread had this id in the parent: nobody else is at work. */
+void hak_transfer_forked(struct transfer *transfer, uint32_t forked);
+
+#endif

@@ -1,0 +1,352 @@
+/* transfer_test.c
+ * Purpose.     A transfer cache gives what it was given, each block once: how many, in what order, to whom; what it
+ *              refuses, what it sees of misuse, and what goes home when.
+ * Design.      Blocks are taken from heaps of the test's own, so that what is missing at the end shows as memory in use.
+ */
+#include "support/expect.h"
+#include "support/unit.h"
+
+#include <pthread.h>
+
+#include "base/options.h"
+#include "heap/outbox.h"
+#include "heap/slab.h"
+#include "heap/transfer.h"
+#include "segment/view.h"
+
+enum { HEAPS = 2, SHARED = HAK_HOME_CLASSES, HOME = HAK_HOME_CLASSES - 1, LARGEST = HAK_CLASS_COUNT - 1 };
+
+static struct heap *heaps[HEAPS + 1];
+static const void *bad;
+static unsigned bad_count;
+
+static void note_bad(const void *block) {
+    bad = block;
+    bad_count++;
+}
+
+static struct block *take(unsigned heap, unsigned c, unsigned count) {
+    struct block *chain;
+    assert_int_equal(hak_heap_take(heaps[heap], c, count, &chain), count);
+    return chain;
+}
+
+static unsigned length(const struct block *chain) {
+    unsigned count = 0;
+    for (; chain != NULL; chain = chain->next)
+        count++;
+    return count;
+}
+
+static void empty_all(void) {
+    for (unsigned c = HAK_HOME_CLASSES; c < HAK_CLASS_COUNT; c++)
+        hak_transfer_empty(&hak_transfers[c], heaps);
+    for (unsigned i = 1; i <= HEAPS; i++)
+        for (unsigned c = 1; c < HAK_HOME_CLASSES; c++)
+            hak_transfer_empty(&heaps[i]->transfer[c], heaps);
+}
+
+static int all_is_back(void **state) {
+    (void)state;
+    empty_all();
+    return hak_view.active_bytes != 0 || bad_count != 0;
+}
+
+static void give_home(unsigned heap, struct block *chain) {
+    struct block *others = NULL;
+    assert_null(hak_heap_return(heaps[heap], chain, length(chain), &others));
+    assert_null(others);
+}
+
+/* ---- one after the other ---- */
+
+static void what_came_last_goes_first(void **state) {
+    const unsigned classes[] = {1, HOME, SHARED, HAK_TINY_CLASSES, LARGEST};
+    (void)state;
+    for (unsigned i = 0; i < sizeof classes / sizeof *classes; i++) {
+        unsigned c = classes[i], count = 2, left = count;
+        struct transfer *transfer = transfer_of(heaps[1], c);
+        assert_ptr_equal(transfer, c < HAK_HOME_CLASSES ? &heaps[1]->transfer[c] : &hak_transfers[c]);
+        struct block *early = take(1, c, count), *late = take(1, c, count), *got = NULL;
+        struct block *first_early = early, *first_late = late;
+        assert_null(hak_transfer_put_chain(heaps[1], c, early, &left));
+        assert_int_equal(left, 0);
+        assert_true(transfer->room > count && transfer->room * size_class_bytes(c) <= HAK_TRANSFER_BYTES);
+        left = 1;
+        struct block *rest = late->next;
+        assert_ptr_equal(hak_transfer_put_chain(heaps[1], c, late, &left), rest);
+        assert_int_equal(transfer->count, count + 1);
+        assert_int_equal(hak_transfer_take(transfer, 1, &got), 1);
+        assert_ptr_equal(got, first_late);
+        assert_null(got->next);
+        got->next = rest;
+        assert_int_equal(hak_transfer_take(transfer, 5, &got), count);
+        assert_int_equal(length(got), 2 * count);
+        assert_true(got == first_early || got->next == first_early);
+        assert_ptr_equal(got->next->next, first_late);
+        assert_int_equal(hak_transfer_take(transfer, 1, &got), 0);
+        give_home(1, got);
+    }
+}
+
+static void there_is_so_much_room(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c += 6) {
+        struct transfer *transfer = transfer_of(heaps[1], c);
+        struct block *chain = take(1, c, 1);
+        unsigned left = 1;
+        assert_null(hak_transfer_put_chain(heaps[1], c, chain, &left));
+        hak_transfer_empty(transfer, heaps);
+        unsigned room = transfer->room;
+        chain = NULL;
+        left = room + 3;
+        assert_true(room == HAK_TRANSFER_BLOCKS || (room + 1) * size_class_bytes(c) > HAK_TRANSFER_BYTES);
+        for (unsigned i = 0; i < room + 3; i++) {
+            struct block *block = take(1, c, 1);
+            block->next = chain;
+            chain = block;
+        }
+        chain = hak_transfer_put_chain(heaps[1], c, chain, &left);
+        assert_int_equal(left, 3);
+        assert_int_equal(length(chain), 3);
+        assert_int_equal(transfer->count, room);
+        assert_ptr_equal(hak_transfer_put_chain(heaps[1], c, chain, &left), chain);
+        assert_int_equal(left, 3);
+        give_home(1, chain);
+        chain = NULL;
+        assert_int_equal(hak_transfer_take(transfer, UINT32_MAX, &chain), room);
+        give_home(1, chain);
+    }
+}
+
+/* Who finds another one at work goes on, and nothing waits where free memory is to go back at once. */
+static void nobody_waits(void **state) {
+    struct transfer *transfer = &hak_transfers[SHARED];
+    struct block *chain = take(1, SHARED, 3), *got = NULL, *same = chain;
+    unsigned left = 1;
+    (void)state;
+    chain = hak_transfer_put_chain(heaps[1], SHARED, chain, &left);
+    transfer->busy = 1;
+    left = 2;
+    assert_ptr_equal(hak_transfer_put_chain(heaps[1], SHARED, chain, &left), chain);
+    assert_int_equal(left, 2);
+    assert_int_equal(hak_transfer_take(transfer, 1, &got), 0);
+    hak_transfer_empty(transfer, heaps);
+    assert_true(hak_transfer_cool(transfer, heaps));
+    assert_int_equal(transfer->count, 1);
+    transfer->busy = 0;
+    hak_options.purge_delay = 0;
+    assert_ptr_equal(hak_transfer_put_chain(heaps[1], SHARED, chain, &left), chain);
+    hak_options.purge_delay = 1000;
+    assert_int_equal(hak_transfer_take(transfer, 2, &got), 1);
+    assert_ptr_equal(got, same);
+    got->next = chain;
+    give_home(1, got);
+}
+
+/* In a fork's child only the forking thread may be at work, interrupted by a signal. */
+static void a_forks_child_is_not_kept_out(void **state) {
+    struct transfer transfer = {.busy = hak_lock_self() + 1};
+    (void)state;
+    hak_transfer_forked(&transfer, 7);
+    assert_int_equal(transfer.busy, 0);
+    transfer.busy = 7;
+    hak_transfer_forked(&transfer, 7);
+    assert_int_equal(transfer.busy, hak_lock_self());
+}
+
+/* ---- misuse ---- */
+
+static void expect_bad(const void *block) {
+    assert_int_equal(bad_count, 1);
+    assert_ptr_equal(bad, block);
+    bad_count = 0;
+}
+
+/* A ring, whatever its length and wherever it begins: nothing of it is put. */
+static void a_ring_is_seen(void **state) {
+    (void)state;
+    for (unsigned ring = 1; ring <= 20; ring++) {
+        for (unsigned before = 0; before < 20; before++) {
+            struct block *chain = take(1, SHARED, before + ring), *last = chain, *first = chain;
+            unsigned left = 200;
+            for (unsigned i = 1; i < before + ring; i++)
+                last = last->next;
+            for (unsigned i = 0; i < before; i++)
+                first = first->next;
+            last->next = first;
+            assert_null(hak_transfer_put_chain(heaps[1], SHARED, chain, &left));
+            assert_int_equal(left, 0);
+            assert_int_equal(hak_transfers[SHARED].count, 0);
+            expect_bad(bad);
+            last->next = NULL;
+            give_home(1, chain);
+        }
+    }
+}
+
+static void what_is_of_another_class_is_seen(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned c = i == 0 ? HOME : SHARED, left = 3;
+        struct block *good = take(1, c, 1), *other = take(1, c + 2, 1);
+        good->next = other;
+        assert_null(hak_transfer_put_chain(heaps[1], c, good, &left));
+        assert_int_equal(left, 0);
+        expect_bad(other);
+        good->next = NULL;
+        give_home(1, good);
+        give_home(1, other);
+    }
+    /* A small one of another heap. */
+    unsigned left = 1;
+    struct block *foreign = take(2, HOME, 1);
+    assert_null(hak_transfer_put_chain(heaps[1], HOME, foreign, &left));
+    expect_bad(foreign);
+    give_home(2, foreign);
+}
+
+static void the_same_twice_in_a_row_is_seen(void **state) {
+    struct block *block[] = {take(1, SHARED, 1), NULL, take(1, SHARED, 1)};
+    uint32_t entry[] = {1, 1, 1};
+    const uint16_t next[] = {1, 2, HAK_NO_INDEX};
+    (void)state;
+    block[1] = block[0];
+    assert_int_equal(hak_transfer_put_list(&hak_transfers[SHARED], SHARED, next, 0, block, entry), HAK_PUT_SOME);
+    expect_bad(block[0]);
+    assert_int_equal(entry[0] + entry[1] + entry[2], 0);
+    assert_int_equal(hak_transfers[SHARED].count, 2);
+}
+
+/* ---- outboxes ---- */
+
+/* Blocks of many classes and two heaps: each class's in its place, small ones in that of their heap, and what has no
+ * room is left, with its entry. */
+static void an_outbox_is_passed_on(void **state) {
+    static struct outbox outbox;
+    bool refused[HAK_CLASS_COUNT] = {false};
+    unsigned put[HEAPS + 1][HAK_CLASS_COUNT] = {{0}};
+    (void)state;
+    for (unsigned i = 0; i < 400; i++) {
+        unsigned heap = 1 + i % HEAPS, c = 1 + i * 7 % 40;
+        struct block *block = take(heap, c, 1);
+        assert_false(outbox_add(&outbox, block, page_map_flat_get(block), 16));
+        put[c < HAK_HOME_CLASSES ? heap : 0][c]++;
+    }
+    for (unsigned i = 0; i < HAK_TRANSFER_BYTES / HAK_MID_MAX + 1; i++) {
+        struct block *block = take(1, LARGEST, 1);
+        assert_false(outbox_add(&outbox, block, page_map_flat_get(block), 16));
+    }
+    hak_outbox_pass_on(&outbox, heaps, refused);
+    for (unsigned c = 1; c <= 40; c++) {
+        for (unsigned heap = 1; heap <= HEAPS && c < HAK_HOME_CLASSES; heap++)
+            assert_int_equal(heaps[heap]->transfer[c].count, put[heap][c]);
+        assert_true(c < HAK_HOME_CLASSES || hak_transfers[c].count == put[0][c]);
+    }
+    assert_int_equal(outbox.count, 1);
+    assert_int_equal(outbox.entry[0], page_map_flat_get(outbox.block[0]));
+    assert_false(refused[LARGEST]);
+    hak_outbox_pass_on(&outbox, heaps, refused);
+    assert_int_equal(outbox.count, 1);
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
+        assert_int_equal(refused[c], c == LARGEST);
+    hak_outbox_flush(&outbox, heaps);
+    assert_int_equal(outbox.count, 0);
+}
+
+/* ---- the way home ---- */
+
+static void what_is_not_wanted_goes_home(void **state) {
+    struct transfer *transfer = &hak_transfers[SHARED];
+    struct block *chain = take(1, SHARED, 100), *got = NULL;
+    unsigned left = 100;
+    (void)state;
+    assert_null(hak_transfer_put_chain(heaps[1], SHARED, chain, &left));
+    struct block *oldest = transfer->block[0];
+    assert_true(hak_transfer_cool(transfer, heaps)); /* nobody has had the time to want them */
+    assert_int_equal(transfer->count, 100);
+    assert_int_equal(hak_transfer_take(transfer, 40, &got), 40);
+    struct block *put_again = got;
+    left = 30;
+    got = hak_transfer_put_chain(heaps[1], SHARED, got, &left);
+    assert_ptr_equal(transfer->block[0], oldest);
+    assert_true(hak_transfer_cool(transfer, heaps)); /* 60 were not */
+    assert_int_equal(transfer->count, 30);
+    assert_ptr_equal(transfer->block[0], put_again);
+    assert_false(hak_transfer_cool(transfer, heaps));
+    assert_int_equal(transfer->count, 0);
+    give_home(1, got);
+}
+
+/* ---- at the same time ---- */
+
+enum { THREADS = 4, ROUNDS = 4000 };
+
+/* Takes and puts; each block has its holder's mark. */
+static void *work(void *argument) {
+    uint64_t random = (uintptr_t)argument;
+    struct block *held = NULL;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct block *got = NULL;
+        unsigned want = 1 + unit_below(&random, 16);
+        if (hak_transfer_take(&hak_transfers[SHARED], want, &got) == 0)
+            (void)!hak_heap_take(heaps[1 + round % HEAPS], SHARED, want, &got);
+        while (got != NULL) {
+            struct block *block = got;
+            got = block->next;
+            unit_fill((char *)block + sizeof *block, 64, 64, (uintptr_t)block ^ (uintptr_t)argument);
+            block->next = held;
+            held = block;
+        }
+        for (struct block *block = held; block != NULL; block = block->next)
+            EXPECT(unit_holds((char *)block + sizeof *block, 64, 64, 64, (uintptr_t)block ^ (uintptr_t)argument));
+        unsigned count = length(held), left = unit_below(&random, count + 1), put = left;
+        held = hak_transfer_put_chain(heaps[1 + round % HEAPS], SHARED, held, &left);
+        EXPECT(left <= put && length(held) == count - (put - left));
+        if (round % 64 == 0)
+            (void)hak_transfer_cool(&hak_transfers[SHARED], heaps);
+        for (; length(held) > 40; held = got) {
+            got = held->next;
+            hak_heap_return_remote(heaps[entry_heap_id(page_map_flat_get(held))], &held, 1);
+        }
+    }
+    while (held != NULL) {
+        struct block *block = held;
+        held = block->next;
+        hak_heap_return_remote(heaps[entry_heap_id(page_map_flat_get(block))], &block, 1);
+    }
+    return NULL;
+}
+
+static void each_block_has_one_holder(void **state) {
+    pthread_t threads[THREADS];
+    (void)state;
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)(i + 1)), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+}
+
+static int start(void **state) {
+    (void)state;
+    hak_page_map_init();
+    hak_arena_init();
+    hak_superslab_init();
+    hak_heap_on_bad_block = note_bad;
+    for (unsigned i = 1; i <= HEAPS; i++)
+        if ((heaps[i] = hak_heap_new(i)) == NULL)
+            return -1;
+    return 0;
+}
+
+#define TEST(function) cmocka_unit_test_teardown(function, all_is_back)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(what_came_last_goes_first),       TEST(there_is_so_much_room),  TEST(nobody_waits),
+        TEST(a_forks_child_is_not_kept_out),   TEST(a_ring_is_seen),         TEST(what_is_of_another_class_is_seen),
+        TEST(the_same_twice_in_a_row_is_seen), TEST(an_outbox_is_passed_on), TEST(what_is_not_wanted_goes_home),
+        TEST(each_block_has_one_holder),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}
