@@ -110,6 +110,15 @@ bool hak_thread_drop_page_map(void) {
     return true;
 }
 
+/* What the list of a class may grow to. What goes round among threads need not wait with each of them. */
+static size_t most_bytes(const struct thread *thread, unsigned size_class) {
+    size_t bytes = (size_t)load_relaxed(&hak_options.cache_bytes), least = 16 * size_class_bytes(size_class);
+    if (!thread->circulates[size_class])
+        return bytes;
+    least = least > bytes / 8 ? least : bytes / 8;
+    return least < bytes ? least : bytes;
+}
+
 /* Twice the capacity for a class whose has proved too small, as far as the limits go; false if they are reached. */
 static bool grow_capacity(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
@@ -118,7 +127,7 @@ static bool grow_capacity(struct thread *thread, unsigned size_class) {
         return true;
     }
     size_t size = size_class_bytes(size_class);
-    int32_t limit = capacity_for(size_class, (size_t)load_relaxed(&hak_options.cache_bytes));
+    int32_t limit = capacity_for(size_class, most_bytes(thread, size_class));
     int32_t more = flow->capacity < limit - flow->capacity ? flow->capacity : limit - flow->capacity;
     if (more <= 0 || thread->cache_bytes + (size_t)more * size > THREAD_CACHE_BYTES)
         return false;
@@ -179,6 +188,8 @@ static bool refill(struct thread *thread, unsigned size_class) {
     owner_add(&flow->taken, got);
     owner_store(&slot->head, (void *)chain);
     thread->kept[size_class] = true;
+    if (entry_heap(hak_slab_entry_of(chain)) != thread->heap->entry)
+        thread->circulates[size_class] = true;
     (void)grow_capacity(thread, size_class);
     admit_frees(thread, size_class, (int32_t)got);
     return true;
@@ -382,6 +393,7 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
     }
     thread->cache_bytes = 0;
     memset(thread->kept, 0, sizeof thread->kept);
+    memset(thread->circulates, 0, sizeof thread->circulates);
     hak_outbox_flush(&thread->outbox, hak_heaps);
 }
 

@@ -220,6 +220,30 @@ static void another_gets_what_one_passes_on(void **state) {
         with_blocks_of(sizes[i], free_for_another);
 }
 
+/* The list of a class whose blocks go round stays an eighth as long as one that only its own thread uses. */
+static void *take_what_goes_round(void *size) {
+    struct thread *thread = begin();
+    unsigned c = size_class_of((size_t)size), most = HAK_CACHE_BYTES / 8 / (unsigned)(size_t)size;
+    static void *taken[MANY];
+    for (unsigned i = 0; i < MANY; i++)
+        hak_free(made[i]);
+    EXPECT(!thread->circulates[c]);
+    for (unsigned i = 0; i < MANY; i++)
+        EXPECT((taken[i] = hak_malloc((size_t)size)) != NULL);
+    EXPECT(thread->circulates[c] && thread->view.flow[c].capacity == (int32_t)(most > 16 ? most : 16));
+    for (unsigned i = 0; i < MANY; i++)
+        hak_free(taken[i]);
+    hak_thread_flush();
+    EXPECT(!thread->circulates[c]);
+    return NULL;
+}
+
+static void what_goes_round_is_kept_short(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        with_blocks_of(sizes[i], take_what_goes_round);
+}
+
 /* A sized free of a small block whose size is as far below 0 as what the entry lacks of a match: the two are equal, but
  * no slot lies there. */
 static void *free_wrapped(void *size) {
@@ -254,6 +278,7 @@ int main(void) {
         cmocka_unit_test(none_are_kept_where_none_are_taken),
         cmocka_unit_test(keeping_ends_and_begins_with_taking),
         cmocka_unit_test(another_gets_what_one_passes_on),
+        cmocka_unit_test(what_goes_round_is_kept_short),
         cmocka_unit_test(a_wrapped_size_touches_nothing),
     };
     /* The main thread's record, before any other. */
