@@ -28,7 +28,8 @@ static void *purge_forever(void *unused) {
         pause_ms = pause_ms < PAUSE_MIN_MS ? PAUSE_MIN_MS : pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : pause_ms;
         hak_os_futex_wait(&never_woken, 0, (uint32_t)pause_ms);
         hak_thread_list_tick();
-        hak_thread_list_cool();
+        while (hak_thread_list_cool()) {
+        }
         hak_purge_tick();
         hak_control_tick();
     }

@@ -76,12 +76,21 @@ FAST unsigned bits_run_length(uint64_t set, unsigned start) {
     return zeros == 0 ? 64 : bits_lowest(zeros);
 }
 
-/* Length of the longest run of ones. */
+/* Length of the longest run of ones: the powers of two that it consists of, the largest first. Where runs of `length`
+ * and, that far behind, runs of another length start, there start runs of both together. */
 FAST unsigned bits_longest_run(uint64_t set) {
+    uint64_t starts[6] = {set}, longest = ~(uint64_t)0;
     unsigned length = 0;
-    while (set != 0) {
-        set &= set >> 1;
-        length++;
+    if (set == ~(uint64_t)0)
+        return 64;
+    for (unsigned i = 1; i < 6; i++)
+        starts[i] = starts[i - 1] & starts[i - 1] >> (1u << (i - 1));
+    for (unsigned i = 6; i-- > 0;) {
+        uint64_t longer = longest & starts[i] >> length;
+        if (longer != 0) {
+            longest = longer;
+            length += 1u << i;
+        }
     }
     return length;
 }

@@ -110,6 +110,9 @@
 #define HAK_TRANSFER_BLOCKS 512
 #define HAK_TRANSFER_BYTES 262144
 
+/* Of those that nobody wants, so many go home in one call. */
+#define HAK_COOL_BLOCKS 128
+
 /* What the caches of a thread that has ended may hold to be left for the next one; how many such records wait, and how
  * many slow paths earn a thread one of them: those that hardly allocate should not sit on it. */
 #define HAK_WARM_BYTES 262144

@@ -1,6 +1,6 @@
 /* heap/heap.h
  * Purpose.     Slabs by size class behind one lock; blocks enter and leave in batches.
- * Design.      A thread's cache takes batches from its own heap only. Blocks of other heaps come back in batches too:
+ * Design.      A thread's cache takes batches from its own heap's slabs. Blocks of other heaps come back in batches too:
  *              under the owner's lock if it is free, else as a chain on the owner's pending stack, which the next
  *              holder of the lock empties. So no memory waits for its owner to run, the counts of every slab
  *              are exact under its heap's lock, and whoever empties a slab gives it back.

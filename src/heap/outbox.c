@@ -65,7 +65,7 @@ static void pass_on_class(struct outbox *outbox, unsigned c, struct heap *const 
     for (uint16_t i = outbox->first[c], others; i != HAK_NO_INDEX; i = others) {
         struct transfer *transfer = transfer_of(heaps[entry_heap_id(outbox->entry[i])], c);
         others = class_is_shared(c) ? (uint16_t)HAK_NO_INDEX : divide(outbox, i);
-        if (hak_transfer_put_list(transfer, c, outbox->next, i, outbox->block, outbox->entry) == HAK_PUT_NO_ROOM)
+        if (!hak_transfer_put_list(transfer, c, outbox->next, i, outbox->block, outbox->entry))
             refused[c] = true;
     }
 }
@@ -82,8 +82,7 @@ void hak_outbox_pass_on(struct outbox *outbox, struct heap *const *heaps, bool *
             outbox->entry[left++] = outbox->entry[i];
         }
     }
-    fork_fence();
-    outbox->count = left;
+    send_to_heaps(outbox, left, heaps);
 }
 
 void hak_outbox_flush(struct outbox *outbox, struct heap *const *heaps) {

@@ -35,7 +35,7 @@ static inline bool outbox_add(struct outbox *outbox, void *block, uint32_t entry
     return outbox->count == HAK_OUTBOX_BLOCKS || outbox->bytes >= HAK_OUTBOX_BYTES;
 }
 
-/* Puts what fits into transfer caches; the rest stays. refused[class] becomes true where there is no room at all.
+/* Puts what fits into transfer caches, and sends the rest home. refused[class] becomes true where there is no room at all.
  * `heaps` is indexed by id. */
 void hak_outbox_pass_on(struct outbox *outbox, struct heap *const *heaps, bool *refused);
 

@@ -149,25 +149,21 @@ static void shrink_capacity(struct thread *thread, unsigned size_class) {
 }
 
 /* What is due by the clock. */
-static void tick(void) {
+static void tick_often(void) {
     hak_thread_list_tick();
     hak_purge_tick();
 }
 
-/* Takes 1..want blocks that others have given back, and more out of slabs if those are too few to be worth the way; 0 if
- * memory is out. */
+static void tick(void) {
+    if (load_relaxed(&hak_transfer_any))
+        (void)hak_thread_list_cool();
+    tick_often();
+}
+
+/* Takes 1..want blocks: of those that others have given back, or else out of slabs; 0 if memory is out. */
 static unsigned take_batch(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
-    struct transfer *transfer = transfer_of(heap, size_class);
-    uint32_t ready = load_relaxed(&transfer->count);
-    bool enough = ready != 0 && ready >= want / 2;
-    unsigned got = 0;
     *chain = NULL;
-    if (!enough)
-        got = hak_heap_take(heap, size_class, want - ready, chain);
-    if (ready != 0)
-        got += hak_transfer_take(transfer, want - got, chain);
-    if (!enough)
-        return got;
+    unsigned got = hak_transfer_take(transfer_of(heap, size_class), want, chain);
     if (got == 0)
         return hak_heap_take(heap, size_class, want, chain);
     COUNT(REFILL_TRANSFER);
@@ -188,19 +184,20 @@ static bool refill(struct thread *thread, unsigned size_class) {
     owner_add(&flow->taken, got);
     owner_store(&slot->head, (void *)chain);
     thread->kept[size_class] = true;
-    if (entry_heap(hak_slab_entry_of(chain)) != thread->heap->entry)
-        thread->circulates[size_class] = true;
+    thread->circulates[size_class] = entry_heap(hak_slab_entry_of(chain)) != thread->heap->entry;
     (void)grow_capacity(thread, size_class);
     admit_frees(thread, size_class, (int32_t)got);
     return true;
 }
 
-/* Empties the outbox. What nobody has room for is kept from now on. */
+/* Empties the outbox. Of a class that nobody has room for, later blocks are kept. */
 static void pass_on(struct thread *thread) {
     if (thread->outbox.count == 0)
         return;
-    hak_outbox_pass_on(&thread->outbox, hak_heaps, thread->kept);
-    hak_outbox_flush(&thread->outbox, hak_heaps);
+    if (load_relaxed(&hak_options.purge_delay) != 0)
+        hak_outbox_pass_on(&thread->outbox, hak_heaps, thread->kept);
+    else
+        hak_outbox_flush(&thread->outbox, hak_heaps);
 }
 
 /* What is due once per HAK_CHORES_INTERVAL mallocs of one class. */
@@ -210,8 +207,9 @@ static void chores(struct thread *thread, unsigned size_class) {
     pass_on(thread);
     hak_thread_list_adopt();
     if (thread->view.flow[size_class].mallocs_end / HAK_CHORES_INTERVAL % 8 == 0)
-        hak_thread_list_cool();
-    tick();
+        tick();
+    else
+        tick_often();
 }
 
 void *hak_thread_take(struct thread *thread, unsigned size_class) {
@@ -321,7 +319,6 @@ SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *b
 
 SLOW static void send_all(struct thread *thread) {
     pass_on(thread);
-    hak_thread_list_cool();
     tick();
 }
 

@@ -21,7 +21,9 @@ static struct {
     struct link warm;       /* records without a thread, the latest first, whose caches are left for the next one */
     uint32_t warm_count;    /* of them; atomic: read without the lock */
     uint64_t warm_since_ms; /* when the oldest of them became warm, or earlier; atomic: read by ticks */
-    uint64_t cooled_ms;     /* when the transfer caches were looked at; atomic, not the lock's */
+    uint64_t cooled_ms;     /* when all transfer caches had been looked at; atomic: read by ticks */
+    uint32_t cool_next;     /* 0, or the one that is next in a round of looks; atomic: read by ticks */
+    bool cool_any;          /* in that round, blocks were left */
     bool orphans;           /* atomic: this is a fork's child that has not adopted yet */
 } list = {.lock = {.rank = LOCK_RANK_THREADS}, .cold = {&list.cold, &list.cold}, .warm = {&list.warm, &list.warm}};
 
@@ -189,27 +191,46 @@ static void for_each_transfer(void (*visit)(struct transfer *transfer, void *con
     }
 }
 
-static void cool_transfer(struct transfer *transfer, void *any) {
-    *(bool *)any |= hak_transfer_cool(transfer, hak_heaps);
-}
-
 static void empty_transfer(struct transfer *transfer, void *unused) {
     (void)unused;
     hak_transfer_empty(transfer, hak_heaps);
 }
 
-/* One thread at a time: whoever comes at the same moment would find everything unwanted since. */
-void hak_thread_list_cool(void) {
-    if (!load_relaxed(&hak_transfer_any))
+/* A round of looks goes through all of them, a few at a time: no call shall pay for all. */
+struct cooling {
+    uint32_t at, index; /* of the transfer cache that is next, and of the one that is being visited */
+    uint32_t left;      /* blocks that may still go home in this call */
+    bool any;           /* blocks are left */
+};
+
+static void cool_next(struct transfer *transfer, void *context) {
+    struct cooling *cooling = context;
+    if (cooling->index++ != cooling->at || cooling->left == 0)
         return;
-    uint64_t now_ms = hak_os_now_ms(), before_ms = load_relaxed(&list.cooled_ms);
-    bool any = false;
-    if (!has_cooled(before_ms, now_ms) || !cas_acquire(&list.cooled_ms, &before_ms, now_ms))
-        return;
-    store_relaxed(&hak_transfer_any, false);
-    for_each_transfer(cool_transfer, &any);
-    if (any)
+    unsigned sent = hak_transfer_cool(transfer, hak_heaps, cooling->left);
+    cooling->at += sent < cooling->left;
+    cooling->left -= least(sent, cooling->left);
+    cooling->any |= load_relaxed(&transfer->count) != 0;
+}
+
+bool hak_thread_list_cool(void) {
+    uint64_t now_ms = hak_os_now_ms();
+    bool is_due = load_relaxed(&list.cool_next) != 0 || has_cooled(load_relaxed(&list.cooled_ms), now_ms);
+    if (!load_relaxed(&hak_transfer_any) || !is_due || !lock_try(&list.lock))
+        return false;
+    struct cooling cooling = {.at = list.cool_next, .left = HAK_COOL_BLOCKS, .any = list.cool_any};
+    if (cooling.at == 0)
+        store_relaxed(&hak_transfer_any, false);
+    for_each_transfer(cool_next, &cooling);
+    bool is_done = cooling.at == cooling.index;
+    if (is_done)
+        store_relaxed(&list.cooled_ms, now_ms);
+    if (!is_done || cooling.any)
         store_relaxed(&hak_transfer_any, true);
+    store_relaxed(&list.cool_next, is_done ? 0 : cooling.at);
+    list.cool_any = !is_done && cooling.any;
+    lock_release(&list.lock);
+    return !is_done;
 }
 
 void hak_thread_list_collect(void) {
@@ -280,6 +301,10 @@ static void for_each_lock(void (*visit)(struct lock *lock, void *context), void 
     visit(hak_meta_lock(), context);
 }
 
+static void is_at_work(struct transfer *transfer, void *any) {
+    *(bool *)any |= load_relaxed(&transfer->busy) == hak_lock_self();
+}
+
 static void is_mine(struct lock *lock, void *any) {
     *(bool *)any |= lock_is_mine(lock);
 }
@@ -301,6 +326,7 @@ static void postfork_child(struct lock *lock, void *unused) {
 bool hak_thread_is_inside(void) {
     bool any = false;
     for_each_lock(is_mine, &any);
+    for_each_transfer(is_at_work, &any);
     return any;
 }
 

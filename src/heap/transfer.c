@@ -5,8 +5,10 @@
 
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/options.h"
 #include "heap/slab.h"
+#include "segment/limit.h"
 #include "segment/meta.h"
 
 struct transfer hak_transfers[HAK_CLASS_COUNT];
@@ -34,9 +36,13 @@ FAST bool may_have_room(const struct transfer *transfer) {
 SLOW static bool open_transfer(struct transfer *transfer, unsigned size_class) {
     size_t room = HAK_TRANSFER_BYTES / size_class_bytes(size_class);
     room = room < HAK_TRANSFER_BLOCKS ? room : HAK_TRANSFER_BLOCKS;
+    /* A free is no reason to tell the program that a limit is reached. */
+    if (limit_room() < room * sizeof *transfer->block)
+        return false;
     transfer->block = hak_meta_alloc(room * sizeof *transfer->block);
     if (transfer->block == NULL)
         return false;
+    fork_fence();
     store_relaxed(&transfer->room, (uint32_t)room);
     return true;
 }
@@ -92,10 +98,12 @@ struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, str
     uint32_t compared = class_is_shared(size_class) ? ENTRY_PATTERN_ALL | ENTRY_SLOT_MASK : UINT32_MAX;
     uint32_t expected = hak_heap_entry(heap, size_class) & compared;
     uint32_t at = transfer->count, remember_at = at + 1;
-    const struct block *remembered = NULL, *bad = NULL;
+    const struct block *head = chain, *remembered = head, *bad = NULL;
     for (; *count > 0 && chain != NULL && at < transfer->room; --*count) {
         struct block *block = chain;
-        if (unlikely((hak_slab_entry_of(block) & compared) != expected) || unlikely(block == remembered)) {
+        if (unlikely((hak_slab_entry_of(block) & compared) != expected) ||
+            unlikely(block == remembered && at != transfer->count) ||
+            unlikely(block == head && at != transfer->count)) {
             bad = block;
             break;
         }
@@ -117,12 +125,12 @@ struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, str
     return chain;
 }
 
-enum hak_put hak_transfer_put_list(struct transfer *transfer, unsigned size_class, const uint16_t *next, uint16_t i,
-                                   struct block *const *block, uint32_t *entry) {
+bool hak_transfer_put_list(struct transfer *transfer, unsigned size_class, const uint16_t *next, uint16_t i,
+                           struct block *const *block, uint32_t *entry) {
     if (!may_have_room(transfer))
-        return HAK_PUT_NO_ROOM;
+        return false;
     if (!begin_to_put(transfer, size_class))
-        return HAK_PUT_BUSY;
+        return true;
     struct block **to = transfer->block + transfer->count, **end = transfer->block + transfer->room;
     const struct block *last = NULL, *bad = NULL;
     for (; i != HAK_NO_INDEX && to < end; i = next[i]) {
@@ -138,7 +146,7 @@ enum hak_put hak_transfer_put_list(struct transfer *transfer, unsigned size_clas
     transfer_end(transfer);
     if (unlikely(bad != NULL))
         hak_heap_on_bad_block(bad);
-    return HAK_PUT_SOME;
+    return true;
 }
 
 /* ---- the way home ---- */
@@ -149,7 +157,8 @@ enum { AT_ONCE = 16 };
 static unsigned take_oldest(struct transfer *transfer, bool all, struct block **block) {
     if (load_relaxed(&transfer->count) == 0 || !transfer_begin(transfer))
         return 0;
-    uint32_t count = transfer->count, got = all ? count : transfer->least;
+    /* What a fork has left of it may be more than count. */
+    uint32_t count = transfer->count, got = all || transfer->least > count ? count : transfer->least;
     got = got < AT_ONCE ? got : AT_ONCE;
     if (got != 0) {
         memcpy(block, transfer->block, got * sizeof(struct block *));
@@ -157,7 +166,7 @@ static unsigned take_oldest(struct transfer *transfer, bool all, struct block **
         set_count(transfer, 0);
         memmove(transfer->block, transfer->block + got, (count - got) * sizeof(struct block *));
         set_count(transfer, count - got);
-        transfer->least -= transfer->least < got ? transfer->least : got;
+        transfer->least = (uint32_t)least(count - got, transfer->least - least(transfer->least, got));
     }
     transfer_end(transfer);
     return got;
@@ -167,9 +176,9 @@ static void send_blocks_home(struct heap *const *heaps, struct block **block, un
     COUNT_ADD(DRAINED, count);
     while (count > 0) {
         uint32_t entry = hak_slab_entry_of(block[0]);
-        struct block *same[AT_ONCE];
-        unsigned taken = 0, left = 0;
-        for (unsigned i = 0; i < count; i++) {
+        struct block *same[AT_ONCE] = {block[0]};
+        unsigned taken = 1, left = 0;
+        for (unsigned i = 1; i < count; i++) {
             if (entry_heap(hak_slab_entry_of(block[i])) == entry_heap(entry))
                 same[taken++] = block[i];
             else
@@ -183,24 +192,22 @@ static void send_blocks_home(struct heap *const *heaps, struct block **block, un
     }
 }
 
-static void give_back(struct transfer *transfer, struct heap *const *heaps, bool all) {
+unsigned hak_transfer_cool(struct transfer *transfer, struct heap *const *heaps, unsigned most) {
     struct block *block[AT_ONCE];
-    unsigned got;
-    while ((got = take_oldest(transfer, all, block)) != 0)
+    unsigned sent = 0, got;
+    for (; sent < most && (got = take_oldest(transfer, false, block)) != 0; sent += got)
         send_blocks_home(heaps, block, got);
-}
-
-bool hak_transfer_cool(struct transfer *transfer, struct heap *const *heaps) {
-    give_back(transfer, heaps, false);
-    if (load_relaxed(&transfer->count) != 0 && transfer_begin(transfer)) {
+    if (sent < most && load_relaxed(&transfer->count) != 0 && transfer_begin(transfer)) {
         transfer->least = transfer->count;
         transfer_end(transfer);
     }
-    return load_relaxed(&transfer->count) != 0;
+    return sent;
 }
 
 void hak_transfer_empty(struct transfer *transfer, struct heap *const *heaps) {
-    give_back(transfer, heaps, true);
+    struct block *block[AT_ONCE];
+    for (unsigned got; (got = take_oldest(transfer, true, block)) != 0;)
+        send_blocks_home(heaps, block, got);
 }
 
 void hak_transfer_forked(struct transfer *transfer, uint32_t forked) {

@@ -36,15 +36,15 @@ unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct bloc
  * put, and nothing is left: no count, no chain. */
 struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, struct block *chain, unsigned *count);
 
-/* Puts what fits of the blocks of the class with the indices i, next[i], ... up to HAK_NO_INDEX, and clears the entry of each that is
- * put. The same block twice in a row is reported, and put once. */
+/* Puts what fits of the blocks of the class with the indices i, next[i], ... up to HAK_NO_INDEX, and clears the entry of
+ * each that is put. The same block twice in a row is reported, and put once. False if there is no room at all. */
 enum { HAK_NO_INDEX = UINT16_MAX };
-enum hak_put { HAK_PUT_SOME, HAK_PUT_NO_ROOM, HAK_PUT_BUSY };
-enum hak_put hak_transfer_put_list(struct transfer *transfer, unsigned size_class, const uint16_t *next, uint16_t i,
-                                   struct block *const *block, uint32_t *entry);
+bool hak_transfer_put_list(struct transfer *transfer, unsigned size_class, const uint16_t *next, uint16_t i,
+                           struct block *const *block, uint32_t *entry);
 
-/* Sends home what was not wanted since the last call. True if blocks are left. */
-bool hak_transfer_cool(struct transfer *transfer, struct heap *const *heaps);
+/* Sends home what was not wanted since the last time, up to about `most` blocks; how many. Fewer than `most`: that was
+ * all, and from now on it counts anew what is wanted. */
+unsigned hak_transfer_cool(struct transfer *transfer, struct heap *const *heaps, unsigned most);
 
 /* Sends everything home. */
 void hak_transfer_empty(struct transfer *transfer, struct heap *const *heaps);

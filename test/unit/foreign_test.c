@@ -228,13 +228,20 @@ static void *take_what_goes_round(void *size) {
     for (unsigned i = 0; i < MANY; i++)
         hak_free(made[i]);
     EXPECT(!thread->circulates[c]);
-    for (unsigned i = 0; i < MANY; i++)
-        EXPECT((taken[i] = hak_malloc((size_t)size)) != NULL);
-    EXPECT(thread->circulates[c] && thread->view.flow[c].capacity == (int32_t)(most > 16 ? most : 16));
+    const struct hak_flow *flow = &thread->view.flow[c];
+    EXPECT(hak_transfers[c].count == hak_transfers[c].room);
+    unsigned count = 0;
+    while (hak_transfers[c].count != 0) {
+        EXPECT(count < MANY && (taken[count++] = hak_malloc((size_t)size)) != NULL);
+        EXPECT(flow->capacity <= (int32_t)(most > 16 ? most : 16));
+    }
+    EXPECT(thread->circulates[c] && flow->capacity == (int32_t)(most > 16 ? most : 16));
+    /* What comes out of its own heap does not. */
+    while (count < MANY)
+        EXPECT((taken[count++] = hak_malloc((size_t)size)) != NULL);
+    EXPECT(!thread->circulates[c] && (size_t)flow->capacity == HAK_CACHE_BYTES / (size_t)size);
     for (unsigned i = 0; i < MANY; i++)
         hak_free(taken[i]);
-    hak_thread_flush();
-    EXPECT(!thread->circulates[c]);
     return NULL;
 }
 
