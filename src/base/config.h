@@ -95,6 +95,12 @@
 #define HAK_FLUSH_MAX 96
 #define HAK_CHORES_INTERVAL 512
 
+/* A list into which a refill has brought a block of another heap may hold this part of those bytes, but not fewer
+ * blocks, for so many refills. */
+#define HAK_CIRCULATES_SHARE 8
+#define HAK_CIRCULATES_BLOCKS 16
+#define HAK_CIRCULATES_REFILLS 16
+
 /* Blocks moved from a heap to a cache at once, and never more than half of what a list may hold, so that a program that
  * uses more in turns does not flush and refill for ever; and blocks and bytes on their way to other heaps. */
 #define HAK_BATCH_MAX 128

@@ -157,8 +157,12 @@ static struct slab *slab_with_room(struct heap *heap, unsigned size_class) {
 }
 
 unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
-    unsigned got = 0;
     *chain = NULL;
+    return hak_heap_take_more(heap, size_class, want, chain);
+}
+
+unsigned hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
+    unsigned got = 0;
     COUNT_REFILL_BEGIN();
     lock_acquire(&heap->lock);
     drain_pending(heap);

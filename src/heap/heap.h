@@ -1,7 +1,7 @@
 /* heap/heap.h
  * Purpose.     Slabs by size class behind one lock; blocks enter and leave in batches.
- * Design.      A thread's cache takes batches from its own heap's slabs. Blocks of other heaps come back in batches too:
- *              under the owner's lock if it is free, else as a chain on the owner's pending stack, which the next
+ * Design.      A thread's cache takes batches from its own heap's slabs. Blocks of other heaps come back in batches
+ *              too: under the owner's lock if it is free, else as a chain on the owner's pending stack, which the next
  *              holder of the lock empties. So no memory waits for its owner to run, the counts of every slab
  *              are exact under its heap's lock, and whoever empties a slab gives it back.
  * Invariants.  A slab is in its heap's list iff it has room; an empty slab belongs to no heap.
@@ -27,11 +27,11 @@ struct block {
 
 /* Free blocks of a class, between two threads' caches (transfer.h). */
 struct transfer {
-    uint32_t busy;        /* atomic: id of the thread that is at work here, 0 for nobody */
-    uint32_t count;       /* atomic: changed by that thread, a hint to others */
-    uint32_t least;       /* that thread's */
-    uint32_t room;        /* atomic: const once it is not 0 */
-    struct block **block; /* room for so many; const with it; what is there is that thread's */
+    _Alignas(HAK_CACHE_LINE) uint32_t busy; /* atomic: id of the thread that is at work here, 0 for nobody */
+    uint32_t count;                         /* atomic: changed by that thread, a hint to others */
+    uint32_t least;                         /* that thread's */
+    uint32_t room;                          /* atomic: const once it is not 0 */
+    struct block **block;                   /* room for so many; const with it; what is there is that thread's */
 };
 
 struct heap {
@@ -62,8 +62,11 @@ uint32_t hak_heap_entry(const struct heap *heap, unsigned size_class);
 /* Takes 1..want blocks of a class out of slabs as a NULL-terminated chain and says how many; 0 if memory is out. */
 unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) NODISCARD;
 
-/* Returns the first `count` blocks of a chain, of any classes, to their slabs and says what is left of it; waits for the lock. Blocks
- * of other heaps are put in front of *others. */
+/* The same, and puts them in front of *chain. */
+unsigned hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) NODISCARD;
+
+/* Returns the first `count` blocks of a chain, of any classes, to their slabs and says what is left of it; waits for
+ * the lock. Blocks of other heaps are put in front of *others. */
 struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned count, struct block **others) NODISCARD;
 
 /* Returns 1 or more blocks of this heap, of any classes, without waiting. */

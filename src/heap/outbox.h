@@ -1,7 +1,7 @@
 /* heap/outbox.h
  * Purpose.     Blocks that one thread has freed and has no use for, on their way to others or home.
- * Design.      An array of addresses and of their entries in the page map: what they are is known when they come, and is
- *              not looked up again. They are grouped by class where others take them, by heap where they go home.
+ * Design.      An array of addresses and of their entries in the page map: what they are is known when they come, and
+ *              is not looked up again. They are grouped by class where others take them, by heap where they go home.
  * Invariants.  count <= HAK_OUTBOX_BLOCKS; bytes is the sum of the blocks' sizes and less than HAK_OUTBOX_BYTES plus
  *              one block.
  * Concurrency. The owner's alone.
@@ -35,8 +35,8 @@ static inline bool outbox_add(struct outbox *outbox, void *block, uint32_t entry
     return outbox->count == HAK_OUTBOX_BLOCKS || outbox->bytes >= HAK_OUTBOX_BYTES;
 }
 
-/* Puts what fits into transfer caches, and sends the rest home. refused[class] becomes true where there is no room at all.
- * `heaps` is indexed by id. */
+/* Puts what fits into transfer caches, and sends the rest home. refused[class] becomes true where there is no room at
+ * all. `heaps` is indexed by id. */
 void hak_outbox_pass_on(struct outbox *outbox, struct heap *const *heaps, bool *refused);
 
 /* Sends everything home. */

@@ -112,11 +112,9 @@ bool hak_thread_drop_page_map(void) {
 
 /* What the list of a class may grow to. What goes round among threads need not wait with each of them. */
 static size_t most_bytes(const struct thread *thread, unsigned size_class) {
-    size_t bytes = (size_t)load_relaxed(&hak_options.cache_bytes), least = 16 * size_class_bytes(size_class);
-    if (!thread->circulates[size_class])
-        return bytes;
-    least = least > bytes / 8 ? least : bytes / 8;
-    return least < bytes ? least : bytes;
+    size_t bytes = (size_t)load_relaxed(&hak_options.cache_bytes);
+    size_t few = HAK_CIRCULATES_BLOCKS * size_class_bytes(size_class), share = bytes / HAK_CIRCULATES_SHARE;
+    return thread->circulates[size_class] == 0 ? bytes : least(bytes, few > share ? few : share);
 }
 
 /* Twice the capacity for a class whose has proved too small, as far as the limits go; false if they are reached. */
@@ -155,17 +153,29 @@ static void tick_often(void) {
 }
 
 static void tick(void) {
-    if (load_relaxed(&hak_transfer_any))
+    if (load_relaxed(&hak_transfer_any) != HAK_TRANSFER_NONE)
         (void)hak_thread_list_cool();
     tick_often();
 }
 
-/* Takes 1..want blocks: of those that others have given back, or else out of slabs; 0 if memory is out. */
-static unsigned take_batch(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
+/* One block of another heap stands for the next refills as well: they come and go. */
+FAST void note_origin(struct thread *thread, unsigned size_class, bool is_foreign) {
+    uint8_t *circulates = &thread->circulates[size_class];
+    if (is_foreign)
+        *circulates = HAK_CIRCULATES_REFILLS;
+    else if (*circulates != 0)
+        --*circulates;
+}
+
+/* Takes 1..want blocks: of those that others have given back and, if these are too few to be worth the way, out of
+ * slabs; 0 if memory is out. */
+static unsigned take_batch(struct thread *thread, unsigned size_class, unsigned want, struct block **chain) {
+    struct heap *heap = thread->heap;
     *chain = NULL;
     unsigned got = hak_transfer_take(transfer_of(heap, size_class), want, chain);
-    if (got == 0)
-        return hak_heap_take(heap, size_class, want, chain);
+    note_origin(thread, size_class, got != 0 && entry_heap(hak_slab_entry_of(*chain)) != heap->entry);
+    if (got == 0 || got < want / 2)
+        return got + hak_heap_take_more(heap, size_class, want - got, chain);
     COUNT(REFILL_TRANSFER);
     return got;
 }
@@ -178,13 +188,12 @@ static bool refill(struct thread *thread, unsigned size_class) {
         open_class(thread, size_class);
     unsigned want = (unsigned)flow->capacity / 2;
     tick();
-    unsigned got = take_batch(thread->heap, size_class, want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX, &chain);
+    unsigned got = take_batch(thread, size_class, want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX, &chain);
     if (got == 0)
         return false;
     owner_add(&flow->taken, got);
     owner_store(&slot->head, (void *)chain);
     thread->kept[size_class] = true;
-    thread->circulates[size_class] = entry_heap(hak_slab_entry_of(chain)) != thread->heap->entry;
     (void)grow_capacity(thread, size_class);
     admit_frees(thread, size_class, (int32_t)got);
     return true;
@@ -192,8 +201,6 @@ static bool refill(struct thread *thread, unsigned size_class) {
 
 /* Empties the outbox. Of a class that nobody has room for, later blocks are kept. */
 static void pass_on(struct thread *thread) {
-    if (thread->outbox.count == 0)
-        return;
     if (load_relaxed(&hak_options.purge_delay) != 0)
         hak_outbox_pass_on(&thread->outbox, hak_heaps, thread->kept);
     else
@@ -204,9 +211,10 @@ static void pass_on(struct thread *thread) {
 static void chores(struct thread *thread, unsigned size_class) {
     owner_add(&thread->view.flow[size_class].mallocs_end, HAK_CHORES_INTERVAL);
     owner_store(&thread->view.slot[size_class].mallocs_left, HAK_CHORES_INTERVAL);
-    pass_on(thread);
+    if (thread->outbox.count != 0)
+        pass_on(thread);
     hak_thread_list_adopt();
-    if (thread->view.flow[size_class].mallocs_end / HAK_CHORES_INTERVAL % 8 == 0)
+    if (++thread->chores % 8 == 0 || load_relaxed(&hak_transfer_any) == HAK_TRANSFER_COOLING)
         tick();
     else
         tick_often();
@@ -272,7 +280,7 @@ static bool flush_slot(struct thread *thread, unsigned size_class, int32_t keep,
     return left == 0;
 }
 
-/* False of a class that any thread may use, and others do, but this one takes none of: they shall have its blocks soon. */
+/* False of a class that any thread may use, and this one takes none of: others shall have its blocks soon. */
 FAST bool is_kept(const struct thread *thread, unsigned size_class) {
     return thread->kept[size_class] || !class_is_shared(size_class);
 }

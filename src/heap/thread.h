@@ -24,15 +24,16 @@
 struct thread {
     struct hak_thread_view view; /* first: malloc indexes it */
     COUNT_ONLY(uint64_t counters[HAK_COUNTER_COUNT];)
-    struct heap *heap;                /* const while the thread lives */
-    uint32_t trims;                   /* hak_view.control.trims, as far as the thread has followed them */
-    size_t cache_bytes;               /* what the capacities of all classes have grown by */
-    uint64_t used[USED_WORDS];        /* a bit for each class with capacity != 0 */
-    bool kept[HAK_CLASS_COUNT];       /* blocks of a shared class are, since the thread takes such blocks too */
-    bool circulates[HAK_CLASS_COUNT]; /* others' blocks have come from a transfer cache */
-    struct link unused;               /* list of unused records, warm or cold */
-    uint64_t ended_ms;                /* warm record: when its thread ended */
-    bool vanished;                    /* this is a fork's child, and the thread stayed in the parent */
+    struct heap *heap;                   /* const while the thread lives */
+    uint32_t trims;                      /* hak_view.control.trims, as far as the thread has followed them */
+    size_t cache_bytes;                  /* what the capacities of all classes have grown by */
+    uint64_t used[USED_WORDS];           /* a bit for each class with capacity != 0 */
+    bool kept[HAK_CLASS_COUNT];          /* blocks of a shared class are, since the thread takes such blocks too */
+    uint8_t circulates[HAK_CLASS_COUNT]; /* refills during which others' blocks are thought to go round */
+    uint32_t chores;                     /* done so far */
+    struct link unused;                  /* list of unused records, warm or cold */
+    uint64_t ended_ms;                   /* warm record: when its thread ended */
+    bool vanished;                       /* this is a fork's child, and the thread stayed in the parent */
     struct outbox outbox;
 };
 

@@ -68,7 +68,7 @@ FAST bool cache_may_hold(const struct hak_thread_view *view, uint32_t entry) {
     return (entry | view->entry_mask) >= ENTRY_MATCH;
 }
 
-/* The entry of a block in the thread's map; 0 for what is none, or if the map is that of no thread or has no entries. */
+/* The entry of a block in the thread's map; 0 for what is none, or if that map has no entries. */
 FAST uint32_t cache_entry(const struct hak_thread_view *view, const void *p) {
     return load_relaxed(&view->page_map[((uintptr_t)p & view->address_mask) >> HAK_GRANULE_SHIFT]);
 }

@@ -216,17 +216,19 @@ static void cool_next(struct transfer *transfer, void *context) {
 bool hak_thread_list_cool(void) {
     uint64_t now_ms = hak_os_now_ms();
     bool is_due = load_relaxed(&list.cool_next) != 0 || has_cooled(load_relaxed(&list.cooled_ms), now_ms);
-    if (!load_relaxed(&hak_transfer_any) || !is_due || !lock_try(&list.lock))
+    if (load_relaxed(&hak_transfer_any) == HAK_TRANSFER_NONE || !is_due || !lock_try(&list.lock))
         return false;
     struct cooling cooling = {.at = list.cool_next, .left = HAK_COOL_BLOCKS, .any = list.cool_any};
     if (cooling.at == 0)
-        store_relaxed(&hak_transfer_any, false);
+        store_relaxed(&hak_transfer_any, HAK_TRANSFER_NONE);
     for_each_transfer(cool_next, &cooling);
     bool is_done = cooling.at == cooling.index;
     if (is_done)
         store_relaxed(&list.cooled_ms, now_ms);
-    if (!is_done || cooling.any)
-        store_relaxed(&hak_transfer_any, true);
+    if (!is_done)
+        store_relaxed(&hak_transfer_any, HAK_TRANSFER_COOLING);
+    else if (cooling.any || load_relaxed(&hak_transfer_any) == HAK_TRANSFER_COOLING)
+        store_relaxed(&hak_transfer_any, HAK_TRANSFER_SOME);
     store_relaxed(&list.cool_next, is_done ? 0 : cooling.at);
     list.cool_any = !is_done && cooling.any;
     lock_release(&list.lock);

@@ -39,8 +39,8 @@ void hak_thread_list_adopt(void);
 /* Empties a record that has been warm for a quarter of the purge delay, if there is one; does not wait for the lock. */
 void hak_thread_list_tick(void);
 
-/* Sends home some of what has not been wanted in the transfer caches for a quarter of the purge delay; does not wait for
- * the lock. True if more is due at once. */
+/* Sends home some of what has not been wanted in the transfer caches for a quarter of the purge delay; does not wait
+ * for the lock. True if more is due at once. */
 bool hak_thread_list_cool(void);
 
 /* Empties the warm records, the transfer caches and the pending stacks of all heaps. */

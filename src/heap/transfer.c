@@ -12,7 +12,7 @@
 #include "segment/meta.h"
 
 struct transfer hak_transfers[HAK_CLASS_COUNT];
-bool hak_transfer_any;
+uint8_t hak_transfer_any;
 
 FAST bool transfer_begin(struct transfer *transfer) {
     uint32_t nobody = 0;
@@ -67,8 +67,8 @@ FAST void set_count(struct transfer *transfer, uint32_t count) {
 /* Makes what was put count. */
 FAST void grown_to(struct transfer *transfer, uint32_t count) {
     set_count(transfer, count);
-    if (unlikely(!load_relaxed(&hak_transfer_any)))
-        store_relaxed(&hak_transfer_any, true);
+    if (unlikely(load_relaxed(&hak_transfer_any) == HAK_TRANSFER_NONE))
+        store_relaxed(&hak_transfer_any, HAK_TRANSFER_SOME);
 }
 
 unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct block **chain) {
@@ -88,8 +88,9 @@ unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct bloc
     return got;
 }
 
-/* A block that was freed twice makes a ring of its chain, and nothing in it is believed. (R. P. Brent, "An improved Monte
- * Carlo factorization algorithm", 1980: a block is remembered for twice as long each time.) */
+/* A block that was freed twice makes a ring of its chain. One that is back at its head is seen at once, another one if
+ * it is short: a block is remembered, each time for twice as long. (R. P. Brent, "An improved Monte Carlo factorization
+ * algorithm", 1980.) */
 struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, struct block *chain, unsigned *count) {
     struct transfer *transfer = transfer_of(heap, size_class);
     if (!may_have_room(transfer) || !begin_to_put(transfer, size_class))

@@ -1,13 +1,14 @@
 /* heap/transfer.h
  * Purpose.     Free blocks of one class that wait between two threads' caches.
- * Design.      An array of addresses: what one thread gives back another one takes, and neither a slab nor a bit nor the
- *              block itself is touched on the way in. A block that any thread may use (HAK_SHARED_MIN_BYTES) waits in
- *              one place for all heaps, and so do not gather where they are not wanted; a smaller one must go back to
- *              the threads of its own heap, and waits there. (T. Kennelly and others, "Beyond malloc efficiency to
- *              fleet efficiency: a hugepage-aware memory allocator", OSDI 2021, has the like per class.)
+ * Design.      An array of addresses: what one thread gives back another one takes, and neither a slab nor a bit nor
+ *              the block itself is touched on the way in. A block that any thread may use (HAK_SHARED_MIN_BYTES) waits
+ *              in one place for all heaps, so that blocks do not gather where they are not wanted; a smaller one must
+ *              go back to the threads of its own heap, and waits there. (S. Ghemawat, "TCMalloc: Thread-Caching
+ *              Malloc", has transfer caches between its threads' and central lists.)
  *              Nobody waits for another thread: who finds one at work goes to the heap, as if this were empty or full.
  *              What has not been wanted for a quarter of the purge delay goes home, the oldest first.
- * Invariants.  least <= count <= room; `least` is what count has come down to since the last look  [checked where taken]
+ * Invariants.  least <= count <= room; `least` is what count has come down to since the last look (in a fork's child it
+ *              may be more)
  *              A block that waits here is not free in its slab.
  * Concurrency. `busy` is tried, never waited for, so it has no rank. `count` is changed last by who puts and first by
  *              who takes: a fork at any moment loses blocks of the child's copy, and gives none twice.
@@ -25,8 +26,10 @@ FAST struct transfer *transfer_of(struct heap *heap, unsigned size_class) {
     return class_is_shared(size_class) ? &hak_transfers[size_class] : &heap->transfer[size_class];
 }
 
-/* True if some may hold blocks: a hint, set by who puts and cleared by who looks at all of them. Atomic (relaxed). */
-extern bool hak_transfer_any;
+/* Whether some may hold blocks, and whether a round of cooling has begun: a hint, set by who puts and cleared by who
+ * begins a round. Atomic (relaxed). */
+extern uint8_t hak_transfer_any;
+enum { HAK_TRANSFER_NONE, HAK_TRANSFER_SOME, HAK_TRANSFER_COOLING };
 
 /* Takes up to `want` blocks, those that came last, and puts them in front of *chain. How many. */
 unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct block **chain);
@@ -36,8 +39,8 @@ unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct bloc
  * put, and nothing is left: no count, no chain. */
 struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, struct block *chain, unsigned *count);
 
-/* Puts what fits of the blocks of the class with the indices i, next[i], ... up to HAK_NO_INDEX, and clears the entry of
- * each that is put. The same block twice in a row is reported, and put once. False if there is no room at all. */
+/* Puts what fits of the blocks of the class with the indices i, next[i], ... up to HAK_NO_INDEX, and clears the entry
+ * of each that is put. The same block twice in a row is reported, and put once. False if there is no room at all. */
 enum { HAK_NO_INDEX = UINT16_MAX };
 bool hak_transfer_put_list(struct transfer *transfer, unsigned size_class, const uint16_t *next, uint16_t i,
                            struct block *const *block, uint32_t *entry);

@@ -4,7 +4,7 @@
  *              nothing.
  * Design.      The test keeps its own count of calls and of whose blocks it frees, and linker wraps count the refills.
  *              What the counters come to is worked out by the reader that tools use, cli/count.c.
- * link: -Wl,--wrap=hak_heap_take
+ * link: -Wl,--wrap=hak_heap_take,--wrap=hak_heap_take_more
  */
 #include "support/expect.h"
 #include "support/fake_os.h"
@@ -29,6 +29,13 @@ unsigned __wrap_hak_heap_take(struct heap *heap, unsigned size_class, unsigned w
 unsigned __wrap_hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
     fetch_add_relaxed(&refills, 1);
     return __real_hak_heap_take(heap, size_class, want, chain);
+}
+
+unsigned __real_hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain);
+unsigned __wrap_hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain);
+unsigned __wrap_hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
+    fetch_add_relaxed(&refills, 1);
+    return __real_hak_heap_take_more(heap, size_class, want, chain);
 }
 
 static struct counts counts_now(void) {
@@ -342,6 +349,12 @@ unsigned __real_hak_heap_take(struct heap *heap, unsigned size_class, unsigned w
 unsigned __wrap_hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain);
 unsigned __wrap_hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
     return __real_hak_heap_take(heap, size_class, want, chain);
+}
+
+unsigned __real_hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain);
+unsigned __wrap_hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain);
+unsigned __wrap_hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
+    return __real_hak_heap_take_more(heap, size_class, want, chain);
 }
 
 static void nothing_is_there(void **state) {

@@ -223,7 +223,8 @@ static void another_gets_what_one_passes_on(void **state) {
 /* The list of a class whose blocks go round stays an eighth as long as one that only its own thread uses. */
 static void *take_what_goes_round(void *size) {
     struct thread *thread = begin();
-    unsigned c = size_class_of((size_t)size), most = HAK_CACHE_BYTES / 8 / (unsigned)(size_t)size;
+    unsigned c = size_class_of((size_t)size), most = HAK_CACHE_BYTES / HAK_CIRCULATES_SHARE / (unsigned)(size_t)size;
+    most = most > HAK_CIRCULATES_BLOCKS ? most : HAK_CIRCULATES_BLOCKS;
     static void *taken[MANY];
     for (unsigned i = 0; i < MANY; i++)
         hak_free(made[i]);
@@ -233,13 +234,13 @@ static void *take_what_goes_round(void *size) {
     unsigned count = 0;
     while (hak_transfers[c].count != 0) {
         EXPECT(count < MANY && (taken[count++] = hak_malloc((size_t)size)) != NULL);
-        EXPECT(flow->capacity <= (int32_t)(most > 16 ? most : 16));
+        EXPECT(flow->capacity <= (int32_t)most);
     }
-    EXPECT(thread->circulates[c] && flow->capacity == (int32_t)(most > 16 ? most : 16));
-    /* What comes out of its own heap does not. */
+    EXPECT(thread->circulates[c] == HAK_CIRCULATES_REFILLS && flow->capacity == (int32_t)most);
+    /* What comes out of its own heap, again and again, does not. */
     while (count < MANY)
         EXPECT((taken[count++] = hak_malloc((size_t)size)) != NULL);
-    EXPECT(!thread->circulates[c] && (size_t)flow->capacity == HAK_CACHE_BYTES / (size_t)size);
+    EXPECT(thread->circulates[c] == 0 && (size_t)flow->capacity > most);
     for (unsigned i = 0; i < MANY; i++)
         hak_free(taken[i]);
     return NULL;

@@ -1,7 +1,7 @@
 /* transfer_test.c
  * Purpose.     A transfer cache gives what it was given, each block once: how many, in what order, to whom; what it
  *              refuses, what it sees of misuse, and what goes home when.
- * Design.      Blocks are taken from heaps of the test's own, so that what is missing at the end shows as memory in use.
+ * Design.      Blocks are taken from heaps of the test's own: what is missing at the end shows as memory in use.
  */
 #include "support/expect.h"
 #include "support/unit.h"
