@@ -62,7 +62,7 @@ static void carry_out(struct hak_request *request) {
 }
 
 /* A number that no tool can have left there is not worked down. */
-static void carry_out_all(void) {
+SLOW static void carry_out_all(void) {
     uint32_t asked = load_acquire(&CONTROL->asked), done = CONTROL->done;
     while (done != asked) {
         if (asked - done <= HAK_REQUEST_COUNT)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/figures.h"
 #include "base/figures_print.h"
 #include "hakmem.h"
@@ -15,7 +16,7 @@
 #include "segment/meta.h"
 #include "segment/view.h"
 
-static void gather(hak_stats_t *stats) {
+SLOW static void gather(hak_stats_t *stats) {
     memset(stats, 0, sizeof *stats);
     stats->size = sizeof *stats;
     stats->version = HAK_STATS_VERSION;

@@ -54,22 +54,25 @@ static void free_large(void *p, size_t expected, size_t size, enum hak_entry ent
 }
 
 /* No block of a slab. */
-static void free_unmapped(void *p, enum hak_entry entry, hak_callsite_t site) {
+__attribute__((noinline)) static void free_unmapped(void *p, enum hak_entry entry, hak_callsite_t site) {
     if (p == NULL)
         hak_tally_add(&hak_thread_tally()->null_frees, 1);
     else
         free_large(p, 0, ERROR_NO_SIZE, entry, site);
 }
 
+__attribute__((noinline)) static void free_tallied(void *p, uint32_t owner, enum hak_entry entry) {
+    tally_freed(entry);
+    free_in_slab(p, owner);
+}
+
 /* What is not a mere free of a thread with a record and a map. */
 __attribute__((noinline)) static void free_otherwise(void *p, enum hak_entry entry, hak_callsite_t site) {
     uint32_t owner = entry_of(p);
-    if (owner == 0) {
+    if (owner == 0)
         free_unmapped(p, entry, site);
-        return;
-    }
-    tally_freed(entry);
-    free_in_slab(p, owner);
+    else
+        free_tallied(p, owner, entry);
 }
 
 /* A thread without a record has a map without entries. */

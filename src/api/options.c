@@ -15,6 +15,7 @@
 
 #include "api/report.h"
 #include "base/atomic.h"
+#include "base/compiler.h"
 #include "base/format.h"
 #include "base/options.h"
 #include "hakmem.h"
@@ -176,7 +177,7 @@ static void read_list(const struct option_list *source, const char *text) {
 
 const char *hak_options_cgroup_root = "";
 
-void hak_options_read(void) {
+SLOW void hak_options_read(void) {
     static const char prefix[] = "HAKMEM_";
     if (getauxval(AT_SECURE) != 0)
         return;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/figures.h"
+#include "base/compiler.h"
 #include "base/format.h"
 #include "base/options.h"
 #include "os/os.h"
@@ -64,7 +65,7 @@ static void set_up(uint64_t every_ms, const char *text, size_t length) {
         store_relaxed(&hak_view.control.attention, 1u);
 }
 
-bool hak_report_parse(const char *text, size_t length, int64_t *when) {
+SLOW bool hak_report_parse(const char *text, size_t length, int64_t *when) {
     enum hak_report parsed;
     uint64_t every_ms = 0;
     if (take_word(&text, &length, "off"))
@@ -168,7 +169,7 @@ static void write_file(struct naming *naming) {
     report.has_failed |= error != 0;
 }
 
-void hak_report_write(void) {
+SLOW void hak_report_write(void) {
     store_relaxed(&report.next_ms, hak_os_now_ms() + report.every_ms);
     if (hak_options.stats == HAK_REPORT_OFF)
         return;

@@ -13,6 +13,7 @@
 
 #include "api/entry.h"
 #include "api/init.h"
+#include "base/compiler.h"
 #include "base/format.h"
 #include "base/options.h"
 #include "base/size_class.h"
@@ -93,7 +94,7 @@ struct mallinfo hak_entry_mallinfo(void) {
     };
 }
 
-int hak_entry_malloc_info(int options, FILE *stream) {
+SLOW int hak_entry_malloc_info(int options, FILE *stream) {
     if (options != 0)
         return EINVAL;
     struct totals totals = collect();
@@ -138,7 +139,7 @@ static void count_print(void) {
 #define COUNT_PRINT() ((void)0)
 #endif
 
-void hak_entry_malloc_stats(void) {
+SLOW void hak_entry_malloc_stats(void) {
     struct totals totals = collect();
 #define TOTAL_PRINT(name, field) print_number(#name, totals.name);
     TOTALS(TOTAL_PRINT)

@@ -1,6 +1,7 @@
 /* base/figures_print.c
  * Purpose.     See figures_print.h.
  */
+#include "base/compiler.h"
 #include "base/figures_print.h"
 
 #include <string.h>
@@ -111,7 +112,7 @@ static void add_table(struct figures_print *print, unsigned set) {
     }
 }
 
-void hak_figures_text(struct figures_print *print) {
+SLOW void hak_figures_text(struct figures_print *print) {
     add_scalars(print);
     for (unsigned set = 1; set < print->set_count; set++)
         add_table(print, set);
@@ -178,7 +179,7 @@ static void add_list(struct figures_print *print, unsigned set) {
     format_text(&print->out, "]");
 }
 
-void hak_figures_json(struct figures_print *print) {
+SLOW void hak_figures_json(struct figures_print *print) {
     format_text(&print->out, "{");
     begin_value(print, 1, true, "pid");
     format_number(&print->out, print->pid);

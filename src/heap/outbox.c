@@ -25,19 +25,6 @@ static uint32_t unload(struct outbox *outbox) {
     return count;
 }
 
-static void send_to_heaps(struct outbox *outbox, uint32_t count, struct heap *const *heaps) {
-    for (uint32_t first = 0, end; first < count; first = end) {
-        uint32_t heap = entry_heap(outbox->entry[first]);
-        end = first + 1;
-        while (end < count && entry_heap(outbox->entry[end]) == heap)
-            end++;
-        for (uint32_t i = end + 1; i < count; i++)
-            if (entry_heap(outbox->entry[i]) == heap)
-                exchange(outbox, i, end++);
-        hak_heap_return_remote(heaps[entry_heap_id(heap)], &outbox->block[first], end - first);
-    }
-}
-
 /* Lists by class, in the order of the blocks. */
 static void sort_by_class(struct outbox *outbox, uint32_t count) {
     memset(outbox->first, 0xff, sizeof outbox->first);
@@ -82,9 +69,20 @@ void hak_outbox_pass_on(struct outbox *outbox, struct heap *const *heaps, bool *
             outbox->entry[left++] = outbox->entry[i];
         }
     }
-    send_to_heaps(outbox, left, heaps);
+    outbox->count = left;
+    hak_outbox_flush(outbox, heaps);
 }
 
 void hak_outbox_flush(struct outbox *outbox, struct heap *const *heaps) {
-    send_to_heaps(outbox, unload(outbox), heaps);
+    uint32_t count = unload(outbox);
+    for (uint32_t first = 0, end; first < count; first = end) {
+        uint32_t heap = entry_heap(outbox->entry[first]);
+        end = first + 1;
+        while (end < count && entry_heap(outbox->entry[end]) == heap)
+            end++;
+        for (uint32_t i = end + 1; i < count; i++)
+            if (entry_heap(outbox->entry[i]) == heap)
+                exchange(outbox, i, end++);
+        hak_heap_return_remote(heaps[entry_heap_id(heap)], &outbox->block[first], end - first);
+    }
 }

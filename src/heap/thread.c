@@ -385,16 +385,15 @@ void hak_thread_put_direct(uint32_t entry, void *block) {
 
 /* Empties the caches of a record that no thread is using, or of the caller's, and closes its classes. */
 void hak_thread_empty(struct thread *thread, bool wanted) {
-    for (unsigned word = 0; word < USED_WORDS; word++) {
-        for (uint64_t used = thread->used[word]; used != 0; used &= used - 1) {
-            unsigned c = word * 64 + bits_lowest(used);
-            (void)flush_slot(thread, c, 0, wanted);
-            owner_store(&thread->view.flow[c].capacity, 0);
-            admit_frees(thread, c, 0);
-            /* Last: a fork's child has to find what is not empty yet. */
-            fork_fence();
-            thread->used[word] &= ~((uint64_t)1 << c % 64);
-        }
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        if ((thread->used[c / 64] >> c % 64 & 1) == 0)
+            continue;
+        (void)flush_slot(thread, c, 0, wanted);
+        owner_store(&thread->view.flow[c].capacity, 0);
+        admit_frees(thread, c, 0);
+        /* Last: a fork's child has to find what is not empty yet. */
+        fork_fence();
+        thread->used[c / 64] &= ~((uint64_t)1 << c % 64);
     }
     thread->cache_bytes = 0;
     memset(thread->kept, 0, sizeof thread->kept);

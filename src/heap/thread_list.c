@@ -3,6 +3,7 @@
  */
 #include "heap/thread_list.h"
 
+#include "base/compiler.h"
 #include "base/figures.h"
 #include "base/options.h"
 #include "base/size_class.h"
@@ -100,7 +101,7 @@ static struct thread *record_take(void) {
     return thread;
 }
 
-struct thread *hak_thread_list_add(void) {
+SLOW struct thread *hak_thread_list_add(void) {
     lock_acquire(&list.lock);
     struct thread *thread = record_take();
     if (thread != NULL) {
@@ -181,7 +182,7 @@ static void cool(struct thread *thread) {
     hak_thread_list_remove(thread);
 }
 
-static void for_each_transfer(void (*visit)(struct transfer *transfer, void *context), void *context) {
+SLOW static void for_each_transfer(void (*visit)(struct transfer *transfer, void *context), void *context) {
     for (unsigned c = HAK_HOME_CLASSES; c < HAK_CLASS_COUNT; c++)
         visit(&hak_transfers[c], context);
     for (uint32_t id = 1; id <= list.heap_count; id++) {
@@ -213,7 +214,7 @@ static void cool_next(struct transfer *transfer, void *context) {
     cooling->any |= load_relaxed(&transfer->count) != 0;
 }
 
-bool hak_thread_list_cool(void) {
+SLOW bool hak_thread_list_cool(void) {
     uint64_t now_ms = hak_os_now_ms();
     bool is_due = load_relaxed(&list.cool_next) != 0 || has_cooled(load_relaxed(&list.cooled_ms), now_ms);
     if (load_relaxed(&hak_transfer_any) == HAK_TRANSFER_NONE || !is_due || !lock_try(&list.lock))

@@ -155,7 +155,7 @@ bool hak_transfer_put_list(struct transfer *transfer, unsigned size_class, const
 enum { AT_ONCE = 16 };
 
 /* Takes the blocks that came first, up to AT_ONCE: of all, or as many as were not wanted. */
-static unsigned take_oldest(struct transfer *transfer, bool all, struct block **block) {
+SLOW static unsigned take_oldest(struct transfer *transfer, bool all, struct block **block) {
     if (load_relaxed(&transfer->count) == 0 || !transfer_begin(transfer))
         return 0;
     /* What a fork has left of it may be more than count. */
@@ -173,7 +173,7 @@ static unsigned take_oldest(struct transfer *transfer, bool all, struct block **
     return got;
 }
 
-static void send_blocks_home(struct heap *const *heaps, struct block **block, unsigned count) {
+SLOW static void send_blocks_home(struct heap *const *heaps, struct block **block, unsigned count) {
     COUNT_ADD(DRAINED, count);
     while (count > 0) {
         uint32_t entry = hak_slab_entry_of(block[0]);
@@ -193,7 +193,7 @@ static void send_blocks_home(struct heap *const *heaps, struct block **block, un
     }
 }
 
-unsigned hak_transfer_cool(struct transfer *transfer, struct heap *const *heaps, unsigned most) {
+SLOW unsigned hak_transfer_cool(struct transfer *transfer, struct heap *const *heaps, unsigned most) {
     struct block *block[AT_ONCE];
     unsigned sent = 0, got;
     for (; sent < most && (got = take_oldest(transfer, false, block)) != 0; sent += got)

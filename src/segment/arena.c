@@ -4,6 +4,7 @@
 #include "segment/arena.h"
 
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "base/options.h"
 #include "os/os.h"
 #include "segment/meta.h"
@@ -174,7 +175,7 @@ static bool arena_add(enum arena_use use, uintptr_t bytes) {
 }
 
 /* Reserves as much as policy likes, or else as much as `units` need. */
-static bool arena_grow(enum arena_use use, unsigned units) {
+SLOW static bool arena_grow(enum arena_use use, unsigned units) {
     uintptr_t *next_bytes = &arena_state.space[use].next_bytes;
     uintptr_t need = units * HAK_SUPERSLAB_SIZE;
     for (uintptr_t bytes = *next_bytes; bytes >= need; bytes /= 2) {

@@ -3,6 +3,7 @@
  */
 #include "segment/direct.h"
 
+#include "base/compiler.h"
 #include "base/options.h"
 #include "os/os.h"
 #include "segment/arena.h"
@@ -110,7 +111,7 @@ static bool move_to(struct superslab *unit, uintptr_t to, size_t bytes) {
     return true;
 }
 
-bool hak_direct_resize(struct superslab *unit, size_t bytes) {
+SLOW bool hak_direct_resize(struct superslab *unit, size_t bytes) {
     size_t old_bytes = unit->mapped_bytes;
     uintptr_t old_end = registered_end(unit->base, old_bytes);
     if (bytes == old_bytes)

@@ -4,6 +4,7 @@
 #include "segment/meta.h"
 
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "os/os.h"
 #include "segment/limit.h"
 #include "segment/view.h"
@@ -48,7 +49,7 @@ static bool add_chunk(size_t bytes) {
     return true;
 }
 
-void *hak_meta_alloc(size_t bytes) {
+SLOW void *hak_meta_alloc(size_t bytes) {
     bytes = round_up(bytes, HAK_CACHE_LINE);
     void *result = NULL;
     lock_acquire(&meta.lock);
