@@ -36,6 +36,13 @@
 #define keep_in_result_register(variable) ((void)(variable))
 #endif
 
+/* What holds whatever the compiler can see. No instruction. */
+#define assume(condition)                                                                                              \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            __builtin_unreachable();                                                                                   \
+    } while (0)
+
 /* Makes the compiler forget where the variable's value comes from. No instruction. */
 #define forget(variable) __asm__("" : "+r"(variable))
 

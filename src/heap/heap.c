@@ -41,6 +41,7 @@ FAST struct slab *slab_at(struct place *place, const void *block) {
         place->unit = unit;
         place->slabs = hak_slabs_of(block);
     }
+    assume(place->slabs != NULL); /* no block lies in unit 0 */
     place->granule = granule;
     return place->slab = hak_slab_in(place->slabs, block);
 }

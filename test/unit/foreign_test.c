@@ -220,6 +220,30 @@ static void another_gets_what_one_passes_on(void **state) {
         with_blocks_of(sizes[i], free_for_another);
 }
 
+/* A refill that finds few where blocks wait takes the rest out of slabs. */
+static void few_are_made_up_for(void **state) {
+    struct thread *thread = hak_thread_self;
+    unsigned c = size_class_of(1024), count = 0, left = 1;
+    const struct hak_flow *flow = &thread->view.flow[c];
+    (void)state;
+    while (flow->capacity < 2 * HAK_BATCH_MAX || thread->view.slot[c].head != NULL) {
+        assert_true(count < MANY);
+        assert_non_null(made[count++] = hak_malloc(1024));
+    }
+    struct block *waits = made[--count];
+    waits->next = NULL;
+    assert_null(hak_transfer_put_chain(thread->heap, c, waits, &left));
+    uint64_t taken = flow->taken;
+    assert_non_null(made[count++] = hak_malloc(1024));
+    assert_in_range(flow->taken - taken, 2, HAK_BATCH_MAX);
+    assert_int_equal(hak_transfers[c].count, 0);
+    for (unsigned i = 0; i < count; i++)
+        hak_free(made[i]);
+    /* The one that was put aside was given back without free: the books have it as held. */
+    hak_thread_flush();
+    assert_int_equal(hak_view.active_bytes, 0);
+}
+
 /* The list of a class whose blocks go round stays an eighth as long as one that only its own thread uses. */
 static void *take_what_goes_round(void *size) {
     struct thread *thread = begin();
@@ -286,6 +310,7 @@ int main(void) {
         cmocka_unit_test(none_are_kept_where_none_are_taken),
         cmocka_unit_test(keeping_ends_and_begins_with_taking),
         cmocka_unit_test(another_gets_what_one_passes_on),
+        cmocka_unit_test(few_are_made_up_for),
         cmocka_unit_test(what_goes_round_is_kept_short),
         cmocka_unit_test(a_wrapped_size_touches_nothing),
     };

@@ -19,6 +19,7 @@
 #include "heap/slab.h"
 #include "heap/thread.h"
 #include "heap/thread_list.h"
+#include "heap/transfer.h"
 #include "segment/view.h"
 
 enum { MANY = 9000, THREADS_MAX = 40 };
@@ -314,6 +315,23 @@ static void what_a_thread_has_left_goes_back_after_a_quarter_of_the_delay(void *
     check_caches(first.record);
 }
 
+/* What waits for another thread and is not wanted goes home, if only some thread calls malloc or free. */
+static void what_nobody_wants_goes_home(void **state) {
+    const struct transfer *transfer = &hak_transfers[size_class_of(1024)];
+    uint64_t now = (uint64_t)1 << 40; /* after whatever other tests have had the clock say */
+    (void)state;
+    fake_os_set_clock(now);
+    fill_and_empty(1024, MANY);
+    assert_true(transfer->count > 100);
+    for (unsigned quarter = 0; quarter < 3; quarter++) {
+        now += (uint64_t)hak_options.purge_delay / 4;
+        fake_os_set_clock(now);
+        for (unsigned i = 0; i < 40 * HAK_CHORES_INTERVAL; i++)
+            hak_free(hak_malloc(16));
+    }
+    assert_int_equal(transfer->count, 0);
+}
+
 /* A record with more than HAK_WARM_BYTES is emptied at once, and any where free memory is not to wait at all. */
 static void not_much_is_left(void **state) {
     (void)state;
@@ -321,6 +339,7 @@ static void not_much_is_left(void **state) {
     assert_true(hak_thread_list_is_warm());
     (void)after_a_thread(9216, 20);
     assert_false(hak_thread_list_is_warm());
+    assert_true(hak_transfers[size_class_of(9216)].count > 0);
     hak_thread_list_collect();
     assert_int_equal(hak_view.active_bytes, 0);
     hak_options.purge_delay = 0;
@@ -417,6 +436,7 @@ int main(void) {
         THREAD_TEST(a_thread_that_hardly_allocates_leaves_nothing),
         THREAD_TEST(a_thread_goes_on_with_what_another_has_left),
         THREAD_TEST(what_a_thread_has_left_goes_back_after_a_quarter_of_the_delay),
+        THREAD_TEST(what_nobody_wants_goes_home),
         THREAD_TEST(not_much_is_left),
         THREAD_TEST(after_its_end_a_thread_is_served_directly),
         THREAD_TEST(nobody_stays_empty),
