@@ -239,7 +239,7 @@ static void an_outbox_is_passed_on(void **state) {
     unsigned put[HEAPS + 1][HAK_CLASS_COUNT] = {{0}};
     (void)state;
     for (unsigned i = 0; i < 400; i++) {
-        unsigned heap = 1 + i % HEAPS, c = 1 + i * 7 % 40;
+        unsigned heap = 1 + i % HEAPS, c = 1 + i / HEAPS * 7 % 40;
         struct block *block = take(heap, c, 1);
         assert_false(outbox_add(&outbox, block, page_map_flat_get(block), 16));
         put[c < HAK_HOME_CLASSES ? heap : 0][c]++;
