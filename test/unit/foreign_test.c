@@ -223,18 +223,18 @@ static void another_gets_what_one_passes_on(void **state) {
 /* A refill that finds few where blocks wait takes the rest out of slabs. */
 static void few_are_made_up_for(void **state) {
     struct thread *thread = hak_thread_self;
-    unsigned c = size_class_of(1024), count = 0, left = 1;
+    unsigned c = size_class_of(128), count = 0, left = 1;
     const struct hak_flow *flow = &thread->view.flow[c];
     (void)state;
     while (flow->capacity < 2 * HAK_BATCH_MAX || thread->view.slot[c].head != NULL) {
         assert_true(count < MANY);
-        assert_non_null(made[count++] = hak_malloc(1024));
+        assert_non_null(made[count++] = hak_malloc(128));
     }
     struct block *waits = made[--count];
     waits->next = NULL;
     assert_null(hak_transfer_put_chain(thread->heap, c, waits, &left));
     uint64_t taken = flow->taken;
-    assert_non_null(made[count++] = hak_malloc(1024));
+    assert_non_null(made[count++] = hak_malloc(128));
     assert_in_range(flow->taken - taken, 2, HAK_BATCH_MAX);
     assert_int_equal(hak_transfers[c].count, 0);
     for (unsigned i = 0; i < count; i++)

@@ -214,6 +214,22 @@ static void a_forks_child_adopts_all_that_its_parents_threads_hold(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+/* A transfer cache at which another thread is at work when a process forks is nobody's in the child; one at which the
+ * forking thread is itself, as a handler may find it, stays that thread's. */
+static void a_forks_child_does_not_wait_for_who_is_gone(void **state) {
+    struct transfer *others = &hak_transfers[HAK_CLASS_COUNT - 1], *own = &hak_transfers[HAK_CLASS_COUNT - 2];
+    (void)state;
+    others->busy = 1;
+    assert_false(hak_thread_is_inside());
+    own->busy = hak_lock_self();
+    assert_true(hak_thread_is_inside());
+    pid_t child = fork();
+    if (child == 0)
+        _exit(others->busy == 0 && own->busy == hak_lock_self() && hak_thread_is_inside() ? 0 : 1);
+    EXPECT_CHILD_OK(child);
+    others->busy = own->busy = 0;
+}
+
 static unsigned heap_count(void) {
     unsigned count = 0;
     for (unsigned id = 1; id <= HAK_HEAPS_MAX; id++) {
@@ -434,6 +450,7 @@ int main(void) {
         THREAD_TEST(a_thread_keeps_a_few_megabytes_at_most),
         THREAD_TEST(a_flush_keeps_nothing),
         THREAD_TEST(a_forks_child_adopts_all_that_its_parents_threads_hold),
+        THREAD_TEST(a_forks_child_does_not_wait_for_who_is_gone),
         THREAD_TEST(threads_share_heaps_evenly_and_records_are_reused),
         THREAD_TEST(a_thread_that_hardly_allocates_leaves_nothing),
         THREAD_TEST(a_thread_goes_on_with_what_another_has_left),
