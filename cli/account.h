@@ -22,7 +22,7 @@
       "them between threads")                                                                                          \
     X(CACHES, thread_caches, HAKMEM, "thread caches", "HAKMEM_CACHE_BYTES=16384, hakmem trim, fewer threads")          \
     X(TRANSFERS, transfer_caches, HAKMEM, "transfer caches: freed, for the next thread that wants one",                \
-      "go home by themselves in half a purge delay; HAKMEM_PURGE_DELAY=0, hakmem trim")                                \
+      "go home in parts as the program calls malloc and free; HAKMEM_PURGE_DELAY=0, hakmem trim")                      \
     X(OUTBOXES, outboxes, HAKMEM, "freed by other threads, on the way to their heap",                                  \
       "malloc_trim(0) in the threads that free, HAKMEM_HEAPS=1")                                                       \
     X(RETAINED, retained, HAKMEM, "retained: free, not given back yet",                                                \

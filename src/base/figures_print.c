@@ -1,10 +1,11 @@
 /* base/figures_print.c
  * Purpose.     See figures_print.h.
  */
-#include "base/compiler.h"
 #include "base/figures_print.h"
 
 #include <string.h>
+
+#include "base/compiler.h"
 
 #define NUMBER_BYTES 24u
 
