@@ -19,12 +19,12 @@ uint32_t hak_entry_by_superslab(const void *p) {
     return load_relaxed(&hak_slab_in(slabs, p)->entry);
 }
 
-FAST void free_in_slab(void *p, uint32_t entry) {
+__attribute__((noinline)) static void free_in_slab(void *p, uint32_t entry) {
     struct thread *thread = hak_api_thread();
     if (unlikely(thread == NULL))
         hak_thread_put_direct(entry, p);
     else
-        hak_thread_put(thread, entry, p);
+        thread_put(thread, entry, p);
     hak_control_tick();
 }
 
@@ -80,7 +80,7 @@ HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
     struct thread *thread = hak_thread_self;
     uint32_t owner = cache_entry(&thread->view, p);
     if (likely(owner != 0) && likely(entry == HAK_ENTRY_FREE) && likely(!hak_control_is_due()))
-        hak_thread_put(thread, owner, p);
+        thread_put(thread, owner, p);
     else
         free_otherwise(p, entry, site);
 }

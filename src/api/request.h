@@ -44,8 +44,4 @@ FAST uint32_t entry_of(const void *p) {
     return likely(hak_page_map.address_mask != 0) ? page_map_flat_get(p) : hak_entry_by_superslab(p);
 }
 
-FAST unsigned entry_class(uint32_t entry) {
-    return entry_slot(entry) / SLOT_BYTES;
-}
-
 #endif

@@ -25,56 +25,70 @@ static uint32_t unload(struct outbox *outbox) {
     return count;
 }
 
-/* Lists by class, in the order of the blocks. */
-static void sort_by_class(struct outbox *outbox, uint32_t count) {
-    memset(outbox->first, 0xff, sizeof outbox->first);
-    for (uint32_t i = count; i-- > 0;) {
-        uint16_t *first = &outbox->first[entry_slot(outbox->entry[i]) / sizeof(struct hak_slot)];
-        outbox->next[i] = *first;
-        *first = (uint16_t)i;
-    }
-}
+enum { IS_LEFT = UINT16_MAX }; /* as before[]: of a block that has found no room */
 
-/* Divides a list: blocks of the heap that the first one is of, and the others, where which begin is returned. */
-static uint16_t divide(struct outbox *outbox, uint16_t i) {
-    uint32_t heap = entry_heap(outbox->entry[i]);
-    uint16_t others = HAK_NO_INDEX, *last_other = &others, *last = &outbox->next[i];
-    for (i = outbox->next[i]; i != HAK_NO_INDEX; i = outbox->next[i]) {
-        uint16_t **end = entry_heap(outbox->entry[i]) == heap ? &last : &last_other;
-        **end = i;
-        *end = &outbox->next[i];
+/* Puts the blocks of a class's list that are of the last one's heap, all if they are everybody's. What finds no room is
+ * marked, and counted in *left. The list of the others is returned. The same block twice in a row is put once. */
+static uint32_t put_list(struct outbox *outbox, unsigned c, uint32_t i, struct heap *const *heaps, uint32_t *left,
+                         bool *refused) {
+    const uint32_t entry = outbox->entry[i - 1], compared = class_is_shared(c) ? 0 : UINT32_MAX;
+    struct transfer *transfer = transfer_of(heaps[entry_heap_id(entry)], c);
+    unsigned room;
+    struct block **const begin = hak_transfer_begin_put(transfer, c, &room, refused);
+    struct block **to = begin, **const end = begin + room, *last = NULL;
+    const struct block *bad = NULL;
+    uint32_t others = 0;
+    for (uint32_t before; i != 0; i = before) {
+        struct block *block = outbox->block[i - 1];
+        before = outbox->before[i - 1];
+        if (unlikely(((outbox->entry[i - 1] ^ entry) & compared) != 0)) {
+            outbox->before[i - 1] = (uint16_t)others;
+            others = i;
+        } else if (unlikely(block == last)) {
+            bad = block;
+        } else if (likely(to != end)) {
+            *to++ = last = block;
+        } else {
+            outbox->before[i - 1] = IS_LEFT;
+            ++*left;
+        }
     }
-    *last = *last_other = HAK_NO_INDEX;
+    if (likely(begin != NULL))
+        hak_transfer_end_put(transfer, (unsigned)(to - begin));
+    if (unlikely(bad != NULL))
+        hak_heap_on_bad_block(bad);
     return others;
 }
 
-static void pass_on_class(struct outbox *outbox, unsigned c, struct heap *const *heaps, bool *refused) {
-    for (uint16_t i = outbox->first[c], others; i != HAK_NO_INDEX; i = others) {
-        struct transfer *transfer = transfer_of(heaps[entry_heap_id(outbox->entry[i])], c);
-        others = class_is_shared(c) ? (uint16_t)HAK_NO_INDEX : divide(outbox, i);
-        if (!hak_transfer_put_list(transfer, c, outbox->next, i, outbox->block, outbox->entry))
-            refused[c] = true;
-    }
-}
-
-void hak_outbox_pass_on(struct outbox *outbox, struct heap *const *heaps, bool *refused) {
-    uint32_t count = unload(outbox), left = 0;
-    sort_by_class(outbox, count);
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
-        if (outbox->first[c] != HAK_NO_INDEX)
-            pass_on_class(outbox, c, heaps, refused);
+/* Keeps those that are left. */
+static void keep_left(struct outbox *outbox, uint32_t count) {
+    uint32_t left = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (outbox->entry[i] != 0) {
+        if (outbox->before[i] == IS_LEFT) {
             outbox->block[left] = outbox->block[i];
             outbox->entry[left++] = outbox->entry[i];
         }
     }
+    fork_fence();
     outbox->count = left;
-    hak_outbox_flush(outbox, heaps);
+}
+
+void hak_outbox_pass_on(struct outbox *outbox, struct heap *const *heaps, bool *refused) {
+    uint32_t count = unload(outbox), left = 0;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        uint32_t list = outbox->last[c];
+        for (outbox->last[c] = 0; list != 0;)
+            list = put_list(outbox, c, list, heaps, &left, &refused[c]);
+    }
+    if (left != 0) {
+        keep_left(outbox, count);
+        hak_outbox_flush(outbox, heaps);
+    }
 }
 
 void hak_outbox_flush(struct outbox *outbox, struct heap *const *heaps) {
     uint32_t count = unload(outbox);
+    memset(outbox->last, 0, sizeof outbox->last);
     for (uint32_t first = 0, end; first < count; first = end) {
         uint32_t heap = entry_heap(outbox->entry[first]);
         end = first + 1;

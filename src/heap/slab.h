@@ -37,7 +37,7 @@ static inline uint32_t hak_slab_entry_of(const void *block) {
 }
 
 static inline unsigned slab_class(const struct slab *slab) {
-    return entry_slot(slab->entry) / (unsigned)sizeof(struct hak_slot);
+    return entry_class(slab->entry);
 }
 
 static inline bool slab_has_room(const struct slab *slab) {

@@ -97,6 +97,7 @@ bool hak_thread_begin(void) {
         return false;
     use_page_map(thread);
     thread->view.entry_mask = ENTRY_MATCH & ~thread->heap->pattern;
+    memset(thread->kept, true, HAK_HOME_CLASSES);
     hak_thread_self = thread;
     COUNT_IN(thread->counters);
     return true;
@@ -236,12 +237,6 @@ void *hak_thread_take(struct thread *thread, unsigned size_class) {
     return block;
 }
 
-/* Puts a block into the outbox. True if that is full now and has to be flushed. */
-FAST bool send_home(struct thread *thread, uint32_t entry, void *block) {
-    uint32_t bytes = (uint32_t)size_class_bytes(entry_slot(entry) / SLOT_BYTES);
-    return outbox_add(&thread->outbox, block, entry, bytes);
-}
-
 /* Sends a chain of others' blocks home, at most so many: a block that was freed twice makes a ring of the chain. */
 static void send_chain_home(struct thread *thread, struct block *chain, int32_t most) {
     for (; chain != NULL && most > 0; most--) {
@@ -251,7 +246,7 @@ static void send_chain_home(struct thread *thread, struct block *chain, int32_t 
         uint32_t entry = hak_slab_entry_of(block);
         if (unlikely(entry == 0))
             hak_heap_on_bad_block(block);
-        else if (unlikely(send_home(thread, entry, block)))
+        else if (unlikely(outbox_add(&thread->outbox, block, entry, (uint32_t)size_class_bytes(entry_class(entry)))))
             hak_outbox_flush(&thread->outbox, hak_heaps);
     }
 }
@@ -280,29 +275,24 @@ static bool flush_slot(struct thread *thread, unsigned size_class, int32_t keep,
     return left == 0;
 }
 
-/* False of a class that any thread may use, and this one takes none of: others shall have its blocks soon. */
-FAST bool is_kept(const struct thread *thread, unsigned size_class) {
-    return thread->kept[size_class] || !class_is_shared(size_class);
-}
-
 /* Begins a countdown of frees: of one, where no block must come by. */
 FAST void count_frees(struct thread *thread, unsigned size_class, int32_t length) {
-    if (likely(is_kept(thread, size_class)))
+    if (likely(thread->kept[size_class]))
         admit_frees(thread, size_class, length);
     else
         cache_admit_free(&thread->view, size_class);
 }
 
 /* Gives back some of a list that is as long as it may be. If the thread takes next to nothing from it, and others have
- * room for the blocks, it becomes shorter in time, and then they get all that comes by from now on. */
+ * room for the blocks, it becomes shorter in time, in the end all of it is given back, and then they get what comes by
+ * from now on. */
 static void give_back_some(struct thread *thread, unsigned size_class, int32_t length, bool used) {
-    int32_t capacity = thread->view.flow[size_class].capacity, keep = length - HAK_FLUSH_MAX;
-    bool unwanted = !used && class_is_shared(size_class);
-    int32_t least = unwanted && capacity <= HAK_FLUSH_MAX ? 0 : capacity - share_of(capacity);
-    keep = keep > least ? keep : least;
-    if (!flush_slot(thread, size_class, keep, true) || !unwanted)
+    int32_t capacity = thread->view.flow[size_class].capacity, least = capacity - share_of(capacity);
+    bool unwanted = !used && class_is_shared(size_class), ends = unwanted && capacity <= HAK_FLUSH_MAX;
+    int32_t keep = length - HAK_FLUSH_MAX > least ? length - HAK_FLUSH_MAX : least;
+    if (!flush_slot(thread, size_class, ends ? 0 : keep, true) || !unwanted)
         return;
-    if (keep == 0)
+    if (ends)
         thread->kept[size_class] = false;
     else
         shrink_capacity(thread, size_class);
@@ -325,20 +315,12 @@ SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *b
     (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
 }
 
-SLOW static void send_all(struct thread *thread) {
+void hak_thread_pass_on(struct thread *thread) {
     pass_on(thread);
     tick();
 }
 
-FAST void send(struct thread *thread, uint32_t entry, void *block) {
-    owner_add(&thread->view.flow[entry_slot(entry) / SLOT_BYTES].remote_frees, 1);
-    if (unlikely(send_home(thread, entry, block)))
-        send_all(thread);
-}
-
-/* Puts a block into its list, whose countdown of frees has ended, or not. Out of line, since hak_thread_put would
- * otherwise save registers for a block that goes home. */
-__attribute__((noinline)) static void put(struct thread *thread, unsigned size_class, void *block) {
+void hak_thread_keep(struct thread *thread, unsigned size_class, void *block) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     if (owner_load(&slot->frees_left) <= 0) {
         owner_store(&slot->frees_left, 0);
@@ -350,18 +332,6 @@ __attribute__((noinline)) static void put(struct thread *thread, unsigned size_c
         count_frees(thread, size_class, length);
     }
     (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
-}
-
-void hak_thread_put(struct thread *thread, uint32_t entry, void *block) {
-    unsigned size_class = entry_slot(entry) / SLOT_BYTES;
-    struct hak_slot *slot = &thread->view.slot[size_class];
-    if (cache_may_hold(&thread->view, entry) && is_kept(thread, size_class)) {
-        put(thread, size_class, block);
-        return;
-    }
-    if (owner_load(&slot->frees_left) < 0)
-        owner_store(&slot->frees_left, 0);
-    send(thread, entry, block);
 }
 
 void *hak_thread_take_direct(unsigned size_class) {
@@ -379,7 +349,7 @@ void hak_thread_put_direct(uint32_t entry, void *block) {
     struct block *blocks[] = {block};
     COUNT(FREE_DIRECT);
     hak_tally_add(&hak_view.recordless.cached_frees, 1);
-    hak_tally_add(&hak_view.recordless_class[entry_slot(entry) / SLOT_BYTES].frees, 1);
+    hak_tally_add(&hak_view.recordless_class[entry_class(entry)].frees, 1);
     hak_heap_return_remote(hak_heaps[entry_heap_id(entry)], blocks, 1);
 }
 
@@ -396,7 +366,7 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
         thread->used[c / 64] &= ~((uint64_t)1 << c % 64);
     }
     thread->cache_bytes = 0;
-    memset(thread->kept, 0, sizeof thread->kept);
+    memset(thread->kept + HAK_HOME_CLASSES, false, sizeof thread->kept - HAK_HOME_CLASSES);
     memset(thread->circulates, 0, sizeof thread->circulates);
     hak_outbox_flush(&thread->outbox, hak_heaps);
 }

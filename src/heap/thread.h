@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/size_class.h"
 #include "heap/outbox.h"
 #include "heap/thread_cache.h"
 #include "segment/view.h"
@@ -28,7 +29,7 @@ struct thread {
     uint32_t trims;                      /* hak_view.control.trims, as far as the thread has followed them */
     size_t cache_bytes;                  /* what the capacities of all classes have grown by */
     uint64_t used[USED_WORDS];           /* a bit for each class with capacity != 0 */
-    bool kept[HAK_CLASS_COUNT];          /* blocks of a shared class are, since the thread takes such blocks too */
+    bool kept[HAK_CLASS_COUNT];          /* blocks are: the thread takes such blocks too, or they may only go home */
     uint8_t circulates[HAK_CLASS_COUNT]; /* refills during which others' blocks are thought to go round */
     uint32_t chores;                     /* done so far */
     struct link unused;                  /* list of unused records, warm or cold */
@@ -76,9 +77,30 @@ void hak_thread_end(void);
 /* A block of `size_class`, through the cache: fills it if it is empty, does the chores if the countdown ended. */
 void *hak_thread_take(struct thread *thread, unsigned size_class) NODISCARD;
 
+/* Takes back a block into the thread's list, whose countdown of frees has ended, or not. */
+void hak_thread_keep(struct thread *thread, unsigned size_class, void *block);
+
+/* Empties the outbox: to those that take what is in it, or home. */
+SLOW void hak_thread_pass_on(struct thread *thread);
+
 /* Takes back a block, whose page-map entry that is, into a cache that may be full; or into the outbox, if it is
  * another heap's and small, or if the thread takes none of its class and others may. */
-void hak_thread_put(struct thread *thread, uint32_t entry, void *block);
+FAST void thread_put(struct thread *thread, uint32_t entry, void *block) {
+    unsigned size_class = entry_class(entry);
+    if (cache_may_hold(&thread->view, entry)) {
+        if (thread->kept[size_class]) {
+            hak_thread_keep(thread, size_class, block);
+            return;
+        }
+        size_t offset = entry_slot(entry);
+        int32_t *frees_left = SLOT_FIELD(&thread->view, offset, frees_left);
+        if (owner_load(frees_left) < 0)
+            owner_store(frees_left, 0);
+    }
+    owner_add(&thread->view.flow[size_class].remote_frees, 1);
+    if (unlikely(outbox_add(&thread->outbox, block, entry, (uint32_t)size_class_bytes(size_class))))
+        hak_thread_pass_on(thread);
+}
 
 /* The same for threads without a record. */
 void *hak_thread_take_direct(unsigned size_class) NODISCARD;

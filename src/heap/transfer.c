@@ -79,7 +79,7 @@ unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct bloc
     if (transfer->least > transfer->count)
         transfer->least = transfer->count;
     struct block *const *block = &transfer->block[transfer->count], *first = *chain;
-    for (unsigned i = got; i-- > 0;) {
+    for (unsigned i = 0; i < got; i++) {
         block[i]->next = first;
         first = block[i];
     }
@@ -126,28 +126,25 @@ struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, str
     return chain;
 }
 
-bool hak_transfer_put_list(struct transfer *transfer, unsigned size_class, const uint16_t *next, uint16_t i,
-                           struct block *const *block, uint32_t *entry) {
-    if (!may_have_room(transfer))
-        return false;
-    if (!begin_to_put(transfer, size_class))
-        return true;
-    struct block **to = transfer->block + transfer->count, **end = transfer->block + transfer->room;
-    const struct block *last = NULL, *bad = NULL;
-    for (; i != HAK_NO_INDEX && to < end; i = next[i]) {
-        entry[i] = 0;
-        if (unlikely(block[i] == last))
-            bad = last;
-        else
-            *to++ = block[i];
-        last = block[i];
+struct block **hak_transfer_begin_put(struct transfer *transfer, unsigned size_class, unsigned *room, bool *full) {
+    *room = 0;
+    if (!may_have_room(transfer)) {
+        *full = true;
+        return NULL;
     }
-    COUNT_ADD(TRANSFERRED, (uint64_t)(to - transfer->block) - transfer->count);
-    grown_to(transfer, (uint32_t)(to - transfer->block));
+    if (!begin_to_put(transfer, size_class))
+        return NULL;
+    *room = transfer->room - transfer->count;
+    if (likely(*room != 0))
+        return transfer->block + transfer->count;
     transfer_end(transfer);
-    if (unlikely(bad != NULL))
-        hak_heap_on_bad_block(bad);
-    return true;
+    return NULL;
+}
+
+void hak_transfer_end_put(struct transfer *transfer, unsigned put) {
+    COUNT_ADD(TRANSFERRED, put);
+    grown_to(transfer, transfer->count + put);
+    transfer_end(transfer);
 }
 
 /* ---- the way home ---- */

@@ -31,7 +31,7 @@ FAST struct transfer *transfer_of(struct heap *heap, unsigned size_class) {
 extern uint8_t hak_transfer_any;
 enum { HAK_TRANSFER_NONE, HAK_TRANSFER_SOME, HAK_TRANSFER_COOLING };
 
-/* Takes up to `want` blocks, those that came last, and puts them in front of *chain. How many. */
+/* Takes up to `want` blocks, those that came last, and puts them in front of *chain, the last one first. How many. */
 unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct block **chain);
 
 /* Puts the first blocks of a chain of the class, at most *count, which becomes what is left to do; says where the rest
@@ -39,11 +39,12 @@ unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct bloc
  * put, and nothing is left: no count, no chain. */
 struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, struct block *chain, unsigned *count);
 
-/* Puts what fits of the blocks of the class with the indices i, next[i], ... up to HAK_NO_INDEX, and clears the entry
- * of each that is put. The same block twice in a row is reported, and put once. False if there is no room at all. */
-enum { HAK_NO_INDEX = UINT16_MAX };
-bool hak_transfer_put_list(struct transfer *transfer, unsigned size_class, const uint16_t *next, uint16_t i,
-                           struct block *const *block, uint32_t *entry);
+/* Begins to put blocks of the class: where to, and how many there is room for. NULL, with *room 0: for none, or
+ * somebody is at work, or memory is out; then nothing has begun. *full becomes true if there is no room at all. */
+struct block **hak_transfer_begin_put(struct transfer *transfer, unsigned size_class, unsigned *room, bool *full);
+
+/* So many have been put. */
+void hak_transfer_end_put(struct transfer *transfer, unsigned put);
 
 /* Sends home what was not wanted since the last time, up to about `most` blocks; how many. Fewer than `most`: that was
  * all, and from now on it counts anew what is wanted. */

@@ -56,6 +56,10 @@ static inline uint32_t entry_slot(uint32_t entry) {
     return entry & ENTRY_SLOT_MASK;
 }
 
+static inline unsigned entry_class(uint32_t entry) {
+    return entry_slot(entry) / (unsigned)sizeof(struct hak_slot);
+}
+
 struct page_map {
     uint32_t *flat;
     uintptr_t address_mask; /* all bits of an address, or 0 without a flat map */

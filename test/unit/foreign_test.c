@@ -19,6 +19,7 @@
 #include "hakmem.h"
 #include "heap/slab.h"
 #include "heap/thread.h"
+#include "heap/thread_list.h"
 #include "heap/transfer.h"
 #include "segment/view.h"
 
@@ -195,6 +196,35 @@ static void keeping_ends_and_begins_with_taking(void **state) {
         with_blocks_of(sizes[i], take_no_more);
 }
 
+/* A long list ends as well, where others take what it gives back. */
+static void *stop_taking(void *size) {
+    static void *own[2 * HAK_FLUSH_MAX];
+    enum { OWN = sizeof own / sizeof *own };
+    struct thread *thread = begin();
+    unsigned c = size_class_of((size_t)size), freed = 0;
+    while (thread->view.flow[c].capacity < 2 * HAK_FLUSH_MAX) {
+        for (unsigned i = 0; i < OWN; i++)
+            EXPECT((own[i] = hak_malloc((size_t)size)) != NULL);
+        for (unsigned i = 0; i < OWN; i++)
+            hak_free(own[i]);
+    }
+    for (; thread->kept[c]; freed++) {
+        EXPECT(freed < MANY);
+        hak_free(made[freed]);
+        hak_transfer_empty(&hak_transfers[c], hak_heaps);
+    }
+    EXPECT(freed > HAK_FLUSH_MAX && length_of(thread, c) == 1);
+    while (freed < MANY)
+        hak_free(made[freed++]);
+    return NULL;
+}
+
+static void a_long_list_ends_as_well(void **state) {
+    (void)state;
+    with_blocks_of(HAK_SHARED_MIN_BYTES, stop_taking);
+    with_blocks_of(1024, stop_taking);
+}
+
 /* What one thread frees, and takes none of, is what another one gets next. */
 static void *free_for_another(void *size) {
     struct thread *thread = begin();
@@ -206,8 +236,9 @@ static void *free_for_another(void *size) {
         made[i] = NULL;
     }
     EXPECT(thread->outbox.count == 0 && !thread->kept[c]);
+    const void *last = transfer->block[transfer->count - 1];
     void *next = hak_malloc((size_t)size);
-    EXPECT(next != NULL && next == transfer->block[transfer->count]);
+    EXPECT(next != NULL && next == last);
     hak_free(next);
     for (unsigned i = 0; i < MANY; i++)
         hak_free(made[i]);
@@ -309,6 +340,7 @@ int main(void) {
         cmocka_unit_test(larger_ones_are_used_again),
         cmocka_unit_test(none_are_kept_where_none_are_taken),
         cmocka_unit_test(keeping_ends_and_begins_with_taking),
+        cmocka_unit_test(a_long_list_ends_as_well),
         cmocka_unit_test(another_gets_what_one_passes_on),
         cmocka_unit_test(few_are_made_up_for),
         cmocka_unit_test(what_goes_round_is_kept_short),
