@@ -1,8 +1,8 @@
 /* heap/outbox.h
  * Purpose.     Blocks that one thread has freed and has no use for, on their way to others or home.
  * Design.      An array of addresses and of their entries in the page map: what they are is known when they come, and
- *              is not looked up again. They are listed by class for those that take them, and grouped by heap where they
- *              go home.
+ *              is not looked up again. Who takes them finds them listed by class; who sends them home groups them by
+ *              heap.
  * Invariants.  count <= HAK_OUTBOX_BLOCKS; bytes is the sum of the blocks' sizes and less than HAK_OUTBOX_BYTES plus
  *              one block.
  * Concurrency. The owner's alone.
