@@ -26,37 +26,48 @@ static uint32_t unload(struct outbox *outbox) {
 }
 
 enum { IS_LEFT = UINT16_MAX }; /* as before[]: of a block that has found no room */
+_Static_assert(HAK_OUTBOX_BLOCKS < IS_LEFT, "an index plus 1 is none of these");
+
+/* Where blocks are passed on to, and what has come of it. */
+struct passing {
+    struct heap *const *heaps;
+    bool *refused;
+    uint32_t left;   /* blocks that are marked as such */
+    const void *bad; /* a block that was there twice, or NULL */
+};
 
 /* Puts the blocks of a class's list that are of the last one's heap, all if they are everybody's. What finds no room is
- * marked, and counted in *left. The list of the others is returned. The same block twice in a row is put once. */
-static uint32_t put_list(struct outbox *outbox, unsigned c, uint32_t i, struct heap *const *heaps, uint32_t *left,
-                         bool *refused) {
-    const uint32_t entry = outbox->entry[i - 1], compared = class_is_shared(c) ? 0 : UINT32_MAX;
-    struct transfer *transfer = transfer_of(heaps[entry_heap_id(entry)], c);
-    unsigned room;
-    struct block **const begin = hak_transfer_begin_put(transfer, c, &room, refused);
-    struct block **to = begin, **const end = begin + room, *last = NULL;
-    const struct block *bad = NULL;
-    uint32_t others = 0;
-    for (uint32_t before; i != 0; i = before) {
-        struct block *block = outbox->block[i - 1];
-        before = outbox->before[i - 1];
-        if (unlikely(((outbox->entry[i - 1] ^ entry) & compared) != 0)) {
-            outbox->before[i - 1] = (uint16_t)others;
-            others = i;
-        } else if (unlikely(block == last)) {
-            bad = block;
+ * marked and counted, and the list of the others is returned. The same block twice in a row is put once.
+ * Indices go down, from a list's last block to its first. Where they do not, a signal handler has freed a block in the
+ * midst of a free, and the list ends there. */
+static uint32_t put_list(struct outbox *outbox, unsigned c, uint32_t last, struct passing *passing) {
+    const uint32_t entry = outbox->entry[last - 1], compared = class_is_shared(c) ? 0 : UINT32_MAX;
+    struct transfer *transfer = transfer_of(passing->heaps[entry_heap_id(entry)], c);
+    struct block **end, **const begin = hak_transfer_begin_put(transfer, c, &end, &passing->refused[c]);
+    struct block **to = begin, *put = NULL;
+    uint32_t others = 0, other = 0, i, next = last - 1;
+    do {
+        i = next;
+        next = outbox->before[i] - 1u;
+        struct block *block = outbox->block[i];
+        if (unlikely(((outbox->entry[i] ^ entry) & compared) != 0)) {
+            outbox->before[i] = 0;
+            if (others == 0)
+                others = i + 1;
+            else
+                outbox->before[other] = (uint16_t)(i + 1);
+            other = i;
+        } else if (unlikely(block == put)) {
+            passing->bad = block;
         } else if (likely(to != end)) {
-            *to++ = last = block;
+            *to++ = put = block;
         } else {
-            outbox->before[i - 1] = IS_LEFT;
-            ++*left;
+            outbox->before[i] = IS_LEFT;
+            passing->left++;
         }
-    }
+    } while (next < i);
     if (likely(begin != NULL))
         hak_transfer_end_put(transfer, (unsigned)(to - begin));
-    if (unlikely(bad != NULL))
-        hak_heap_on_bad_block(bad);
     return others;
 }
 
@@ -74,16 +85,19 @@ static void keep_left(struct outbox *outbox, uint32_t count) {
 }
 
 void hak_outbox_pass_on(struct outbox *outbox, struct heap *const *heaps, bool *refused) {
-    uint32_t count = unload(outbox), left = 0;
+    struct passing passing = {.heaps = heaps, .refused = refused};
+    uint32_t count = unload(outbox);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         uint32_t list = outbox->last[c];
         for (outbox->last[c] = 0; list != 0;)
-            list = put_list(outbox, c, list, heaps, &left, &refused[c]);
+            list = put_list(outbox, c, list, &passing);
     }
-    if (left != 0) {
+    if (passing.left != 0) {
         keep_left(outbox, count);
         hak_outbox_flush(outbox, heaps);
     }
+    if (unlikely(passing.bad != NULL))
+        hak_heap_on_bad_block(passing.bad);
 }
 
 void hak_outbox_flush(struct outbox *outbox, struct heap *const *heaps) {

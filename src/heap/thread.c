@@ -287,15 +287,16 @@ FAST void count_frees(struct thread *thread, unsigned size_class, int32_t length
  * room for the blocks, it becomes shorter in time, in the end all of it is given back, and then they get what comes by
  * from now on. */
 static void give_back_some(struct thread *thread, unsigned size_class, int32_t length, bool used) {
-    int32_t capacity = thread->view.flow[size_class].capacity, least = capacity - share_of(capacity);
+    int32_t capacity = thread->view.flow[size_class].capacity;
     bool unwanted = !used && class_is_shared(size_class), ends = unwanted && capacity <= HAK_FLUSH_MAX;
+    int32_t least = ends ? 0 : capacity - share_of(capacity);
     int32_t keep = length - HAK_FLUSH_MAX > least ? length - HAK_FLUSH_MAX : least;
-    if (!flush_slot(thread, size_class, ends ? 0 : keep, true) || !unwanted)
+    if (!flush_slot(thread, size_class, keep, true) || !unwanted)
         return;
-    if (ends)
-        thread->kept[size_class] = false;
-    else
+    if (!ends)
         shrink_capacity(thread, size_class);
+    else if (flush_slot(thread, size_class, 0, true))
+        thread->kept[size_class] = false;
 }
 
 /* Puts a block into a list that is as long as it may be: lets it be longer, if the thread takes so much from it that

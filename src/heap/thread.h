@@ -80,7 +80,7 @@ void *hak_thread_take(struct thread *thread, unsigned size_class) NODISCARD;
 /* Takes back a block into the thread's list, whose countdown of frees has ended, or not. */
 void hak_thread_keep(struct thread *thread, unsigned size_class, void *block);
 
-/* Empties the outbox: to those that take what is in it, or home. */
+/* Empties the outbox, to those that take what is in it, or home; and does what is due by the clock. */
 SLOW void hak_thread_pass_on(struct thread *thread);
 
 /* Takes back a block, whose page-map entry that is, into a cache that may be full; or into the outbox, if it is

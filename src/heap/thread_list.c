@@ -386,6 +386,8 @@ void hak_thread_list_adopt(void) {
             continue;
         thread->vanished = false;
         recount(view);
+        /* It may be full, and the lists may hold what goes into it. */
+        hak_outbox_flush(&thread->outbox, hak_heaps);
         hak_thread_empty(thread, false);
         retire(thread, &list.cold);
     }

@@ -126,19 +126,16 @@ struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, str
     return chain;
 }
 
-struct block **hak_transfer_begin_put(struct transfer *transfer, unsigned size_class, unsigned *room, bool *full) {
-    *room = 0;
+struct block **hak_transfer_begin_put(struct transfer *transfer, unsigned size_class, struct block ***end, bool *full) {
+    *end = NULL;
     if (!may_have_room(transfer)) {
         *full = true;
         return NULL;
     }
     if (!begin_to_put(transfer, size_class))
         return NULL;
-    *room = transfer->room - transfer->count;
-    if (likely(*room != 0))
-        return transfer->block + transfer->count;
-    transfer_end(transfer);
-    return NULL;
+    *end = transfer->block + transfer->room;
+    return transfer->block + transfer->count;
 }
 
 void hak_transfer_end_put(struct transfer *transfer, unsigned put) {

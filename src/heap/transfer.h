@@ -39,9 +39,9 @@ unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct bloc
  * put, and nothing is left: no count, no chain. */
 struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, struct block *chain, unsigned *count);
 
-/* Begins to put blocks of the class: where to, and how many there is room for. NULL, with *room 0: for none, or
- * somebody is at work, or memory is out; then nothing has begun. *full becomes true if there is no room at all. */
-struct block **hak_transfer_begin_put(struct transfer *transfer, unsigned size_class, unsigned *room, bool *full);
+/* Begins to put blocks of the class: from here to *end is room. NULL, and *end too, if there is none, or somebody is at
+ * work, or memory is out: then nothing has begun. *full becomes true if there is no room. */
+struct block **hak_transfer_begin_put(struct transfer *transfer, unsigned size_class, struct block ***end, bool *full);
 
 /* So many have been put. */
 void hak_transfer_end_put(struct transfer *transfer, unsigned put);

@@ -87,6 +87,28 @@ static void small_ones_go_home(void **state) {
         with_blocks_of(size, free_small);
 }
 
+/* Its own it keeps, and what is too much goes home by itself. */
+static void *free_own_small(void *size) {
+    static void *own[MANY];
+    struct thread *thread = begin();
+    unsigned c = size_class_of((size_t)size);
+    for (unsigned i = 0; i < MANY; i++)
+        EXPECT((own[i] = hak_malloc((size_t)size)) != NULL);
+    uint64_t before = sent_home(thread, c);
+    for (unsigned i = 0; i < MANY; i++)
+        hak_free(own[i]);
+    EXPECT(sent_home(thread, c) == before && length_of(thread, c) > 0);
+    for (unsigned i = 0; i < MANY; i++)
+        hak_free(made[i]);
+    return NULL;
+}
+
+static void own_small_ones_are_kept(void **state) {
+    (void)state;
+    for (size_t size = 16; size < HAK_SHARED_MIN_BYTES; size += 16)
+        with_blocks_of(size, free_own_small);
+}
+
 /* Frees and takes in turns: the list hands out the very block that came in, and none goes home at once. */
 static void *use_again(void *size) {
     struct thread *thread = begin();
@@ -337,6 +359,7 @@ static void a_wrapped_size_touches_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_ones_go_home),
+        cmocka_unit_test(own_small_ones_are_kept),
         cmocka_unit_test(larger_ones_are_used_again),
         cmocka_unit_test(none_are_kept_where_none_are_taken),
         cmocka_unit_test(keeping_ends_and_begins_with_taking),

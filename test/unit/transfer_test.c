@@ -231,6 +231,27 @@ static void the_same_twice_in_a_row_is_seen(void **state) {
     assert_int_equal(outbox.count + outbox.bytes, 0);
 }
 
+/* A signal handler that frees in the midst of a free may make a ring of a list: that ends. */
+static void a_ring_in_an_outbox_ends(void **state) {
+    static struct outbox outbox;
+    bool refused[HAK_CLASS_COUNT] = {false};
+    struct block *chain = take(1, SHARED, 3);
+    (void)state;
+    for (unsigned i = 0; i < 3; i++, chain = chain->next)
+        assert_false(outbox_add(&outbox, chain, page_map_flat_get(chain), 16));
+    outbox.before[0] = 3;
+    hak_outbox_pass_on(&outbox, heaps, refused);
+    assert_int_equal(hak_transfers[SHARED].count, 3);
+    for (unsigned i = 0; i < 2; i++) {
+        struct block *block = take(1, SHARED, 1);
+        assert_false(outbox_add(&outbox, block, page_map_flat_get(block), 16));
+    }
+    outbox.before[1] = 2;
+    hak_outbox_pass_on(&outbox, heaps, refused);
+    assert_int_equal(hak_transfers[SHARED].count, 4);
+    hak_heap_return_remote(heaps[1], &outbox.block[0], 1);
+}
+
 /* ---- outboxes ---- */
 
 /* Blocks of many classes and two heaps: each class's in its place, small ones in that of their heap, and what has no
@@ -365,6 +386,7 @@ int main(void) {
         TEST(a_ring_is_seen),
         TEST(what_is_of_another_class_is_seen),
         TEST(the_same_twice_in_a_row_is_seen),
+        TEST(a_ring_in_an_outbox_ends),
         TEST(an_outbox_is_passed_on),
         TEST(what_is_not_wanted_goes_home),
         TEST(each_block_has_one_holder),
