@@ -97,7 +97,6 @@ bool hak_thread_begin(void) {
         return false;
     use_page_map(thread);
     thread->view.entry_mask = ENTRY_MATCH & ~thread->heap->pattern;
-    memset(thread->kept, true, HAK_HOME_CLASSES);
     hak_thread_self = thread;
     COUNT_IN(thread->counters);
     return true;
@@ -289,7 +288,7 @@ FAST void count_frees(struct thread *thread, unsigned size_class, int32_t length
 static void give_back_some(struct thread *thread, unsigned size_class, int32_t length, bool used) {
     int32_t capacity = thread->view.flow[size_class].capacity;
     bool unwanted = !used && class_is_shared(size_class), ends = unwanted && capacity <= HAK_FLUSH_MAX;
-    int32_t least = ends ? 0 : capacity - share_of(capacity);
+    int32_t least = capacity - share_of(capacity);
     int32_t keep = length - HAK_FLUSH_MAX > least ? length - HAK_FLUSH_MAX : least;
     if (!flush_slot(thread, size_class, keep, true) || !unwanted)
         return;
@@ -367,7 +366,7 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
         thread->used[c / 64] &= ~((uint64_t)1 << c % 64);
     }
     thread->cache_bytes = 0;
-    memset(thread->kept + HAK_HOME_CLASSES, false, sizeof thread->kept - HAK_HOME_CLASSES);
+    memset(thread->kept, 0, sizeof thread->kept);
     memset(thread->circulates, 0, sizeof thread->circulates);
     hak_outbox_flush(&thread->outbox, hak_heaps);
 }

@@ -29,7 +29,7 @@ struct thread {
     uint32_t trims;                      /* hak_view.control.trims, as far as the thread has followed them */
     size_t cache_bytes;                  /* what the capacities of all classes have grown by */
     uint64_t used[USED_WORDS];           /* a bit for each class with capacity != 0 */
-    bool kept[HAK_CLASS_COUNT];          /* blocks are: the thread takes such blocks too, or they may only go home */
+    bool kept[HAK_CLASS_COUNT];          /* blocks of the class are, since the thread takes such blocks too */
     uint8_t circulates[HAK_CLASS_COUNT]; /* refills during which others' blocks are thought to go round */
     uint32_t chores;                     /* done so far */
     struct link unused;                  /* list of unused records, warm or cold */

@@ -262,7 +262,7 @@ static void an_outbox_is_passed_on(void **state) {
     unsigned put[HEAPS + 1][HAK_CLASS_COUNT] = {{0}};
     (void)state;
     for (unsigned i = 0; i < 400; i++) {
-        unsigned heap = 1 + i % HEAPS, c = 1 + i / HEAPS * 7 % 40;
+        unsigned heap = 1 + (i + (i >= HEAPS * 40)) % HEAPS, c = 1 + i / HEAPS * 7 % 40;
         struct block *block = take(heap, c, 1);
         assert_false(outbox_add(&outbox, block, page_map_flat_get(block), 16));
         put[c < HAK_HOME_CLASSES ? heap : 0][c]++;
@@ -319,6 +319,8 @@ enum { THREADS = 4, ROUNDS = 4000 };
 
 /* Takes and puts; each block has its holder's mark. */
 static void *work(void *argument) {
+    static _Thread_local struct outbox outbox;
+    bool refused[HAK_CLASS_COUNT];
     uint64_t random = (uintptr_t)argument;
     struct block *held = NULL;
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -342,8 +344,9 @@ static void *work(void *argument) {
             (void)hak_transfer_cool(&hak_transfers[SHARED], heaps, 50);
         for (; length(held) > 40; held = got) {
             got = held->next;
-            hak_heap_return_remote(heaps[entry_heap_id(page_map_flat_get(held))], &held, 1);
+            EXPECT(!outbox_add(&outbox, held, page_map_flat_get(held), 1));
         }
+        hak_outbox_pass_on(&outbox, heaps, refused);
     }
     while (held != NULL) {
         struct block *block = held;
