@@ -356,6 +356,44 @@ static void a_wrapped_size_touches_nothing(void **state) {
     hak_options.on_error = HAK_ON_ERROR_ABORT;
 }
 
+enum { LARGER = 20 };
+static pthread_barrier_t barrier;
+
+/* Has filled its outbox and not yet emptied it, and its list of 1 KiB is of another heap's blocks. */
+static void *fill_the_outbox(void *unused) {
+    struct outbox *outbox = &begin()->outbox;
+    hak_free(hak_malloc(1024));
+    for (unsigned i = 0; i < LARGER; i++)
+        hak_free(made[i]);
+    EXPECT(outbox->count == 0);
+    for (unsigned i = LARGER; outbox->count < HAK_OUTBOX_BLOCKS; i++)
+        (void)outbox_add(outbox, made[i], page_map_flat_get(made[i]), 16);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    hak_thread_pass_on(hak_thread_self);
+    return unused;
+}
+
+static void a_forks_child_empties_a_full_outbox(void **state) {
+    pthread_t thread;
+    (void)state;
+    for (unsigned i = 0; i < LARGER + HAK_OUTBOX_BLOCKS; i++)
+        assert_non_null(made[i] = hak_malloc(i < LARGER ? 1024 : 16));
+    assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, fill_the_outbox, NULL), 0);
+    pthread_barrier_wait(&barrier);
+    pid_t child = fork();
+    if (child == 0) {
+        hak_thread_flush();
+        _exit(hak_view.active_bytes == 0 ? 0 : 1);
+    }
+    EXPECT_CHILD_OK(child);
+    pthread_barrier_wait(&barrier);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    (void)hak_trim();
+    assert_int_equal(hak_view.active_bytes, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_ones_go_home),
@@ -368,6 +406,7 @@ int main(void) {
         cmocka_unit_test(few_are_made_up_for),
         cmocka_unit_test(what_goes_round_is_kept_short),
         cmocka_unit_test(a_wrapped_size_touches_nothing),
+        cmocka_unit_test(a_forks_child_empties_a_full_outbox),
     };
     /* The main thread's record, before any other. */
     while (hak_api_thread() == NULL) {

@@ -217,44 +217,6 @@ static void a_forks_child_adopts_all_that_its_parents_threads_hold(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
-static void *made_here[HAK_OUTBOX_BLOCKS + 20];
-
-/* Has filled its outbox, and not yet emptied it; and its list of 1 KiB is of another heap's blocks. */
-static void *fill_an_outbox(void *unused) {
-    earn_record();
-    struct outbox *outbox = &hak_thread_self->outbox;
-    hak_free(hak_malloc(1024));
-    for (unsigned i = 0; i < 20; i++)
-        hak_free(made_here[i]);
-    for (unsigned i = outbox->count; i < HAK_OUTBOX_BLOCKS; i++)
-        EXPECT(outbox_add(outbox, made_here[20 + i], page_map_flat_get(made_here[20 + i]), 16) ==
-               (i == HAK_OUTBOX_BLOCKS - 1));
-    EXPECT(hak_thread_self->view.slot[size_class_of(1024)].head != NULL);
-    pthread_barrier_wait(&barrier);
-    pthread_barrier_wait(&barrier);
-    hak_thread_pass_on(hak_thread_self);
-    return unused;
-}
-
-static void a_forks_child_empties_a_full_outbox(void **state) {
-    pthread_t thread;
-    (void)state;
-    for (unsigned i = 0; i < HAK_OUTBOX_BLOCKS + 20; i++)
-        assert_non_null(made_here[i] = hak_malloc(i < 20 ? 1024 : 16));
-    assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
-    assert_int_equal(pthread_create(&thread, NULL, fill_an_outbox, NULL), 0);
-    pthread_barrier_wait(&barrier);
-    pid_t child = fork();
-    if (child == 0) {
-        hak_thread_flush();
-        _exit(hak_view.active_bytes == 0 ? 0 : 1);
-    }
-    EXPECT_CHILD_OK(child);
-    pthread_barrier_wait(&barrier);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    (void)hak_trim();
-}
-
 /* A transfer cache at which another thread is at work when a process forks is nobody's in the child; one at which the
  * forking thread is itself, as a handler may find it, stays that thread's. */
 static void a_forks_child_does_not_wait_for_who_is_gone(void **state) {
@@ -491,7 +453,6 @@ int main(void) {
         THREAD_TEST(a_thread_keeps_a_few_megabytes_at_most),
         THREAD_TEST(a_flush_keeps_nothing),
         THREAD_TEST(a_forks_child_adopts_all_that_its_parents_threads_hold),
-        THREAD_TEST(a_forks_child_empties_a_full_outbox),
         THREAD_TEST(a_forks_child_does_not_wait_for_who_is_gone),
         THREAD_TEST(threads_share_heaps_evenly_and_records_are_reused),
         THREAD_TEST(a_thread_that_hardly_allocates_leaves_nothing),
