@@ -36,12 +36,14 @@ struct passing {
     const void *bad; /* a block that was there twice, or NULL */
 };
 
-/* Puts the blocks of a class's list that are of the last one's heap, all if they are everybody's. What finds no room is
- * marked and counted, and the list of the others is returned. The same block twice in a row is put once.
- * Indices go down, from a list's last block to its first. Where they do not, a signal handler has freed a block in the
- * midst of a free, and the list ends there. */
-static uint32_t put_list(struct outbox *outbox, unsigned c, uint32_t last, struct passing *passing) {
-    const uint32_t entry = outbox->entry[last - 1], compared = class_is_shared(c) ? 0 : UINT32_MAX;
+/* Puts the blocks of a list that are as the last one: of its class, and of its heap if they are not everybody's. What
+ * finds no room is marked and counted, and the list of the others is returned. The same block twice in a row is put
+ * once. A signal handler that frees in the midst of a free may make a list go wrong: it ends where indices do not go
+ * down, and no block is taken for one of another class. */
+static uint32_t put_list(struct outbox *outbox, uint32_t last, struct passing *passing) {
+    const uint32_t entry = outbox->entry[last - 1];
+    const unsigned c = entry_class(entry);
+    const uint32_t compared = class_is_shared(c) ? ENTRY_SLOT_MASK : UINT32_MAX;
     struct transfer *transfer = transfer_of(passing->heaps[entry_heap_id(entry)], c);
     struct block **end, **const begin = hak_transfer_begin_put(transfer, c, &end, &passing->refused[c]);
     struct block **to = begin, *put = NULL;
@@ -90,7 +92,7 @@ void hak_outbox_pass_on(struct outbox *outbox, struct heap *const *heaps, bool *
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         uint32_t list = outbox->last[c];
         for (outbox->last[c] = 0; list != 0;)
-            list = put_list(outbox, c, list, &passing);
+            list = put_list(outbox, list, &passing);
     }
     if (passing.left != 0) {
         keep_left(outbox, count);
