@@ -329,7 +329,7 @@ void hak_thread_keep(struct thread *thread, unsigned size_class, void *block) {
             put_on_full(thread, size_class, block, length);
             return;
         }
-        count_frees(thread, size_class, length);
+        admit_frees(thread, size_class, length);
     }
     (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
 }
