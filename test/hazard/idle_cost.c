@@ -12,7 +12,7 @@
 #include "../support/process.h"
 #include "../support/provider.h"
 
-enum { RUNS = 400 };
+enum { RUNS = 1000 };
 
 static const size_t SIZES[] = {10, 16, 30, 100, 120, 470, 1024, 4096};
 
