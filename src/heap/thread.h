@@ -77,7 +77,7 @@ void hak_thread_end(void);
 /* A block of `size_class`, through the cache: fills it if it is empty, does the chores if the countdown ended. */
 void *hak_thread_take(struct thread *thread, unsigned size_class) NODISCARD;
 
-/* Takes back a block into the thread's list, whose countdown of frees has ended, or not. */
+/* Takes back a block of a class that is kept into the thread's list, whose countdown of frees has ended, or not. */
 void hak_thread_keep(struct thread *thread, unsigned size_class, void *block);
 
 /* Empties the outbox, to those that take what is in it, or home; and does what is due by the clock. */
