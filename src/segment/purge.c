@@ -19,6 +19,9 @@ static struct {
     uint64_t grown;       /* bytes to be purged for what was taken clean; at most what is retained beyond that */
 } learned;
 
+/* What proves to be wanted back speaks for as many times more: to learn of a cycle piece by piece is to pay for all of it. */
+#define WANTED_WEIGHT 8
+
 /* What is grown by in steps smaller than this is not worth a system call each. */
 #define GROWN_BYTES ((uint64_t)512 << 10)
 
@@ -124,7 +127,7 @@ void hak_purge_grown(struct superslab *unit, uint64_t granules, bool exchange) {
             wanted = granules & unit->exchanged;
         unit->exchanged &= ~granules;
         if (wanted != 0 && learned.wanted_back < hak_view.committed_bytes)
-            owner_add(&learned.wanted_back, bytes_of(wanted));
+            owner_add(&learned.wanted_back, bytes_of(wanted) * WANTED_WEIGHT);
     }
     if (!exchange)
         return;

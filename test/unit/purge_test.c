@@ -230,7 +230,8 @@ static void what_the_kernel_refuses_is_not_exchanged(void **state) {
     hak_superslab_give(other, 30);
 }
 
-/* Once it proves that what was exchanged is wanted back, as much may wait. */
+/* Once it proves that what was exchanged is wanted back, as much may wait, and more: what else goes round with it need
+ * not prove it piece by piece. */
 static void what_is_wanted_back_may_wait(void **state) {
     (void)state;
     bool zero;
@@ -247,6 +248,23 @@ static void what_is_wanted_back_may_wait(void **state) {
         memset((void *)grown->base, 1, 40 * HAK_GRANULE_SIZE);
         hak_superslab_give(grown, 40);
         hak_superslab_give(kept, 20);
+    }
+    enum { BLOCKS = 7 };
+    struct slab *blocks[BLOCKS], *kept[BLOCKS];
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        blocks[i] = take_filled(40);
+        kept[i] = take_filled(20);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        hak_superslab_give(blocks[i], 40);
+    }
+    purged = hak_view.purged_bytes;
+    struct slab *grown = hak_superslab_take(POOL_TINY, 60, RUN_SLAB, 1u << 16 | 16, &zero);
+    hak_purge_excess();
+    assert_int_equal(hak_view.purged_bytes, purged);
+    hak_superslab_give(grown, 0);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        hak_superslab_give(kept[i], 20);
     }
 }
 
