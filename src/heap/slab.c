@@ -31,7 +31,7 @@ void hak_slab_init(struct slab *slab) {
     slab->free_count = slab->capacity;
     slab->reached = 0;
     slab->lowest_word = 0;
-    slab->free_blocks = slab->capacity <= 64 ? &slab->own_bits : hak_superslab_bits(slab);
+    slab->free_blocks = slab->capacity <= 64 ? &slab->own_bits : hak_superslab_bits(slab, slab->capacity);
     for (unsigned i = 0; i < words_of(slab); i++)
         slab->free_blocks[i] = ~(uint64_t)0;
     if (slab->capacity % 64 != 0)

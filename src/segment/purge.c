@@ -19,7 +19,8 @@ static struct {
     uint64_t grown;       /* bytes to be purged for what was taken clean; at most what is retained beyond that */
 } learned;
 
-/* What proves to be wanted back speaks for as many times more: to learn of a cycle piece by piece is to pay for all of it. */
+/* What proves to be wanted back speaks for so many times as much: to learn of a cycle piece by piece is to pay for all
+ * of it (doc/decisions/010). */
 #define WANTED_WEIGHT 8
 
 /* What is grown by in steps smaller than this is not worth a system call each. */

@@ -10,7 +10,9 @@
 #include "segment/purge.h"
 #include "segment/view.h"
 
-/* Behind the descriptors of a superslab stand so many bits for each of its granules: one for each block that fits. */
+/* Behind the descriptors of a superslab stand, for each of its granules, a cache line of bits, and then as many bits as
+ * blocks fit. Most slabs need no more than the line, and leave what comes behind untouched. */
+#define LINE_BITS (HAK_CACHE_LINE * 8)
 #define GRANULE_BITS (HAK_GRANULE_SIZE / HAK_ALIGNMENT)
 
 /* Superslabs with room by their longest free run; bit i of `present` is set iff by_run[i] is not empty. A whole
@@ -54,7 +56,7 @@ static struct superslab *superslab_new(enum pool pool, unsigned granules) {
     if (superslab == NULL)
         return NULL;
     if (superslab->slabs == NULL) {
-        struct slab *slabs = hak_meta_alloc(HAK_GRANULES * (sizeof *slabs + GRANULE_BITS / 8));
+        struct slab *slabs = hak_meta_alloc(HAK_GRANULES * (sizeof *slabs + (LINE_BITS + GRANULE_BITS) / 8));
         if (slabs == NULL) {
             hak_arena_give(superslab, 1);
             return NULL;
@@ -172,9 +174,11 @@ void hak_superslab_give(struct slab *run, unsigned touched) {
     hak_purge_excess();
 }
 
-uint64_t *hak_superslab_bits(const struct slab *run) {
-    const struct slab *slabs = run - run->first;
-    return (uint64_t *)(uintptr_t)(slabs + HAK_GRANULES) + run->first * (GRANULE_BITS / 64);
+uint64_t *hak_superslab_bits(const struct slab *run, unsigned count) {
+    uint64_t *lines = (uint64_t *)(uintptr_t)(run - run->first + HAK_GRANULES);
+    if (count <= LINE_BITS)
+        return lines + run->first * (LINE_BITS / 64);
+    return lines + HAK_GRANULES * (LINE_BITS / 64) + run->first * (GRANULE_BITS / 64);
 }
 
 struct slab *hak_slabs_of(const void *p) {

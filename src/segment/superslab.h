@@ -58,8 +58,8 @@ void hak_superslab_init(void);
 struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind kind, uint32_t entry,
                                 bool *zero) NODISCARD;
 
-/* Room for a bit for each 16 bytes of the run's first granule, contents left to the caller. */
-uint64_t *hak_superslab_bits(const struct slab *run);
+/* Room for `count` bits for the run's user, contents left to it; not more than one for each 16 bytes of a granule. */
+uint64_t *hak_superslab_bits(const struct slab *run, unsigned count);
 
 /* Gives the run back; its user has written to its first `touched` granules at most. */
 void hak_superslab_give(struct slab *run, unsigned touched);

@@ -157,6 +157,28 @@ static void the_lowest_blocks_go_first(void **state) {
 }
 
 /* Every address of the slab is either a block that is out, or refused. */
+/* However many blocks its neighbours have, 512 and less or more: a full slab stays so while others are filled. */
+static void slabs_share_no_bits(void **state) {
+    enum { COUNT = HAK_GRANULES };
+    static struct block *blocks[4096];
+    static const size_t sizes[] = {128, 144, 16, 112, 1024, 48};
+    struct slab *slabs[COUNT];
+    (void)state;
+    for (unsigned i = 0; i < COUNT; i++) {
+        slabs[i] = new_slab(size_class_of(sizes[i % (sizeof sizes / sizeof sizes[0])]));
+        (void)take_all(slabs[i], 4096, blocks);
+    }
+    for (unsigned i = 0; i < COUNT; i++) {
+        assert_int_equal(slabs[i]->free_count, 0);
+        assert_true(hak_slab_is_valid(slabs[i]));
+        for (unsigned j = 0; j < slabs[i]->capacity; j++) {
+            put(slabs[i], (void *)(slabs[i]->base + j * size_class_bytes(slab_class(slabs[i]))));
+        }
+        assert_true(slab_is_empty(slabs[i]));
+        hak_superslab_give(slabs[i], hak_slab_touched(slabs[i]));
+    }
+}
+
 static void what_is_no_block_is_refused(void **state) {
     static struct block *blocks[4096];
     (void)state;
@@ -224,9 +246,13 @@ static int start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_class_gives_all_its_blocks), cmocka_unit_test(memory_is_reached_as_it_is_needed),
-        cmocka_unit_test(what_was_reached_may_hold_data),   cmocka_unit_test(the_lowest_blocks_go_first),
-        cmocka_unit_test(what_is_no_block_is_refused),      cmocka_unit_test(random_use_keeps_the_books),
+        cmocka_unit_test(every_class_gives_all_its_blocks),
+        cmocka_unit_test(memory_is_reached_as_it_is_needed),
+        cmocka_unit_test(what_was_reached_may_hold_data),
+        cmocka_unit_test(the_lowest_blocks_go_first),
+        cmocka_unit_test(what_is_no_block_is_refused),
+        cmocka_unit_test(random_use_keeps_the_books),
+        cmocka_unit_test(slabs_share_no_bits),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
