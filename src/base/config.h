@@ -72,7 +72,7 @@
 #define HAK_HUGE_PAGE_HEAP_BYTES ((uint64_t)8 << 20)
 
 /* Free pages held back from the kernel until their time is up: at most this many bytes, or a quarter of what is in
- * use, or what proved to be wanted back. */
+ * use, or several times what proved to be wanted back. */
 #define HAK_RETAINED_MIN_BYTES ((uint64_t)32 << 20)
 
 /* Size classes: 1..64 in steps of 16 B, then eight per doubling. Numbered so that a Tiny class is its size / 16. */

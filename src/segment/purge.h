@@ -4,8 +4,8 @@
  *              system calls, so that no malloc or free waits long; whoever is in a slow path ticks. A program that
  *              frees much and then sleeps has no slow paths, so what waits is limited.
  *              And a program that frees here and makes slabs there, in space of another use, would hold both: as much
- *              as its slabs grow by is purged of what waits. Unless that proves wrong: what is
- *              wanted back within the delay may wait from then on, until it has waited out its delay in vain
+ *              as its slabs grow by is purged of what waits. Unless that proves wrong: for what is wanted back within
+ *              the delay, several times as much may wait from then on, until units wait out their delay in vain
  *              (doc/decisions/010).
  */
 #ifndef HAK_SEGMENT_PURGE_H

@@ -156,7 +156,6 @@ static void the_lowest_blocks_go_first(void **state) {
     hak_superslab_give(slab, hak_slab_touched(slab));
 }
 
-/* Every address of the slab is either a block that is out, or refused. */
 /* However many blocks its neighbours have, 512 and less or more: a full slab stays so while others are filled. */
 static void slabs_share_no_bits(void **state) {
     enum { COUNT = HAK_GRANULES };
@@ -179,6 +178,7 @@ static void slabs_share_no_bits(void **state) {
     }
 }
 
+/* Every address of the slab is either a block that is out, or refused. */
 static void what_is_no_block_is_refused(void **state) {
     static struct block *blocks[4096];
     (void)state;
