@@ -228,6 +228,10 @@ static void add_run(void *context, const struct seen_superslab *unit, const stru
         add_slab(work, run);
         return;
     }
+    if (run->kind == RUN_SPARE) {
+        add(work, PART_SPARES, run->base, run->base + run->granules * HAK_GRANULE_SIZE);
+        return;
+    }
     count_live(work, 0);
     add_live(work, 0, run->base, run->base + run->large_bytes);
     add(work, PART_TAILS, run->base + run->large_bytes, run->base + run->granules * HAK_GRANULE_SIZE);

@@ -24,8 +24,8 @@ static void add_run(void *context, const struct seen_superslab *unit, const stru
     struct taking *taking = context;
     struct figures *figures = taking->figures;
     (void)unit;
-    if (run->kind == RUN_LARGE) {
-        figures->granules[GRANULE_LARGE] += run->granules;
+    if (run->kind != RUN_SLAB) {
+        figures->granules[run->kind == RUN_LARGE ? GRANULE_LARGE : GRANULE_SPARE] += run->granules;
         return;
     }
     figures->granules[GRANULE_SLAB] += run->granules;

@@ -23,7 +23,8 @@
 
 /* Members of the sets, X(id, name); the others are in hakmem_stats.h. */
 #define FIGURE_SLABS(X) X(FULL, "full") X(PART_USED, "part-used")
-#define FIGURE_GRANULES(X) X(SLAB, "slab") X(LARGE, "large") X(HUGE, "huge") X(RETAINED, "retained") X(CLEAN, "clean")
+#define FIGURE_GRANULES(X)                                                                                             \
+    X(SLAB, "slab") X(LARGE, "large") X(SPARE, "spare") X(HUGE, "huge") X(RETAINED, "retained") X(CLEAN, "clean")
 #define FIGURE_UNITS(X)                                                                                                \
     X(GRANULES, "slabs-and-large") X(HUGE, "huge") X(DIRECT, "direct") X(FREE, "free") X(RESERVED, "reserved")
 

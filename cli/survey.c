@@ -281,6 +281,8 @@ static bool is_run(const struct survey *survey, const struct seen_superslab *uni
     if (run->granules == 0 || run->first != first || run->granules > HAK_GRANULES - first ||
         run->base != unit->base + first * HAK_GRANULE_SIZE)
         return false;
+    if (run->kind == RUN_SPARE)
+        return true;
     if (run->kind == RUN_LARGE)
         return run->large_bytes <= run->granules * HAK_GRANULE_SIZE;
     unsigned size_class = survey_class(run);

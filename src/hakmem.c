@@ -26,6 +26,7 @@
 #include "heap/heap.c"
 #include "heap/transfer.c"
 #include "heap/outbox.c"
+#include "heap/spare.c"
 #include "heap/huge.c"
 #include "heap/large.c"
 #include "heap/thread_list.c"

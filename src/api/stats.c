@@ -43,9 +43,14 @@ struct totals {
     TOTALS(TOTAL_FIELD)
 #undef TOTAL_FIELD
     uint64_t live_small; /* bytes of live Tiny and Mid blocks */
+    uint64_t live_large; /* bytes of live Large blocks */
     uint64_t live_blocks;
     uint64_t threads;
 };
+
+static uint64_t above_classes(const struct hak_tally *tally) {
+    return owner_load(&tally->large_allocated_bytes) - owner_load(&tally->large_freed_bytes);
+}
 
 static struct totals collect(void) {
     struct totals totals = {.threads = 0};
@@ -61,12 +66,15 @@ static struct totals collect(void) {
     TOTALS(TOTAL_READ)
 #undef TOTAL_READ
     lock_release(hak_arena_lock());
+    totals.live_large = above_classes(&hak_view.recordless) - totals.huge;
+    for (const struct hak_thread_view *view = load_acquire(&hak_view.threads); view != NULL; view = view->next)
+        totals.live_large += above_classes(&view->tally);
     return totals;
 }
 
 struct mallinfo2 hak_entry_mallinfo2(void) {
     struct totals totals = collect();
-    uint64_t in_use = totals.live_small + totals.large;
+    uint64_t in_use = totals.live_small + totals.live_large;
     struct mallinfo2 info = {
         .arena = totals.committed - totals.huge,
         .ordblks = totals.live_blocks,

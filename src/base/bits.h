@@ -76,6 +76,12 @@ FAST unsigned bits_run_length(uint64_t set, unsigned start) {
     return zeros == 0 ? 64 : bits_lowest(zeros);
 }
 
+/* Where the run of ones starts that bit `at`, one of them, belongs to. */
+FAST unsigned bits_run_start(uint64_t set, unsigned at) {
+    uint64_t zeros = ~(set << (63 - at));
+    return zeros == 0 ? 0 : at + 1 - (63 - bits_log2(zeros));
+}
+
 /* Length of the longest run of ones: the powers of two that it consists of, the largest first. Where runs of `length`
  * and, that far behind, runs of another length start, there start runs of both together. */
 FAST unsigned bits_longest_run(uint64_t set) {

@@ -128,6 +128,11 @@
 /* The largest limit of memory that may be asked for: 2^50. */
 #define HAK_LIMIT_MAX 1125899906842624
 
+/* What a thread may keep of the runs of its Large blocks: 2 MiB, in runs of 512 KiB at most. What a larger block is
+ * used for takes so long that the way to the arena does not count. */
+#define HAK_SPARE_GRANULES 32
+#define HAK_SPARE_RUN_MAX 8
+
 #define HAK_CACHE_LINE 64
 
 _Static_assert(HAK_CLASS_COUNT == 1 + HAK_TINY_CLASSES + HAK_MID_CLASSES, "classes");

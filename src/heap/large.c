@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/options.h"
 #include "heap/huge.h"
+#include "heap/thread.h"
 #include "heap/thread_list.h"
 #include "os/os.h"
+#include "segment/limit.h"
 #include "segment/page_map.h"
 #include "segment/purge.h"
 #include "segment/superslab.h"
@@ -22,6 +25,17 @@ static unsigned granules_for(size_t bytes) {
     return (unsigned)((bytes + HAK_GRANULE_SIZE - 1) >> HAK_GRANULE_SHIFT);
 }
 
+static struct slab *take_run(unsigned granules, bool *zero) {
+    struct thread *thread = hak_thread_self;
+    struct slab *run = thread_is_alive(thread) ? hak_spare_take(&thread->spares, granules) : NULL;
+    *zero = false;
+    if (run != NULL)
+        return run;
+    run = hak_superslab_take(POOL_LARGE, granules, RUN_SPARE, 0, zero);
+    hak_purge_excess();
+    return run;
+}
+
 void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) {
     bytes = hak_large_good_size(bytes);
     hak_thread_list_tick();
@@ -29,28 +43,68 @@ void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) {
     if (bytes > HAK_LARGE_MAX || alignment > HAK_GRANULE_SIZE)
         return hak_huge_alloc(bytes, alignment, zeroed);
     bool zero;
-    struct slab *run = hak_superslab_take(POOL_LARGE, granules_for(bytes), RUN_LARGE, 0, &zero);
+    struct slab *run = take_run(granules_for(bytes), &zero);
     if (run == NULL)
         return NULL;
-    hak_purge_excess();
-    run->large_bytes = bytes;
-    return zeroed && !zero ? memset((void *)run->base, 0, bytes) : (void *)run->base;
+    void *block = (void *)run->base;
+    store_relaxed(&run->large_bytes, bytes);
+    store_release(&run->kind, RUN_LARGE);
+    return zeroed && !zero ? memset(block, 0, bytes) : block;
 }
 
+/* The run of the Large block that starts at `p`, or NULL. No lock: what it reads of a live block only its owner
+ * changes. */
+static struct slab *run_at(struct superslab *superslab, const void *p) {
+    struct slab *slabs = load_acquire(&superslab->slabs);
+    if (slabs == NULL || load_relaxed(&superslab->state) != UNIT_GRANULES)
+        return NULL;
+    struct slab *run = &slabs[(uintptr_t)p >> HAK_GRANULE_SHIFT & (HAK_GRANULES - 1)];
+    return load_acquire(&run->kind) == RUN_LARGE && run->base == (uintptr_t)p ? run : NULL;
+}
+
+static size_t huge_bytes_at(const struct superslab *superslab, const void *p) {
+    unsigned state = load_relaxed(&superslab->state);
+    if ((state != UNIT_HUGE && state != UNIT_DIRECT) || superslab->base != (uintptr_t)p)
+        return 0;
+    return load_relaxed(&superslab->huge_bytes);
+}
+
+/* What is rounded up to the same page is less by less than one. */
 bool hak_large_fits(const void *p, size_t bytes) {
     struct superslab *superslab = hak_superslab_of(p);
     if (superslab == NULL)
         return false;
-    bytes = hak_large_good_size(bytes);
-    struct slab *slabs = load_acquire(&superslab->slabs);
-    unsigned state = load_relaxed(&superslab->state);
-    if (slabs != NULL && state == UNIT_GRANULES) {
-        struct slab *run = hak_slab_in(slabs, p);
-        return load_relaxed(&run->kind) == RUN_LARGE && run->base == (uintptr_t)p &&
-               load_relaxed(&run->large_bytes) == bytes;
-    }
-    return (state == UNIT_HUGE || state == UNIT_DIRECT) && superslab->base == (uintptr_t)p &&
-           load_relaxed(&superslab->huge_bytes) == bytes;
+    struct slab *run = run_at(superslab, p);
+    size_t have = run != NULL ? load_relaxed(&run->large_bytes) : huge_bytes_at(superslab, p);
+    return have - bytes < hak_os_page_size();
+}
+
+/* Nobody else frees the block from here on: of two threads that free it one is told that it is free. */
+static bool claim(struct slab *run) {
+    uint8_t expected = RUN_LARGE;
+    COUNT(ATOMIC_OTHER);
+    return cas_acquire(&run->kind, &expected, RUN_SPARE);
+}
+
+/* Where nothing is retained, nothing is kept. */
+static bool keep(struct slab *run) {
+    struct thread *thread = hak_thread_self;
+    return thread_is_alive(thread) && load_relaxed(&hak_options.purge_delay) != 0 &&
+           load_relaxed(&hak_limits.noted) == 0 && hak_spare_put(&thread->spares, run);
+}
+
+/* Frees the block without the arena lock, or with it held for no longer than that takes. False if there is none. */
+static bool free_run(void *p, size_t expected, struct large_info *info) {
+    struct superslab *superslab = hak_superslab_of(p);
+    struct slab *run = superslab == NULL ? NULL : run_at(superslab, p);
+    if (run == NULL || (expected != 0 && expected != load_relaxed(&run->large_bytes)) || !claim(run))
+        return false;
+    *info = (struct large_info){.base = p, .bytes = run->large_bytes};
+    if (keep(run))
+        return true;
+    hak_superslab_give(run, run->granules);
+    hak_purge_tick();
+    return true;
 }
 
 /* The rest needs the arena lock. */
@@ -73,9 +127,14 @@ static enum large_answer find_block(const void *p, struct superslab **superslab,
 }
 
 enum large_answer hak_large_find(const void *p, struct large_info *info) {
-    struct superslab *superslab;
-    if (hak_superslab_of(p) == NULL)
+    struct superslab *superslab = hak_superslab_of(p);
+    if (superslab == NULL)
         return LARGE_FOREIGN;
+    const struct slab *run = run_at(superslab, p);
+    if (run != NULL) {
+        *info = (struct large_info){.base = (void *)run->base, .bytes = load_relaxed(&run->large_bytes)};
+        return LARGE_FOUND;
+    }
     lock_acquire(hak_arena_lock());
     enum large_answer answer = find_block(p, &superslab, info);
     lock_release(hak_arena_lock());
@@ -85,15 +144,15 @@ enum large_answer hak_large_find(const void *p, struct large_info *info) {
 enum large_answer hak_large_free(void *p, size_t expected, struct large_info *info) {
     struct superslab *superslab;
     struct direct_rest rest = {.bytes = 0};
+    if (likely(free_run(p, expected, info)))
+        return LARGE_FOUND;
     lock_acquire(hak_arena_lock());
     enum large_answer answer = find_block(p, &superslab, info);
     if (answer == LARGE_FOUND && (expected == 0 || expected == info->bytes)) {
-        if (superslab->state == UNIT_GRANULES) {
-            struct slab *run = hak_superslab_find_large(superslab, p);
-            hak_superslab_give_locked(superslab, run, granules_for(run->large_bytes));
-        } else {
+        if (superslab->state == UNIT_GRANULES)
+            answer = LARGE_IS_FREE; /* it was, and another thread has made it anew since */
+        else
             rest = hak_huge_free(superslab);
-        }
     }
     lock_release(hak_arena_lock());
     if (rest.bytes != 0)

@@ -368,6 +368,7 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
     thread->cache_bytes = 0;
     memset(thread->kept, 0, sizeof thread->kept);
     memset(thread->circulates, 0, sizeof thread->circulates);
+    hak_spare_flush(&thread->spares);
     hak_outbox_flush(&thread->outbox, hak_heaps);
 }
 
@@ -390,6 +391,7 @@ void hak_thread_end(void) {
     COUNT_IN(NULL);
     hak_thread_ended = true;
     pass_on(thread);
+    hak_spare_flush(&thread->spares);
     if (!is_worth_keeping(thread) || !hak_thread_list_remove_warm(thread)) {
         hak_thread_empty(thread, true);
         hak_thread_list_remove(thread);

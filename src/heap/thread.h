@@ -17,6 +17,7 @@
 
 #include "base/size_class.h"
 #include "heap/outbox.h"
+#include "heap/spare.h"
 #include "heap/thread_cache.h"
 #include "segment/view.h"
 
@@ -35,6 +36,7 @@ struct thread {
     struct link unused;                  /* list of unused records, warm or cold */
     uint64_t ended_ms;                   /* warm record: when its thread ended */
     bool vanished;                       /* this is a fork's child, and the thread stayed in the parent */
+    struct spares spares;
     struct outbox outbox;
 };
 

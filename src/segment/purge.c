@@ -34,12 +34,10 @@ static struct superslab *oldest(void) {
     return list_is_empty(&hak_purge_queue) ? NULL : container_of(hak_purge_queue.next, struct superslab, purge);
 }
 
-/* The bit run of ones in `set` that holds the bit `at`. */
+/* The run of ones in `set` that holds the bit `at`. */
 static uint64_t run_around(uint64_t set, unsigned at) {
-    unsigned up = bits_run_length(set, at);
-    uint64_t below = ~(set << (63 - at));
-    unsigned down = below == 0 ? 64 : 63 - bits_log2(below);
-    return bits_range(at + 1 - down, up + down - 1);
+    unsigned start = bits_run_start(set, at);
+    return bits_range(start, bits_run_length(set, start));
 }
 
 static uint64_t bytes_of(uint64_t granules) {

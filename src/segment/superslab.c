@@ -30,20 +30,25 @@ void hak_superslab_init(void) {
     }
 }
 
-static void unlist(struct superslab *superslab) {
-    if (superslab->longest == 0)
+/* Lists the superslab where one with such a longest run belongs; 0: nowhere. */
+static void relist(struct superslab *superslab, unsigned longest) {
+    unsigned was = superslab->longest;
+    if (longest == was)
         return;
-    list_remove(&superslab->bin);
-    if (list_is_empty(&pools[superslab->pool].by_run[superslab->longest]))
-        pools[superslab->pool].present &= ~((uint64_t)1 << superslab->longest);
+    superslab->longest = (uint8_t)longest;
+    if (was != 0) {
+        list_remove(&superslab->bin);
+        if (list_is_empty(&pools[superslab->pool].by_run[was]))
+            pools[superslab->pool].present &= ~((uint64_t)1 << was);
+    }
+    if (longest != 0) {
+        list_push_front(&pools[superslab->pool].by_run[longest], &superslab->bin);
+        pools[superslab->pool].present |= (uint64_t)1 << longest;
+    }
 }
 
-static void relist(struct superslab *superslab) {
-    superslab->longest = (uint8_t)bits_longest_run(superslab->free);
-    if (superslab->longest == 0)
-        return;
-    list_push_front(&pools[superslab->pool].by_run[superslab->longest], &superslab->bin);
-    pools[superslab->pool].present |= (uint64_t)1 << superslab->longest;
+static unsigned length_around(uint64_t free, unsigned at) {
+    return bits_run_length(free, bits_run_start(free, at));
 }
 
 static void count_superslabs(enum pool pool, int change) {
@@ -82,15 +87,13 @@ static struct superslab *superslab_new(enum pool pool, unsigned granules) {
     return superslab;
 }
 
-/* The superslab with the shortest longest run that fits, unlisted; or a new one. */
+/* The superslab with the shortest longest run that fits; or a new one. */
 static struct superslab *find_room(enum pool pool, unsigned granules) {
     uint64_t fitting = pools[pool].present & ~bits_range(0, granules);
     if (fitting == 0)
         return superslab_new(pool, granules);
     struct link *list = &pools[pool].by_run[bits_lowest(fitting)];
-    struct superslab *superslab = container_of(list->next, struct superslab, bin);
-    unlist(superslab);
-    return superslab;
+    return container_of(list->next, struct superslab, bin);
 }
 
 static void use_granules(struct superslab *superslab, unsigned first, unsigned granules, bool exchange, bool *zero) {
@@ -100,8 +103,11 @@ static void use_granules(struct superslab *superslab, unsigned first, unsigned g
     owner_add(&hak_view.reused_bytes, hak_unit_remove_dirty(superslab, run));
     if (clean != 0)
         hak_purge_grown(superslab, clean, exchange);
+    unsigned hole = length_around(superslab->free, first);
     superslab->free &= ~run;
     owner_add(&hak_view.active_bytes, granules * HAK_GRANULE_SIZE);
+    if (hole >= superslab->longest) /* all others are shorter, or as long */
+        relist(superslab, bits_longest_run(superslab->free));
 }
 
 struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind kind, uint32_t entry, bool *zero) {
@@ -116,7 +122,6 @@ struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind
         starts = bits_run_starts(superslab->free, granules);
     unsigned first = bits_lowest(starts);
     use_granules(superslab, first, granules, kind == RUN_SLAB, zero);
-    relist(superslab);
     struct slab *run = &superslab->slabs[first];
     run->granules = (uint8_t)granules;
     run->first = (uint8_t)first;
@@ -141,15 +146,16 @@ struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind
 
 /* Granules [from, from + count) become free; the first `touched` of them may hold data. */
 static void free_granules(struct superslab *superslab, unsigned from, unsigned count, unsigned touched) {
-    unlist(superslab);
     superslab->free |= bits_range(from, count);
     hak_unit_add_dirty(superslab, bits_range(from, touched < count ? touched : count));
     owner_add(&hak_view.active_bytes, 0 - count * HAK_GRANULE_SIZE);
     if (superslab->free == ~(uint64_t)0) {
+        relist(superslab, 0);
         count_superslabs(superslab->pool, -1);
         hak_arena_give(superslab, 1);
     } else {
-        relist(superslab);
+        unsigned length = length_around(superslab->free, from);
+        relist(superslab, length > superslab->longest ? length : superslab->longest);
     }
 }
 
@@ -193,9 +199,7 @@ bool hak_superslab_extend(struct superslab *superslab, struct slab *run, unsigne
     if (!limit_admits(more * HAK_GRANULE_SIZE))
         return false;
     bool zero;
-    unlist(superslab);
     use_granules(superslab, from, more, false, &zero);
-    relist(superslab);
     run->granules = (uint8_t)granules;
     run->stale |= !zero;
     owner_add(&hak_view.large_bytes, more * HAK_GRANULE_SIZE);
@@ -215,9 +219,10 @@ struct slab *hak_superslab_find_large(struct superslab *superslab, const void *p
     unsigned index = (unsigned)((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES;
     for (unsigned i = index + 1; i-- > 0;) {
         struct slab *run = &superslab->slabs[i];
-        if (run->kind == RUN_LARGE)
+        unsigned kind = load_acquire(&run->kind);
+        if (kind == RUN_LARGE)
             return i + run->granules > index ? run : NULL;
-        if (run->kind != RUN_NONE)
+        if (kind != RUN_NONE)
             return NULL;
     }
     return NULL;

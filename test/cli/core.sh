@@ -45,10 +45,10 @@ core, live, stat = (json.load(open(path)) for path in sys.argv[1:])
 part = {p["part"]: p["bytes"] for p in core["parts"]}
 blocks = lambda report: [(c["block_bytes"], c["blocks"]) for c in report["live_blocks"]]
 assert core["kernel_rss_bytes"] is core["swapped_bytes"] is core["purge_due_ms"] is None
-assert set(part) == {"live", "free_slots", "thread_caches", "transfer_caches", "outboxes",
+assert set(part) == {"live", "free_slots", "thread_caches", "spare_runs", "transfer_caches", "outboxes",
                       "retained", "tails", "metadata"}, part
 assert all(part.values()), part
-active = sum(part[key] for key in ("live", "free_slots", "thread_caches", "transfer_caches", "outboxes", "tails"))
+active = sum(part[key] for key in set(part) - {"retained", "metadata"})
 assert active == stat["active_bytes"], (active, stat["active_bytes"])
 assert part["live"] == stat["live_bytes"] == sum(c["bytes"] for c in core["live_blocks"])
 assert part["retained"] == stat["retained_bytes"] and part["metadata"] == stat["metadata_bytes"]

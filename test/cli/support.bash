@@ -128,6 +128,7 @@ int main(int count, char **arguments) {
     char *large[] = {malloc(20000), malloc(300000), calloc(1, 5 << 20), malloc(70 << 20)};
     for (int i = 0; i < 20; i++)
         free(malloc(200000));
+    free(malloc(400000));
     pthread_barrier_init(&barrier, NULL, 2);
     pthread_create(&thread, NULL, work, NULL);
     pthread_barrier_wait(&barrier);

@@ -84,7 +84,7 @@ same("memory", below("KiB RSS")[0], [kib(explain["kernel_rss_bytes"])] + [kib(st
 same("rates", set(below("per second")[0]) - {"-"}, {"0"})
 
 part = {row["part"]: row["bytes"] for row in explain["parts"]}
-groups = [["live"], ["thread_caches", "transfer_caches", "outboxes"],
+groups = [["live"], ["thread_caches", "spare_runs", "transfer_caches", "outboxes"],
           ["free_slots", "tails"], ["retained", "huge_page_slack"],
           ["metadata", "page_map", "library"], ["stacks", "files", "shared", "libc_heap", "anonymous"]]
 same("parts", sorted(sum(groups, [])), sorted(part))

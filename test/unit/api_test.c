@@ -127,8 +127,7 @@ static void statistics_follow_the_calls(void) {
     for (unsigned i = 0; i < SIZES; i++) {
         blocks[i] = hak_malloc(sizes[i]);
         size_t usable = hak_usable_size(blocks[i]);
-        *(usable > HAK_LARGE_MAX ? &huge : &small) +=
-            usable > HAK_MID_MAX && usable <= HAK_LARGE_MAX ? (usable + 65535) / 65536 * 65536 : usable;
+        *(usable > HAK_LARGE_MAX ? &huge : &small) += usable;
     }
     struct mallinfo2 after = hak_entry_mallinfo2();
     EXPECT(after.uordblks - before.uordblks == small);

@@ -5,11 +5,15 @@
  *              said to be zero, and is not, shows.
  */
 #include "support/fake_os.h"
+#include "support/expect.h"
 #include "support/unit.h"
+
+#include <pthread.h>
 
 #include "base/bits.h"
 #include "base/options.h"
 #include "heap/large.h"
+#include "heap/thread.h"
 #include "os/os.h"
 #include "segment/page_map.h"
 #include "segment/purge.h"
@@ -108,6 +112,8 @@ static void drop_all(void) {
             drop(&blocks[i]);
         }
     }
+    if (thread_is_alive(hak_thread_self))
+        hak_thread_flush();
     assert_int_equal(hak_view.active_bytes + hak_view.huge_bytes + hak_view.large_bytes, 0);
 }
 
@@ -137,6 +143,79 @@ static void random_operations_agree_with_the_model(void **state) {
         assert_true(hak_view.committed_bytes <= hak_view.mapped_bytes);
     }
     drop_all();
+}
+
+static void threads_that_keep_runs_agree_with_the_model(void **state) {
+    assert_true(hak_thread_begin());
+    random_operations_agree_with_the_model(state);
+    hak_thread_end();
+}
+
+/* Blocks of an odd size, which spares may serve, and others. */
+static void a_spare_run_is_free_and_serves_again(void **state) {
+    struct large_info info;
+    (void)state;
+    assert_true(hak_thread_begin());
+    for (unsigned i = 0; i < 3; i++) {
+        get(&blocks[0], 100000, 16, false);
+        drop(&blocks[0]);
+    }
+    assert_int_equal(hak_view.active_bytes, 2 * HAK_GRANULE_SIZE);
+    char *start = (char *)hak_thread_self->spares.run[0]->base;
+    assert_int_equal(find(start, &info), LARGE_IS_FREE);
+    assert_int_equal(find(start + HAK_GRANULE_SIZE, &info), LARGE_IS_FREE);
+    assert_false(hak_large_fits(start, 100000));
+    get(&blocks[0], 70000, 16, true);
+    assert_ptr_equal(blocks[0].start, start);
+    assert_true(resize(&blocks[0], 130000));
+    drop(&blocks[0]);
+    get(&blocks[0], 100000, 16, true);
+    assert_ptr_equal(blocks[0].start, start);
+    drop(&blocks[0]);
+    hak_options.purge_delay = 0;
+    get(&blocks[0], 100000, 16, false);
+    drop(&blocks[0]);
+    hak_options.purge_delay = 1000;
+    assert_int_equal(hak_view.active_bytes, 0);
+    hak_thread_end();
+}
+
+static struct {
+    pthread_barrier_t barrier;
+    void *block;
+    unsigned found; /* atomic */
+} race;
+
+static void *free_at_once(void *unused) {
+    struct large_info info;
+    (void)unused;
+    EXPECT(hak_thread_begin());
+    for (unsigned i = 0; i < (UNIT_SHADOW_MEMORY ? 200 : 2000); i++) {
+        if (pthread_barrier_wait(&race.barrier) == PTHREAD_BARRIER_SERIAL_THREAD) {
+            race.block = hak_large_alloc(100000 + i % 3 * 65536, 16, false);
+            EXPECT(race.block != NULL);
+        }
+        pthread_barrier_wait(&race.barrier);
+        __atomic_fetch_add(&race.found, hak_large_free(race.block, 0, &info) == LARGE_FOUND, __ATOMIC_RELAXED);
+        if (pthread_barrier_wait(&race.barrier) == PTHREAD_BARRIER_SERIAL_THREAD) {
+            EXPECT(race.found == 1);
+            race.found = 0;
+        }
+    }
+    hak_thread_end();
+    return NULL;
+}
+
+static void of_two_that_free_a_block_one_does(void **state) {
+    pthread_t thread[2];
+    (void)state;
+    assert_int_equal(pthread_barrier_init(&race.barrier, NULL, 2), 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, free_at_once, NULL), 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    pthread_barrier_destroy(&race.barrier);
+    assert_int_equal(hak_view.active_bytes, 0);
 }
 
 static void a_free_names_the_size_it_expects(void **state) {
@@ -256,6 +335,7 @@ static int start(void **state) {
     hak_page_map_init();
     hak_arena_init();
     hak_superslab_init();
+    hak_thread_init(2);
     return 0;
 }
 
@@ -273,6 +353,9 @@ int main(void) {
 #define LARGE_TEST(f) cmocka_unit_test_setup(f, begin)
     const struct CMUnitTest tests[] = {
         LARGE_TEST(random_operations_agree_with_the_model),
+        LARGE_TEST(threads_that_keep_runs_agree_with_the_model),
+        LARGE_TEST(a_spare_run_is_free_and_serves_again),
+        LARGE_TEST(of_two_that_free_a_block_one_does),
         LARGE_TEST(a_free_names_the_size_it_expects),
         LARGE_TEST(other_memory_is_foreign_or_free),
         LARGE_TEST(a_large_block_grows_into_free_granules),

@@ -1,0 +1,223 @@
+/* spare_test.c
+ * Purpose.     What a thread keeps of the runs of its Large blocks: no more than it has shown to use, each run once,
+ *              the latest first, and all of it comes back.
+ * Design.      Runs are taken from the arena and given to spares of the test's own: what is missing at the end shows as
+ *              memory in use.
+ */
+#include "support/unit.h"
+
+#include "base/options.h"
+#include "heap/spare.h"
+#include "segment/page_map.h"
+#include "segment/purge.h"
+#include "segment/view.h"
+
+enum { LIVE = 40 };
+
+static struct spares spares;
+
+static struct slab *from_arena(unsigned granules) {
+    bool zero;
+    struct slab *run = hak_superslab_take(POOL_LARGE, granules, RUN_SPARE, 0, &zero);
+    assert_non_null(run);
+    return run;
+}
+
+static void give(struct slab *run) {
+    hak_superslab_give(run, run->granules);
+}
+
+static struct slab *take(unsigned granules) {
+    struct slab *run = hak_spare_take(&spares, granules);
+    return run != NULL ? run : from_arena(granules);
+}
+
+/* True if it is kept. */
+static bool put(struct slab *run) {
+    bool kept = hak_spare_put(&spares, run);
+    if (!kept)
+        give(run);
+    return kept;
+}
+
+/* Of that length, until one is kept. */
+static void earn(unsigned granules) {
+    for (unsigned i = 0; i < 3; i++) {
+        if (put(take(granules)))
+            return;
+    }
+    fail();
+}
+
+static uint64_t held(void) {
+    uint64_t granules = 0;
+    for (unsigned i = 0; i < spares.count; i++) {
+        const struct slab *run = spares.run[i];
+        assert_int_equal(run->kind, RUN_SPARE);
+        granules += run->granules;
+        for (unsigned k = 0; k < i; k++)
+            assert_ptr_not_equal(run, spares.run[k]);
+    }
+    assert_int_equal(spares.granules, granules);
+    assert_true(granules <= spares.room && spares.room <= HAK_SPARE_GRANULES);
+    return granules;
+}
+
+static int flush(void **state) {
+    (void)state;
+    hak_spare_flush(&spares);
+    memset(&spares, 0, sizeof spares);
+    (void)hak_purge_all();
+    return hak_view.active_bytes == 0 ? 0 : -1;
+}
+
+static void who_only_frees_keeps_nothing(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++)
+        assert_false(put(from_arena(1 + i % HAK_SPARE_RUN_MAX)));
+    assert_int_equal(held(), 0);
+}
+
+static void who_only_takes_has_no_room(void **state) {
+    (void)state;
+    struct slab *run[LIVE];
+    for (unsigned i = 0; i < LIVE; i++)
+        run[i] = take(1 + i % HAK_SPARE_RUN_MAX);
+    assert_int_equal(spares.room, 0);
+    for (unsigned i = 0; i < LIVE; i++)
+        assert_false(put(run[i]));
+    assert_int_equal(held(), 0);
+}
+
+static void who_does_both_gets_the_same_run_again(void **state) {
+    (void)state;
+    earn(3);
+    struct slab *run = hak_spare_take(&spares, 3);
+    assert_non_null(run);
+    uint64_t reused = hak_view.reused_bytes;
+    for (unsigned i = 0; i < 100; i++) {
+        assert_true(put(run));
+        assert_ptr_equal(take(3), run);
+    }
+    assert_int_equal(hak_view.reused_bytes, reused);
+    assert_true(put(run));
+    assert_int_equal(held(), 3);
+}
+
+static void another_length_is_another_matter(void **state) {
+    (void)state;
+    earn(3);
+    assert_null(hak_spare_take(&spares, 2));
+    assert_null(hak_spare_take(&spares, 4));
+    assert_int_equal(held(), 3);
+}
+
+static void the_latest_comes_first(void **state) {
+    (void)state;
+    struct slab *run[4];
+    for (unsigned turn = 0; turn < 3; turn++) {
+        for (unsigned i = 0; i < 4; i++)
+            run[i] = take(2);
+        for (unsigned i = 0; i < 4; i++)
+            (void)put(run[i]);
+    }
+    assert_int_equal(held(), 8);
+    for (unsigned i = 4; i-- > 0;)
+        assert_ptr_equal(hak_spare_take(&spares, 2), run[i]);
+    for (unsigned i = 0; i < 4; i++)
+        give(run[i]);
+}
+
+static void long_runs_are_not_kept(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 10; i++)
+        assert_false(put(take(HAK_SPARE_RUN_MAX + 1)));
+    for (unsigned i = 0; i < 10; i++)
+        assert_false(put(take(HAK_GRANULES / 2)));
+    earn(HAK_SPARE_RUN_MAX);
+}
+
+/* The next ones find room without a way to the arena for each. */
+static void the_oldest_half_makes_room(void **state) {
+    (void)state;
+    struct slab *run[HAK_SPARE_GRANULES + 1];
+    for (unsigned turn = 0; turn < 3; turn++) {
+        for (unsigned i = 0; i < HAK_SPARE_GRANULES; i++)
+            run[i] = take(1);
+        for (unsigned i = 0; i < HAK_SPARE_GRANULES; i++)
+            (void)put(run[i]);
+    }
+    assert_int_equal(held(), HAK_SPARE_GRANULES);
+    run[HAK_SPARE_GRANULES] = from_arena(1);
+    assert_true(put(run[HAK_SPARE_GRANULES]));
+    assert_int_equal(held(), HAK_SPARE_GRANULES / 2);
+    for (unsigned i = HAK_SPARE_GRANULES; spares.count > 0; i--)
+        give(hak_spare_take(&spares, 1) == run[i] ? run[i] : NULL);
+}
+
+/* A thread that a fork's child does not have may have been stopped while it moved one. */
+static void what_stands_twice_is_given_once(void **state) {
+    (void)state;
+    earn(1);
+    earn(2);
+    assert_int_equal(spares.count, 2);
+    spares.run[spares.count++] = spares.run[0];
+    struct slab *live = spares.run[1];
+    live->kind = RUN_LARGE;
+    hak_spare_flush(&spares);
+    assert_int_equal(hak_view.active_bytes, 2 * HAK_GRANULE_SIZE);
+    assert_int_equal(live->kind, RUN_LARGE);
+    give(live);
+}
+
+static void random_turns_keep_the_books(void **state) {
+    uint64_t random = 7;
+    struct slab *live[LIVE] = {NULL};
+    uint64_t granules = 0;
+    (void)state;
+    for (unsigned step = 0; step < 20000; step++) {
+        struct slab **at = &live[unit_below(&random, LIVE)];
+        if (*at == NULL) {
+            unsigned want = 1 + unit_below(&random, step % 4000 < 2000 ? 4 : HAK_SPARE_RUN_MAX + 2);
+            *at = take(want);
+            assert_int_equal((*at)->granules, want);
+            granules += want;
+        } else {
+            granules -= (*at)->granules;
+            (void)put(*at);
+            *at = NULL;
+        }
+        for (unsigned i = 0; i < spares.count && *at != NULL; i++)
+            assert_ptr_not_equal(*at, spares.run[i]);
+        assert_int_equal(hak_view.active_bytes, (granules + held()) * HAK_GRANULE_SIZE);
+    }
+    assert_int_equal(spares.room, HAK_SPARE_GRANULES);
+    for (unsigned i = 0; i < LIVE; i++) {
+        if (live[i] != NULL)
+            give(live[i]);
+    }
+}
+
+static int start(void **state) {
+    (void)state;
+    hak_page_map_init();
+    hak_arena_init();
+    hak_superslab_init();
+    return 0;
+}
+
+int main(void) {
+#define SPARE_TEST(f) cmocka_unit_test_setup_teardown(f, flush, flush)
+    const struct CMUnitTest tests[] = {
+        SPARE_TEST(who_only_frees_keeps_nothing),
+        SPARE_TEST(who_only_takes_has_no_room),
+        SPARE_TEST(who_does_both_gets_the_same_run_again),
+        SPARE_TEST(another_length_is_another_matter),
+        SPARE_TEST(the_latest_comes_first),
+        SPARE_TEST(long_runs_are_not_kept),
+        SPARE_TEST(the_oldest_half_makes_room),
+        SPARE_TEST(what_stands_twice_is_given_once),
+        SPARE_TEST(random_turns_keep_the_books),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}
