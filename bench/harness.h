@@ -52,6 +52,7 @@ struct workload {
     X(ring)                                                                                                            \
     X(asymmetric)                                                                                                      \
     X(churn)                                                                                                           \
+    X(iobuffers)                                                                                                       \
     X(falseshare_active)                                                                                               \
     X(falseshare_passive)                                                                                              \
     X(calloc_small)                                                                                                    \
