@@ -26,7 +26,8 @@ const struct size_class hak_size_class[HAK_CLASS_COUNT] = {
 unsigned hak_size_class_aligned(size_t size, size_t alignment) {
     if (size > HAK_MID_MAX || alignment > HAK_MID_MAX)
         return 0;
-    unsigned c = size_class_of(size > alignment ? size : alignment);
+    size_t rounded = round_up(size, alignment);
+    unsigned c = size_class_of(rounded > alignment ? rounded : alignment);
     while (c < HAK_CLASS_COUNT && (hak_size_class[c].size & (alignment - 1)) != 0)
         c++;
     return c < HAK_CLASS_COUNT ? c : 0;
