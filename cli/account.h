@@ -21,7 +21,7 @@
       "fragmentation: held by live blocks beside them; serve the next requests of their size; HAKMEM_HEAPS=1 shares "  \
       "them between threads")                                                                                          \
     X(CACHES, thread_caches, HAKMEM, "thread caches", "HAKMEM_CACHE_BYTES=16384, hakmem trim, fewer threads")          \
-    X(SPARES, spare_runs, HAKMEM, "spare runs: of Large blocks, for the next ones of whoever freed them",              \
+    X(SPARES, spare_runs, HAKMEM, "spare runs: of Large blocks that were freed, for the next ones",                    \
       "2 MiB a thread at most; HAKMEM_PURGE_DELAY=0, hakmem trim, fewer threads")                                      \
     X(TRANSFERS, transfer_caches, HAKMEM, "transfer caches: freed, for the next thread that wants one",                \
       "go home in parts as the program calls malloc and free; HAKMEM_PURGE_DELAY=0, hakmem trim")                      \

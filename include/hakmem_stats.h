@@ -73,7 +73,7 @@ enum hak_entry {
     X(TRANSFERRED, "transferred", "blocks that went from an outbox to a transfer cache")                               \
     X(DRAINED, "drained", "blocks of transfer caches that were not wanted there and went home")                        \
     X(SENT_HOME, "sent_home", "blocks of other heaps that went to the outbox when a cache gave blocks back")           \
-    X(SPARE, "spare", "Large blocks served by a run that their thread had kept, without a lock")                       \
+    X(SPARE, "spare", "Large blocks served by a run that a thread had kept or left for others, without a lock")        \
     X(LEFT_COUNTDOWN, "left_countdown", "mallocs that left the fast path: their countdown had ended")                  \
     X(LEFT_NO_RECORD, "left_no_record", "mallocs that left the fast path: the thread had no record")                   \
     X(LEFT_FULL, "left_full", "frees that left the fast path and found the cache full, or its class unused")           \
@@ -257,7 +257,8 @@ struct hak_thread_view {
     X(S, mapped_bytes)
 
 /* A run of granules: a slab (a bit per block in `free_blocks`, set iff free; blocks from `reached` on were never handed
- * out), a Large block, or a spare run that a thread keeps of one. `entry` is what the page map holds: of it, HAK_SLOT_MASK is the offset of the class's slot. */
+ * out), a Large block, or a spare run that is kept of one. `entry` is what the page map holds: of it, HAK_SLOT_MASK is
+ * the offset of the class's slot. */
 #define HAK_SLOT_MASK 0x7f0u
 #define HAK_SLAB_FIELDS(X, S)                                                                                          \
     X(S, free_blocks)                                                                                                  \

@@ -38,6 +38,7 @@ FAST void tally_freed(enum hak_entry entry) {
 /* `expected` is the block's usable size as the caller knows it, 0 if unknown; `size` is how the caller put it. */
 static void free_large(void *p, size_t expected, size_t size, enum hak_entry entry, hak_callsite_t site) {
     struct large_info info = {.base = NULL};
+    (void)hak_api_thread();
     enum large_answer answer = hak_large_free(p, expected, &info);
     if (unlikely(answer != LARGE_FOUND)) {
         hak_error_bad_pointer(entry, p, size, answer, &info, site);

@@ -69,6 +69,8 @@ static struct totals collect(void) {
     totals.live_large = above_classes(&hak_view.recordless) - totals.huge;
     for (const struct hak_thread_view *view = load_acquire(&hak_view.threads); view != NULL; view = view->next)
         totals.live_large += above_classes(&view->tally);
+    if ((int64_t)totals.live_large < 0) /* calls in flight */
+        totals.live_large = 0;
     return totals;
 }
 

@@ -6,12 +6,10 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "base/options.h"
 #include "heap/huge.h"
 #include "heap/thread.h"
 #include "heap/thread_list.h"
 #include "os/os.h"
-#include "segment/limit.h"
 #include "segment/page_map.h"
 #include "segment/purge.h"
 #include "segment/superslab.h"
@@ -25,9 +23,23 @@ static unsigned granules_for(size_t bytes) {
     return (unsigned)((bytes + HAK_GRANULE_SIZE - 1) >> HAK_GRANULE_SHIFT);
 }
 
+/* Nobody else frees or resizes the block from here on: of two threads that free it one is told that it is free. */
+static bool claim(struct slab *run) {
+    uint8_t expected = RUN_LARGE;
+    COUNT(ATOMIC_OTHER);
+    return cas_acquire(&run->kind, &expected, RUN_SPARE);
+}
+
+static void unclaim(struct slab *run) {
+    store_release(&run->kind, RUN_LARGE);
+}
+
+static struct spares *own_spares(void) {
+    return thread_is_alive(hak_thread_self) ? &hak_thread_self->spares : NULL;
+}
+
 static struct slab *take_run(unsigned granules, bool *zero) {
-    struct thread *thread = hak_thread_self;
-    struct slab *run = thread_is_alive(thread) ? hak_spare_take(&thread->spares, granules) : NULL;
+    struct slab *run = hak_spare_take(own_spares(), granules);
     *zero = false;
     if (run != NULL)
         return run;
@@ -40,6 +52,7 @@ void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) {
     bytes = hak_large_good_size(bytes);
     hak_thread_list_tick();
     hak_purge_tick();
+    hak_spare_tick();
     if (bytes > HAK_LARGE_MAX || alignment > HAK_GRANULE_SIZE)
         return hak_huge_alloc(bytes, alignment, zeroed);
     bool zero;
@@ -48,7 +61,7 @@ void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) {
         return NULL;
     void *block = (void *)run->base;
     store_relaxed(&run->large_bytes, bytes);
-    store_release(&run->kind, RUN_LARGE);
+    unclaim(run);
     return zeroed && !zero ? memset(block, 0, bytes) : block;
 }
 
@@ -79,28 +92,18 @@ bool hak_large_fits(const void *p, size_t bytes) {
     return have - bytes < hak_os_page_size();
 }
 
-/* Nobody else frees the block from here on: of two threads that free it one is told that it is free. */
-static bool claim(struct slab *run) {
-    uint8_t expected = RUN_LARGE;
-    COUNT(ATOMIC_OTHER);
-    return cas_acquire(&run->kind, &expected, RUN_SPARE);
-}
-
-/* Where nothing is retained, nothing is kept. */
-static bool keep(struct slab *run) {
-    struct thread *thread = hak_thread_self;
-    return thread_is_alive(thread) && load_relaxed(&hak_options.purge_delay) != 0 &&
-           load_relaxed(&hak_limits.noted) == 0 && hak_spare_put(&thread->spares, run);
-}
-
-/* Frees the block without the arena lock, or with it held for no longer than that takes. False if there is none. */
+/* Frees the Large block that starts at `p`, if its usable bytes are `expected` (0: any). False if that is not so. */
 static bool free_run(void *p, size_t expected, struct large_info *info) {
     struct superslab *superslab = hak_superslab_of(p);
     struct slab *run = superslab == NULL ? NULL : run_at(superslab, p);
-    if (run == NULL || (expected != 0 && expected != load_relaxed(&run->large_bytes)) || !claim(run))
+    if (run == NULL || !claim(run))
         return false;
     *info = (struct large_info){.base = p, .bytes = run->large_bytes};
-    if (keep(run))
+    if (unlikely(expected != 0 && expected != info->bytes)) {
+        unclaim(run);
+        return false;
+    }
+    if (hak_spare_put(own_spares(), run))
         return true;
     hak_superslab_give(run, run->granules);
     hak_purge_tick();
@@ -113,7 +116,7 @@ static enum large_answer find_in_granules(struct superslab *superslab, const voi
     struct slab *run = hak_superslab_find_large(superslab, p);
     if (run == NULL)
         return LARGE_IS_FREE;
-    *info = (struct large_info){.base = (void *)run->base, .bytes = run->large_bytes};
+    *info = (struct large_info){.base = (void *)run->base, .bytes = load_relaxed(&run->large_bytes)};
     return run->base == (uintptr_t)p ? LARGE_FOUND : LARGE_INTERIOR;
 }
 
@@ -163,16 +166,17 @@ enum large_answer hak_large_free(void *p, size_t expected, struct large_info *in
 }
 
 static bool resize_run(struct superslab *superslab, void *p, size_t bytes) {
-    struct slab *run = hak_superslab_find_large(superslab, p);
+    struct slab *run = run_at(superslab, p);
     unsigned granules = granules_for(bytes);
-    if (bytes > HAK_LARGE_MAX || run == NULL)
+    if (bytes > HAK_LARGE_MAX || run == NULL || !claim(run))
         return false;
-    if (granules > run->granules && !hak_superslab_extend(superslab, run, granules))
-        return false;
+    bool fits = granules <= run->granules || hak_superslab_extend(superslab, run, granules);
     if (granules < run->granules)
         hak_superslab_shrink(superslab, run, granules);
-    run->large_bytes = bytes;
-    return true;
+    if (fits)
+        store_relaxed(&run->large_bytes, bytes);
+    unclaim(run);
+    return fits;
 }
 
 void *hak_large_resize(void *p, size_t bytes) {

@@ -150,6 +150,7 @@ static void shrink_capacity(struct thread *thread, unsigned size_class) {
 static void tick_often(void) {
     hak_thread_list_tick();
     hak_purge_tick();
+    hak_spare_tick();
 }
 
 static void tick(void) {
@@ -214,7 +215,9 @@ static void chores(struct thread *thread, unsigned size_class) {
     if (thread->outbox.count != 0)
         pass_on(thread);
     hak_thread_list_adopt();
-    if (++thread->chores % 8 == 0 || load_relaxed(&hak_transfer_any) == HAK_TRANSFER_COOLING)
+    if (++thread->chores % 8 == 0)
+        hak_spare_cool(&thread->spares);
+    if (thread->chores % 8 == 0 || load_relaxed(&hak_transfer_any) == HAK_TRANSFER_COOLING)
         tick();
     else
         tick_often();

@@ -7,6 +7,7 @@
 #include "base/figures.h"
 #include "base/options.h"
 #include "base/size_class.h"
+#include "heap/spare.h"
 #include "heap/transfer.h"
 #include "os/os.h"
 #include "segment/arena.h"
@@ -246,6 +247,7 @@ void hak_thread_list_collect(void) {
             cool(thread);
     } while (thread != NULL);
     for_each_transfer(empty_transfer, NULL);
+    hak_spare_collect();
     for (uint32_t id = 1; id <= list.heap_count; id++) {
         struct heap *heap = load_acquire(&hak_heaps[id]);
         if (heap != NULL)

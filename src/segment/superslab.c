@@ -30,9 +30,10 @@ void hak_superslab_init(void) {
     }
 }
 
-/* Lists the superslab where one with such a longest run belongs; 0: nowhere. */
+/* Lists the superslab where one with such a longest run belongs: nowhere if it is full, or all free. */
 static void relist(struct superslab *superslab, unsigned longest) {
     unsigned was = superslab->longest;
+    longest %= HAK_GRANULES;
     if (longest == was)
         return;
     superslab->longest = (uint8_t)longest;
@@ -127,13 +128,13 @@ struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind
     run->first = (uint8_t)first;
     run->stale = !*zero;
     run->entry = entry;
-    run->kind = (uint8_t)kind;
+    store_relaxed(&run->kind, (uint8_t)kind);
     COUNT_REFILL_STAGE(DIRTY);
     if (*zero)
         COUNT_REFILL_STAGE(FRESH);
     if (kind == RUN_SLAB) {
         for (unsigned i = 1; i < granules; i++) {
-            run[i].kind = RUN_SLAB_REST;
+            store_relaxed(&run[i].kind, RUN_SLAB_REST);
             run[i].first = (uint8_t)first;
         }
         hak_page_map_set(run->base, granules, entry);
@@ -149,13 +150,11 @@ static void free_granules(struct superslab *superslab, unsigned from, unsigned c
     superslab->free |= bits_range(from, count);
     hak_unit_add_dirty(superslab, bits_range(from, touched < count ? touched : count));
     owner_add(&hak_view.active_bytes, 0 - count * HAK_GRANULE_SIZE);
+    unsigned length = length_around(superslab->free, from);
+    relist(superslab, length > superslab->longest ? length : superslab->longest);
     if (superslab->free == ~(uint64_t)0) {
-        relist(superslab, 0);
         count_superslabs(superslab->pool, -1);
         hak_arena_give(superslab, 1);
-    } else {
-        unsigned length = length_around(superslab->free, from);
-        relist(superslab, length > superslab->longest ? length : superslab->longest);
     }
 }
 
@@ -163,12 +162,12 @@ void hak_superslab_give_locked(struct superslab *superslab, struct slab *run, un
     unsigned granules = run->granules;
     if (run->kind == RUN_SLAB) {
         for (unsigned i = 1; i < granules; i++)
-            run[i].kind = RUN_NONE;
+            store_relaxed(&run[i].kind, RUN_NONE);
         hak_page_map_set(run->base, granules, 0);
     } else {
         owner_add(&hak_view.large_bytes, 0 - granules * HAK_GRANULE_SIZE);
     }
-    run->kind = RUN_NONE;
+    store_relaxed(&run->kind, RUN_NONE);
     run->entry = 0;
     free_granules(superslab, run->first, granules, run->stale ? granules : touched);
 }

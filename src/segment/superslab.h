@@ -6,8 +6,8 @@
  *              out before clean ones.
  * Invariants.  slab: free_count == bits set in free_blocks; all of [reached, capacity) are set  [hak_slab_is_valid]
  *              superslab: longest == bits_longest_run(free), in the list of that length iff != 0
- * Concurrency. Functions take the arena lock. A run's descriptor belongs to whoever took it: `kind`, `granules`,
- *              `first`, `base` are const until the run is given back; the rest is the user's own.
+ * Concurrency. Functions take the arena lock. A run's descriptor belongs to whoever took it: `first` and `base` are
+ *              const until the run is given back, and `kind` and `granules` for a slab; the rest is the user's own.
  */
 #ifndef HAK_SEGMENT_SUPERSLAB_H
 #define HAK_SEGMENT_SUPERSLAB_H
@@ -36,7 +36,7 @@ struct slab {
     struct link link;      /* heap lock: the heap's list of its class, iff the slab has room */
     uintptr_t base;        /* address of the granule */
     union {
-        size_t large_bytes; /* RUN_LARGE: usable bytes (arena lock) */
+        size_t large_bytes; /* RUN_LARGE: usable bytes (its owner) */
         uint64_t own_bits;  /* RUN_SLAB: where free_blocks points to, if 64 bits are enough */
     };
     uint64_t reciprocal; /* of the block size: 2^SLAB_RECIPROCAL_SHIFT / size, rounded up */

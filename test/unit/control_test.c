@@ -279,7 +279,7 @@ static void a_trim_reaches_other_threads_caches(void **state) {
     int64_t before = hak_options.purge_delay;
     hak_options.purge_delay = 86400000;
     trim();
-    hak_free(hak_malloc(1000000));
+    hak_free(hak_malloc(1200000));
     begin_other(); /* with a record that has nothing to make up for */
     assert_ptr_not_equal(other.record, hak_thread_self);
     assert_true(hak_view.retained_bytes >= 1000000);

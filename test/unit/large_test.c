@@ -112,8 +112,7 @@ static void drop_all(void) {
             drop(&blocks[i]);
         }
     }
-    if (thread_is_alive(hak_thread_self))
-        hak_thread_flush();
+    hak_thread_flush();
     assert_int_equal(hak_view.active_bytes + hak_view.huge_bytes + hak_view.large_bytes, 0);
 }
 
@@ -165,6 +164,7 @@ static void a_spare_run_is_free_and_serves_again(void **state) {
     assert_int_equal(find(start, &info), LARGE_IS_FREE);
     assert_int_equal(find(start + HAK_GRANULE_SIZE, &info), LARGE_IS_FREE);
     assert_false(hak_large_fits(start, 100000));
+    assert_null(hak_large_resize(start, 50000));
     get(&blocks[0], 70000, 16, true);
     assert_ptr_equal(blocks[0].start, start);
     assert_true(resize(&blocks[0], 130000));
@@ -215,6 +215,7 @@ static void of_two_that_free_a_block_one_does(void **state) {
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(pthread_join(thread[i], NULL), 0);
     pthread_barrier_destroy(&race.barrier);
+    hak_thread_flush();
     assert_int_equal(hak_view.active_bytes, 0);
 }
 
