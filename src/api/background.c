@@ -30,6 +30,7 @@ static void *purge_forever(void *unused) {
         hak_thread_list_tick();
         while (hak_thread_list_cool()) {
         }
+        hak_spare_tick();
         hak_purge_tick();
         hak_control_tick();
     }

@@ -5,7 +5,8 @@
  *              touched. Nothing of such a block is in the page map: free finds it through its superslab.
  *              Huge blocks of up to HAK_DIRECT_MIN come from the arena, which keeps and coalesces them; larger or more
  *              aligned ones are direct mappings, which grow and move by their page tables.
- * Concurrency. Functions take the arena lock by themselves, those that find a Large block at its start without.
+ * Concurrency. Functions take the arena lock by themselves. Those that find a Large block at its start do not need it,
+ *              nor does who makes and frees blocks of spare runs.
  * Not here.    errno and messages (api/).
  */
 #ifndef HAK_HEAP_LARGE_H

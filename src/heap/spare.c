@@ -15,6 +15,9 @@
 
 #define SHELF_RUNS 6
 
+/* More are not worth noting of what was given away. */
+#define GIVEN_MAX 64
+
 /* Runs of one length on their way from threads that free them to threads that take them; one cache line. */
 struct shelf {
     _Alignas(HAK_CACHE_LINE) struct slab *run[SHELF_RUNS]; /* atomic; NULL: none */
@@ -59,7 +62,8 @@ static bool shelf_put(struct slab *run) {
             return true;
         }
     }
-    store_relaxed(&shelf->given, (uint16_t)least(load_relaxed(&shelf->given) + 1u, UINT16_MAX));
+    if (load_relaxed(&shelf->given) < GIVEN_MAX)
+        store_relaxed(&shelf->given, (uint16_t)(load_relaxed(&shelf->given) + 1));
     return false;
 }
 
@@ -96,6 +100,7 @@ static void give(struct slab **run, unsigned count) {
         hak_superslab_give_locked(hak_superslab_of((void *)run[i]->base), run[i], run[i]->granules);
     lock_release(hak_arena_lock());
     hak_purge_excess();
+    hak_purge_tick();
 }
 
 static void shelf_empty(struct shelf *shelf) {
@@ -112,12 +117,15 @@ static void shelf_empty(struct shelf *shelf) {
 }
 
 void hak_spare_collect(void) {
+    (void)exchange_seq_cst(&shelves_used, 0u);
     for (unsigned granules = 1; granules <= HAK_SPARE_RUN_MAX; granules++)
         shelf_empty(&shelves[granules]);
 }
 
-SLOW static void cool_shelves(uint64_t now) {
-    store_relaxed(&cooled_ms, now);
+SLOW static void cool_shelves(void) {
+    uint64_t cooled = load_relaxed(&cooled_ms), now = hak_os_now_ms();
+    if (now < cooled + (uint64_t)load_relaxed(&hak_options.purge_delay) / 4 || !cas_acquire(&cooled_ms, &cooled, now))
+        return;
     (void)exchange_seq_cst(&shelves_used, 0u);
     for (unsigned granules = 1; granules <= HAK_SPARE_RUN_MAX; granules++) {
         struct shelf *shelf = &shelves[granules];
@@ -132,26 +140,40 @@ SLOW static void cool_shelves(uint64_t now) {
 void hak_spare_tick(void) {
     if (load_relaxed(&shelves_used) == 0)
         return;
-    uint64_t now = hak_os_now_ms();
-    if (!may_keep())
+    if (may_keep())
+        cool_shelves();
+    else
         hak_spare_collect();
-    else if (now >= load_relaxed(&cooled_ms) + (uint64_t)load_relaxed(&hak_options.purge_delay) / 4)
-        cool_shelves(now);
 }
 
 /* ---- a thread's own ---- */
 
-static void note_given(struct spares *spares, unsigned granules) {
-    uint16_t *given = &spares->given[granules];
-    *given = (uint16_t)least(*given + 1u, UINT16_MAX);
+/* False if there are none, or if this is a signal handler's call that has interrupted another one. */
+static bool begin_own(struct spares *spares) {
+    if (spares == NULL || spares->busy)
+        return false;
+    spares->busy = true;
+    fork_fence();
+    return true;
 }
 
-/* False if the thread has not given away the like of it. */
+static void end_own(struct spares *spares) {
+    fork_fence();
+    spares->busy = false;
+}
+
+static void note_given(struct spares *spares, unsigned granules) {
+    uint16_t *given = &spares->given[granules];
+    *given = (uint16_t)least(*given + 1u, GIVEN_MAX);
+}
+
+/* True if the thread will keep the next one like it. */
 static bool note_missed(struct spares *spares, unsigned granules) {
-    if (spares->given[granules] == 0)
+    uint32_t room = (uint32_t)least(spares->room + granules, HAK_SPARE_GRANULES);
+    if (spares->given[granules] == 0 || room == spares->room)
         return false;
     spares->given[granules]--;
-    spares->room = (uint32_t)least(spares->room + granules, HAK_SPARE_GRANULES);
+    spares->room = room;
     return true;
 }
 
@@ -182,15 +204,19 @@ static struct slab *take_own(struct spares *spares, unsigned granules) {
 struct slab *hak_spare_take(struct spares *spares, unsigned granules) {
     if (granules > HAK_SPARE_RUN_MAX)
         return NULL;
-    struct slab *run = spares == NULL ? NULL : take_own(spares, granules);
-    if (run == NULL) {
-        bool had = spares != NULL && note_missed(spares, granules);
-        run = shelf_take(granules);
-        if (run == NULL && !had)
-            shelf_miss(granules);
+    struct slab *run = NULL;
+    bool noted = false;
+    if (begin_own(spares)) {
+        run = take_own(spares, granules);
+        noted = run == NULL && note_missed(spares, granules);
+        end_own(spares);
     }
+    if (run == NULL)
+        run = shelf_take(granules);
     if (run != NULL)
         COUNT(SPARE);
+    else if (!noted)
+        shelf_miss(granules);
     return run;
 }
 
@@ -226,33 +252,42 @@ static void make_room_for(struct spares *spares, unsigned granules) {
         give_oldest(spares, spares->count);
 }
 
-bool hak_spare_put(struct spares *spares, struct slab *run) {
+/* False if there is no room. */
+static bool keep_own(struct spares *spares, struct slab *run) {
     unsigned granules = run->granules;
-    if (unlikely(!may_keep())) {
-        if (spares != NULL)
-            hak_spare_flush(spares);
+    if (granules > spares->room) {
+        note_given(spares, granules);
         return false;
-    }
-    if (granules > HAK_SPARE_RUN_MAX)
-        return false;
-    if (spares == NULL || granules > spares->room) {
-        if (spares != NULL)
-            note_given(spares, granules);
-        return shelf_put(run);
     }
     make_room_for(spares, granules);
-    /* A free that a signal interrupts for another one loses a run at worst. */
-    uint32_t at = spares->count;
-    spares->run[at] = run;
+    spares->run[spares->count] = run;
     fork_fence();
-    spares->count = at + 1;
+    spares->count++;
     spares->granules += granules;
     spares->used = true;
     return true;
 }
 
+bool hak_spare_put(struct spares *spares, struct slab *run) {
+    bool kept = false;
+    if (run->granules > HAK_SPARE_RUN_MAX)
+        return false;
+    if (unlikely(!may_keep())) {
+        if (spares != NULL)
+            hak_spare_flush(spares);
+        return false;
+    }
+    if (begin_own(spares)) {
+        kept = keep_own(spares, run);
+        end_own(spares);
+    }
+    return kept || shelf_put(run);
+}
+
 void hak_spare_flush(struct spares *spares) {
     struct slab *run[HAK_SPARE_GRANULES];
+    if (!begin_own(spares))
+        return;
     unsigned count = spares->count;
     memcpy(run, spares->run, count * sizeof *run);
     remove_runs(spares, 0, count);
@@ -260,6 +295,11 @@ void hak_spare_flush(struct spares *spares) {
     memset(spares, 0, offsetof(struct spares, run));
     if (count != 0)
         give(run, count);
+}
+
+void hak_spare_adopt(struct spares *spares) {
+    spares->busy = false;
+    hak_spare_flush(spares);
 }
 
 void hak_spare_cool(struct spares *spares) {

@@ -27,6 +27,7 @@ struct spares {
     uint32_t granules;
     uint32_t room;                         /* granules that may be held */
     bool used;                             /* some were taken or put since the last look */
+    bool busy;                             /* a call is at work, which a signal handler may have interrupted */
     uint16_t given[HAK_SPARE_RUN_MAX + 1]; /* by length, runs there was no room for, not missed yet */
     struct slab *run[HAK_SPARE_GRANULES];  /* the oldest first */
 };
@@ -42,6 +43,9 @@ bool hak_spare_put(struct spares *spares, struct slab *run) NODISCARD;
 
 /* Gives all to the arena, and forgets what was used. */
 void hak_spare_flush(struct spares *spares);
+
+/* The same for a thread that a fork's child does not have, which may have been stopped anywhere. */
+void hak_spare_adopt(struct spares *spares);
 
 /* Gives all to the arena if none were taken or put since the last call, or if nothing is to be kept. */
 void hak_spare_cool(struct spares *spares);

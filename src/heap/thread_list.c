@@ -390,9 +390,12 @@ void hak_thread_list_adopt(void) {
         recount(view);
         /* It may be full, and the lists may hold what goes into it. */
         hak_outbox_flush(&thread->outbox, hak_heaps);
+        hak_spare_adopt(&thread->spares);
         hak_thread_empty(thread, false);
         retire(thread, &list.cold);
     }
     store_relaxed(&list.orphans, false);
     lock_release(&list.lock);
+    /* Whoever was just about to say that something is there is gone. */
+    hak_spare_collect();
 }

@@ -27,7 +27,7 @@ enum run_kind {
     RUN_SLAB,
     RUN_SLAB_REST, /* later granules of a slab; `first` says where it starts */
     RUN_LARGE,
-    RUN_SPARE, /* of a Large block that was freed, in the hands of whoever freed it */
+    RUN_SPARE, /* a Large block's that is being made, freed or resized, or was freed and is kept (heap/spare.h) */
 };
 
 /* Descriptor of the run that starts at one granule; one cache line, away from user data. */

@@ -191,6 +191,25 @@ static void where_nothing_is_retained_nothing_is_kept(void **state) {
     }
 }
 
+/* A signal handler's call does not touch what the one that it interrupts is changing; a fork's child does. */
+static void what_a_call_is_changing_is_left_alone(void **state) {
+    (void)state;
+    earn(2);
+    struct slab *run = from_arena(2);
+    spares.busy = true;
+    assert_false(hak_spare_put(&spares, run));
+    assert_null(hak_spare_take(&spares, 2));
+    hak_spare_flush(&spares);
+    hak_spare_cool(&spares);
+    hak_spare_cool(&spares);
+    assert_int_equal(held(), 2);
+    hak_spare_adopt(&spares);
+    assert_int_equal(held(), 0);
+    assert_false(spares.busy);
+    assert_int_equal(hak_view.active_bytes, 2 * HAK_GRANULE_SIZE);
+    give(run);
+}
+
 /* The spares of the test are those of the thread that takes. */
 static struct spares freeing;
 
@@ -354,6 +373,7 @@ int main(void) {
         SPARE_TEST(the_oldest_half_makes_room),
         SPARE_TEST(what_is_not_used_goes_at_the_second_look),
         SPARE_TEST(where_nothing_is_retained_nothing_is_kept),
+        SPARE_TEST(what_a_call_is_changing_is_left_alone),
         SPARE_TEST(what_one_thread_missed_another_leaves_for_it),
         SPARE_TEST(few_are_left_for_others),
         SPARE_TEST(what_nobody_takes_goes_to_the_arena),
