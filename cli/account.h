@@ -22,7 +22,7 @@
       "them between threads")                                                                                          \
     X(CACHES, thread_caches, HAKMEM, "thread caches", "HAKMEM_CACHE_BYTES=16384, hakmem trim, fewer threads")          \
     X(SPARES, spare_runs, HAKMEM, "spare runs: of Large blocks that were freed, for the next ones",                    \
-      "2 MiB a thread and 4 MiB in all; HAKMEM_PURGE_DELAY=0, hakmem trim, fewer threads")                             \
+      "2 MiB a thread, 4 MiB between them; HAKMEM_PURGE_DELAY=0, hakmem trim, fewer threads")                          \
     X(TRANSFERS, transfer_caches, HAKMEM, "transfer caches: freed, for the next thread that wants one",                \
       "go home in parts as the program calls malloc and free; HAKMEM_PURGE_DELAY=0, hakmem trim")                      \
     X(OUTBOXES, outboxes, HAKMEM, "freed by other threads, on the way to their heap",                                  \
