@@ -29,8 +29,8 @@ struct shelf {
 /* By length. Away from what every process touches, which would take a page more. */
 __attribute__((section(".bss.hakmem"))) static struct shelf shelves[HAK_SPARE_RUN_MAX + 1];
 
-static uint32_t shelves_used;                       /* atomic: something may be on one */
-static uint64_t cooled_ms;                          /* atomic: when they were looked at last */
+static uint32_t shelves_used; /* atomic: something may be on one */
+static uint64_t cooled_ms;    /* atomic: when they were looked at last */
 
 /* Where nothing is retained, nothing is kept. */
 static bool may_keep(void) {

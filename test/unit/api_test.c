@@ -133,6 +133,11 @@ static void statistics_follow_the_calls(void) {
     EXPECT(after.uordblks - before.uordblks == small);
     EXPECT(after.hblkhd - before.hblkhd == huge);
     EXPECT(after.arena >= after.uordblks + after.keepcost && after.fordblks == after.arena - after.uordblks);
+    /* A block that was taken and is not counted yet. */
+    hak_view.recordless.large_freed_bytes += (uint64_t)1 << 40;
+    struct mallinfo2 in_flight = hak_entry_mallinfo2();
+    hak_view.recordless.large_freed_bytes -= (uint64_t)1 << 40;
+    EXPECT(in_flight.uordblks <= after.uordblks);
     struct mallinfo narrow = hak_entry_mallinfo();
     EXPECT((size_t)narrow.uordblks == (after.uordblks > INT_MAX ? INT_MAX : after.uordblks));
     for (unsigned i = 0; i < SIZES; i++) {

@@ -9,6 +9,7 @@
 #include "support/unit.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "base/bits.h"
 #include "base/options.h"
@@ -180,43 +181,107 @@ static void a_spare_run_is_free_and_serves_again(void **state) {
     hak_thread_end();
 }
 
+enum { RACES = UNIT_SHADOW_MEMORY ? 500 : 20000 };
+
 static struct {
     pthread_barrier_t barrier;
     void *block;
-    unsigned found; /* atomic */
+    unsigned arrived; /* atomic; threads, over all rounds */
+    unsigned found;   /* atomic; frees of this round that found the block */
 } race;
+
+/* A new block for both threads, who go on within a few instructions of each other. */
+static void start_race(unsigned round) {
+    if (pthread_barrier_wait(&race.barrier) == PTHREAD_BARRIER_SERIAL_THREAD) {
+        race.found = 0;
+        race.block = hak_large_alloc(100000 + round % 3 * 65536, 16, false);
+        EXPECT(race.block != NULL);
+    }
+    pthread_barrier_wait(&race.barrier);
+    __atomic_fetch_add(&race.arrived, 1, __ATOMIC_SEQ_CST);
+    for (unsigned looks = 0; __atomic_load_n(&race.arrived, __ATOMIC_SEQ_CST) < 2 * (round + 1); looks++) {
+        if (looks > 10000)
+            sched_yield();
+    }
+}
+
+static void check_spares(void) {
+    const struct spares *spares = &hak_thread_self->spares;
+    uint32_t granules = 0;
+    for (unsigned i = 0; i < spares->count; i++)
+        granules += spares->run[i]->granules;
+    EXPECT(spares->granules == granules && granules <= spares->room && spares->room <= HAK_SPARE_GRANULES);
+}
 
 static void *free_at_once(void *unused) {
     struct large_info info;
     (void)unused;
     EXPECT(hak_thread_begin());
-    for (unsigned i = 0; i < (UNIT_SHADOW_MEMORY ? 200 : 2000); i++) {
-        if (pthread_barrier_wait(&race.barrier) == PTHREAD_BARRIER_SERIAL_THREAD) {
-            race.block = hak_large_alloc(100000 + i % 3 * 65536, 16, false);
-            EXPECT(race.block != NULL);
-        }
-        pthread_barrier_wait(&race.barrier);
+    for (unsigned i = 0; i < RACES; i++) {
+        start_race(i);
         __atomic_fetch_add(&race.found, hak_large_free(race.block, 0, &info) == LARGE_FOUND, __ATOMIC_RELAXED);
-        if (pthread_barrier_wait(&race.barrier) == PTHREAD_BARRIER_SERIAL_THREAD) {
-            EXPECT(race.found == 1);
-            race.found = 0;
-        }
+        pthread_barrier_wait(&race.barrier);
+        EXPECT(race.found == 1);
+        check_spares();
     }
     hak_thread_end();
     return NULL;
 }
 
-static void of_two_that_free_a_block_one_does(void **state) {
+/* As a program does that reallocs what another thread frees: the block is lost, hakmem's books are not. */
+static void *resize_at_once(void *unused) {
+    struct large_info info;
+    (void)unused;
+    EXPECT(hak_thread_begin());
+    for (unsigned i = 0; i < RACES; i++) {
+        start_race(i);
+        (void)!hak_large_resize(race.block, i % 2 == 0 ? 40000 : 300000);
+        pthread_barrier_wait(&race.barrier);
+        if (race.found == 0) /* the free came while the resize had it */
+            EXPECT(hak_large_free(race.block, 0, &info) == LARGE_FOUND);
+        check_spares();
+        pthread_barrier_wait(&race.barrier);
+    }
+    hak_thread_end();
+    return NULL;
+}
+
+static void *free_while_resized(void *unused) {
+    struct large_info info;
+    (void)unused;
+    EXPECT(hak_thread_begin());
+    for (unsigned i = 0; i < RACES; i++) {
+        start_race(i);
+        race.found = hak_large_free(race.block, 0, &info) == LARGE_FOUND;
+        pthread_barrier_wait(&race.barrier);
+        check_spares();
+        pthread_barrier_wait(&race.barrier);
+    }
+    hak_thread_end();
+    return NULL;
+}
+
+static void run_race(void *(*one)(void *), void *(*other)(void *)) {
     pthread_t thread[2];
-    (void)state;
+    race.arrived = 0;
     assert_int_equal(pthread_barrier_init(&race.barrier, NULL, 2), 0);
-    for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&thread[i], NULL, free_at_once, NULL), 0);
+    assert_int_equal(pthread_create(&thread[0], NULL, one, NULL), 0);
+    assert_int_equal(pthread_create(&thread[1], NULL, other, NULL), 0);
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(pthread_join(thread[i], NULL), 0);
     pthread_barrier_destroy(&race.barrier);
     hak_thread_flush();
     assert_int_equal(hak_view.active_bytes, 0);
+}
+
+static void of_two_that_free_a_block_one_does(void **state) {
+    (void)state;
+    run_race(free_at_once, free_at_once);
+}
+
+static void of_a_free_and_a_resize_one_comes_first(void **state) {
+    (void)state;
+    run_race(resize_at_once, free_while_resized);
 }
 
 static void a_free_names_the_size_it_expects(void **state) {
@@ -357,6 +422,7 @@ int main(void) {
         LARGE_TEST(threads_that_keep_runs_agree_with_the_model),
         LARGE_TEST(a_spare_run_is_free_and_serves_again),
         LARGE_TEST(of_two_that_free_a_block_one_does),
+        LARGE_TEST(of_a_free_and_a_resize_one_comes_first),
         LARGE_TEST(a_free_names_the_size_it_expects),
         LARGE_TEST(other_memory_is_foreign_or_free),
         LARGE_TEST(a_large_block_grows_into_free_granules),

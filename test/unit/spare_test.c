@@ -11,6 +11,7 @@
 
 #include "base/options.h"
 #include "heap/spare.h"
+#include "os/os.h"
 #include "segment/limit.h"
 #include "segment/page_map.h"
 #include "segment/purge.h"
@@ -210,6 +211,28 @@ static void what_a_call_is_changing_is_left_alone(void **state) {
     give(run);
 }
 
+/* A thread that only frees has no other look at the clock. */
+static void what_is_due_goes_when_some_are_given(void **state) {
+    struct slab *run[HAK_SPARE_GRANULES + 1];
+    (void)state;
+    for (unsigned turn = 0; turn < 3; turn++) {
+        for (unsigned i = 0; i < HAK_SPARE_GRANULES; i++)
+            run[i] = take(1);
+        for (unsigned i = 0; i < HAK_SPARE_GRANULES; i++)
+            (void)put(run[i]);
+    }
+    assert_int_equal(held(), HAK_SPARE_GRANULES);
+    run[0] = from_arena(1);
+    give(from_arena(8));
+    assert_true(hak_view.retained_bytes >= 8 * HAK_GRANULE_SIZE);
+    hak_options.purge_delay = 1;
+    for (uint64_t begun = hak_os_now_ms(); hak_os_now_ms() < begun + 2;) {
+    }
+    assert_true(put(run[0]));
+    assert_int_equal(hak_view.retained_bytes, 0);
+    hak_options.purge_delay = 1000;
+}
+
 /* The spares of the test are those of the thread that takes. */
 static struct spares freeing;
 
@@ -374,6 +397,7 @@ int main(void) {
         SPARE_TEST(what_is_not_used_goes_at_the_second_look),
         SPARE_TEST(where_nothing_is_retained_nothing_is_kept),
         SPARE_TEST(what_a_call_is_changing_is_left_alone),
+        SPARE_TEST(what_is_due_goes_when_some_are_given),
         SPARE_TEST(what_one_thread_missed_another_leaves_for_it),
         SPARE_TEST(few_are_left_for_others),
         SPARE_TEST(what_nobody_takes_goes_to_the_arena),

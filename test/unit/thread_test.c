@@ -439,6 +439,23 @@ static void nobody_stays_empty(void **state) {
     hak_free(block);
 }
 
+/* Not while it makes small blocks only. */
+static void spare_runs_of_large_blocks_stay_while_they_are_used(void **state) {
+    const struct spares *spares = &hak_thread_self->spares;
+    (void)state;
+    for (unsigned turn = 0; turn < 4; turn++) {
+        for (unsigned i = 0; i < 3 * 8 * HAK_CHORES_INTERVAL; i++) {
+            hak_free(hak_malloc(16));
+            if (i % HAK_CHORES_INTERVAL == 0)
+                hak_free(hak_malloc(100000));
+        }
+        assert_int_equal(spares->count, 1);
+    }
+    for (unsigned i = 0; i < 2 * 8 * HAK_CHORES_INTERVAL; i++)
+        hak_free(hak_malloc(16));
+    assert_int_equal(spares->count, 0);
+}
+
 static int flush(void **state) {
     (void)state;
     hak_thread_flush();
@@ -461,6 +478,7 @@ int main(void) {
         THREAD_TEST(what_nobody_wants_goes_home),
         THREAD_TEST(not_much_is_left),
         THREAD_TEST(after_its_end_a_thread_is_served_directly),
+        THREAD_TEST(spare_runs_of_large_blocks_stay_while_they_are_used),
         THREAD_TEST(nobody_stays_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
