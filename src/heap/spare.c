@@ -169,13 +169,12 @@ static void note_given(struct spares *spares, unsigned granules) {
     *given = (uint16_t)least(*given + 1u, GIVEN_MAX);
 }
 
-/* True if the thread will keep the next one like it. */
+/* True if it is one that the thread had itself, and gave away; it will keep the next one like it, if it may. */
 static bool note_missed(struct spares *spares, unsigned granules) {
-    uint32_t room = (uint32_t)least(spares->room + granules, HAK_SPARE_GRANULES);
-    if (spares->given[granules] == 0 || room == spares->room)
+    if (spares->given[granules] == 0)
         return false;
     spares->given[granules]--;
-    spares->room = room;
+    spares->room = (uint32_t)least(spares->room + granules, HAK_SPARE_GRANULES);
     return true;
 }
 
@@ -286,7 +285,7 @@ bool hak_spare_put(struct spares *spares, struct slab *run) {
     return kept || shelf_put(run);
 }
 
-void hak_spare_flush(struct spares *spares) {
+static void give_all(struct spares *spares, bool forget) {
     struct slab *run[HAK_SPARE_GRANULES];
     if (!begin_own(spares))
         return;
@@ -294,9 +293,26 @@ void hak_spare_flush(struct spares *spares) {
     memcpy(run, spares->run, count * sizeof *run);
     remove_runs(spares, 0, count);
     /* Not what is left: whoever had them may have been stopped anywhere. */
-    memset(spares, 0, offsetof(struct spares, run));
+    spares->granules = 0;
+    if (forget)
+        memset(spares, 0, offsetof(struct spares, run));
+    else
+        end_own(spares);
     if (count != 0)
         give(run, count);
+}
+
+void hak_spare_flush(struct spares *spares) {
+    give_all(spares, true);
+}
+
+void hak_spare_make_way(struct spares *spares, unsigned granules) {
+    bool own = spares != NULL && spares->count != 0;
+    if ((!own && load_relaxed(&shelves_used) == 0) || hak_superslab_has_room(POOL_LARGE, granules))
+        return;
+    if (own)
+        give_all(spares, false);
+    hak_spare_collect();
 }
 
 void hak_spare_adopt(struct spares *spares) {

@@ -44,6 +44,10 @@ bool hak_spare_put(struct spares *spares, struct slab *run) NODISCARD;
 /* Gives all to the arena, and forgets what was used. */
 void hak_spare_flush(struct spares *spares);
 
+/* What is spare goes to the arena before a run of more granules than are kept takes a superslab more: so it leaves the
+ * ones that are there as whole as if nothing had been kept. */
+void hak_spare_make_way(struct spares *spares, unsigned granules);
+
 /* The same for a thread that a fork's child does not have, which may have been stopped anywhere. */
 void hak_spare_adopt(struct spares *spares);
 

@@ -97,6 +97,13 @@ static struct superslab *find_room(enum pool pool, unsigned granules) {
     return container_of(list->next, struct superslab, bin);
 }
 
+bool hak_superslab_has_room(enum pool pool, unsigned granules) {
+    lock_acquire(hak_arena_lock());
+    bool has = (pools[pool].present & ~bits_range(0, granules)) != 0;
+    lock_release(hak_arena_lock());
+    return has;
+}
+
 static void use_granules(struct superslab *superslab, unsigned first, unsigned granules, bool exchange, bool *zero) {
     uint64_t run = bits_range(first, granules);
     uint64_t clean = run & ~superslab->dirty;

@@ -59,6 +59,8 @@ void hak_superslab_init(void);
 struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind kind, uint32_t entry,
                                 bool *zero) NODISCARD;
 
+bool hak_superslab_has_room(enum pool pool, unsigned granules);
+
 /* Room for `count` bits for the run's user, contents left to it; not more than one for each 16 bytes of a granule. */
 uint64_t *hak_superslab_bits(const struct slab *run, unsigned count);
 
