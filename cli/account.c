@@ -244,6 +244,12 @@ static uint64_t huge_reach(struct work *work, const struct seen_superslab *unit)
     return first != NULL && first->state == UNIT_HUGE && first->huge_bytes > before ? first->huge_bytes - before : 0;
 }
 
+static void note_retained(struct work *work, const struct seen_superslab *unit) {
+    if (!work->account->retains || unit->dirty_since < work->oldest_ms)
+        work->oldest_ms = unit->dirty_since;
+    work->account->retains = true;
+}
+
 static void add_granules(struct work *work, const struct seen_superslab *unit) {
     uint64_t reach = unit->state == UNIT_HUGE || unit->state == UNIT_HUGE_REST ? huge_reach(work, unit) : 0;
     for (unsigned i = 0; i < HAK_GRANULES; i++) {
@@ -260,28 +266,30 @@ static void add_granules(struct work *work, const struct seen_superslab *unit) {
     }
     if (unit->state == UNIT_HUGE)
         count_live(work, 0);
-    if (unit->dirty != 0 && (!work->account->retains || unit->dirty_since < work->oldest_ms)) {
-        work->account->retains = true;
-        work->oldest_ms = unit->dirty_since;
-    }
+    if (unit->dirty != 0)
+        note_retained(work, unit);
 }
 
 static void add_direct(struct work *work, const struct seen_superslab *unit) {
-    uintptr_t end = unit->base + unit->mapped_bytes, live_end = unit->base + unit->huge_bytes;
-    count_live(work, 0);
+    bool live_block = unit->state == UNIT_DIRECT;
+    uintptr_t end = unit->base + unit->mapped_bytes, live_end = unit->base + (live_block ? unit->huge_bytes : 0);
+    if (live_block)
+        count_live(work, 0);
+    else
+        note_retained(work, unit);
     for (uintptr_t at = unit->base, next; at < end; at = next) {
         next = work->pages.all || end - at < HAK_SUPERSLAB_SIZE ? end : at + HAK_SUPERSLAB_SIZE;
         uintptr_t live = live_end < at ? at : live_end > next ? next : live_end;
         look(work, at, next - at);
         add_live(work, 0, at, live);
-        add(work, PART_TAILS, live, next);
+        add(work, live_block ? PART_TAILS : PART_RETAINED, live, next);
     }
 }
 
 static void add_units(struct work *work) {
     for (size_t i = 0; i < work->survey->unit_count; i++) {
         const struct seen_superslab *unit = &work->survey->unit[i];
-        if (unit->state == UNIT_DIRECT) {
+        if (survey_is_direct(unit)) {
             add_direct(work, unit);
             continue;
         }
@@ -416,7 +424,7 @@ const char *account_resident(struct survey *survey, uint64_t *bytes) {
     *bytes = 0;
     for (size_t i = 0; i < survey->unit_count && failure == NULL; i++) {
         const struct seen_superslab *unit = &survey->unit[i];
-        uintptr_t end = unit->base + (unit->state == UNIT_DIRECT ? unit->mapped_bytes : HAK_SUPERSLAB_SIZE);
+        uintptr_t end = unit->base + (survey_is_direct(unit) ? unit->mapped_bytes : HAK_SUPERSLAB_SIZE);
         for (uintptr_t at = unit->base; at < end; at += HAK_SUPERSLAB_SIZE) {
             uintptr_t next = end - at < HAK_SUPERSLAB_SIZE ? end : at + HAK_SUPERSLAB_SIZE;
             look(&work, at, next - at);

@@ -42,8 +42,10 @@ static bool is_accessible(struct survey *survey, const struct seen_superslab *un
 
 static void add_unit(struct taking *taking, const struct seen_superslab *unit) {
     struct figures *figures = taking->figures;
-    if (unit->state == UNIT_DIRECT) {
+    if (survey_is_direct(unit)) {
         figures->units[SPAN_DIRECT]++;
+        if (unit->state == UNIT_KEPT)
+            figures->granules[GRANULE_RETAINED] += unit->mapped_bytes / HAK_GRANULE_SIZE;
         return;
     }
     if (unit->state == UNIT_FREE && !is_accessible(taking->survey, unit)) {

@@ -256,6 +256,10 @@ const char *survey_verdict(const struct survey *survey, const char *failure) {
     return survey->place.core != NULL && survey->place.core->lack != NULL ? survey->place.core->lack : failure;
 }
 
+bool survey_is_direct(const struct seen_superslab *unit) {
+    return unit->state == UNIT_DIRECT || unit->state == UNIT_KEPT;
+}
+
 const struct seen_superslab *survey_unit_at(const struct survey *survey, uintptr_t address) {
     size_t low = 0, high = survey->unit_count;
     while (low < high) {

@@ -87,6 +87,9 @@ HAK_STRUCTS(SURVEY_READER)
 /* The unit that starts at this address, or NULL. */
 const struct seen_superslab *survey_unit_at(const struct survey *survey, uintptr_t address);
 
+/* True if the unit stands for a mapping of its own: of a block, or kept for the next one. */
+bool survey_is_direct(const struct seen_superslab *unit);
+
 /* Calls `each` for every slab, Large block and spare run of a unit that holds granules. */
 void survey_runs(struct survey *survey, const struct seen_superslab *unit,
                  void (*each)(void *context, const struct seen_superslab *unit, const struct seen_slab *run),

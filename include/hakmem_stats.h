@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define HAK_VIEW_MAGIC 0x314d454d4b4148ull /* "HAKMEM1" */
-#define HAK_VIEW_VERSION 7u
+#define HAK_VIEW_VERSION 8u
 
 /* Size classes 1 .. HAK_CLASS_COUNT - 1; class 0 is no class. */
 #define HAK_CLASS_COUNT 105

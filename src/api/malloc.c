@@ -13,6 +13,7 @@
 #include "api/limit.h"
 #include "api/request.h"
 #include "os/os.h"
+#include "segment/purge.h"
 
 static void *no_memory(void) {
     errno = ENOMEM;
@@ -24,6 +25,7 @@ static void *no_memory(void) {
 SLOW static void make_room(void) {
     limit_tell();
     hak_thread_flush();
+    hak_purge_mappings();
     (void)hak_thread_drop_page_map();
 }
 

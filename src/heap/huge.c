@@ -73,17 +73,22 @@ static void clear_dirty(char *base, size_t bytes, const uint64_t *dirty) {
     }
 }
 
-static struct superslab *take_direct(size_t bytes, size_t alignment) {
-    return hak_direct_map(bytes, alignment < HAK_SUPERSLAB_SIZE ? HAK_SUPERSLAB_SIZE : alignment);
+static struct superslab *take_direct(size_t bytes, size_t alignment, bool zeroed) {
+    alignment = alignment < HAK_SUPERSLAB_SIZE ? HAK_SUPERSLAB_SIZE : alignment;
+    struct superslab *unit = zeroed ? NULL : hak_direct_reuse(bytes, alignment);
+    if (unit != NULL)
+        return unit;
+    hak_purge_mapped(bytes);
+    return hak_direct_map(bytes, alignment);
 }
 
-void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
+SLOW void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
     bool direct = bytes >= HAK_DIRECT_MIN || alignment > HAK_SUPERSLAB_SIZE;
     uint64_t dirty[ARENA_RUN_MAX] = {0};
     unsigned units = direct ? 0 : units_for(bytes);
     lock_acquire(hak_arena_lock());
     struct superslab *first = !limit_admits(bytes) ? NULL
-                              : direct             ? take_direct(bytes, alignment)
+                              : direct             ? take_direct(bytes, alignment, zeroed)
                                        : hak_arena_take(zeroed || units == 1 ? ARENA_BLOCKS : ARENA_HUGE, units);
     struct direct_rest rest = {.bytes = 0};
     /* Asked again: what metadata this took was admitted without the block. */
@@ -115,7 +120,7 @@ void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
 }
 
 enum large_answer hak_huge_find(struct superslab *unit, const void *p, struct large_info *info) {
-    if (unit->state == UNIT_FREE)
+    if (unit->state == UNIT_FREE || unit->state == UNIT_KEPT)
         return LARGE_IS_FREE;
     struct superslab *first = hak_superslab_of((void *)unit->huge_base);
     *info = (struct large_info){.base = (void *)first->base, .bytes = first->huge_bytes};
@@ -133,9 +138,11 @@ static void give_units(struct superslab *first, unsigned from) {
     hak_arena_give(hak_arena_unit(first, first->index + from), units - from);
 }
 
-struct direct_rest hak_huge_free(struct superslab *first) {
+SLOW struct direct_rest hak_huge_free(struct superslab *first) {
     account_huge(0, first->huge_bytes);
     owner_add(&hak_view.huge_frees, 1);
+    if (first->state == UNIT_DIRECT && hak_purge_admits(first->mapped_bytes) && hak_direct_keep(first))
+        return (struct direct_rest){.bytes = 0};
     if (first->state == UNIT_DIRECT)
         return hak_direct_retire(first);
     (void)set_reach(first, first->units, 0, NULL);
@@ -157,7 +164,7 @@ static bool resize_units(struct superslab *first, size_t bytes) {
     return true;
 }
 
-void *hak_huge_resize(struct superslab *first, size_t bytes) {
+SLOW void *hak_huge_resize(struct superslab *first, size_t bytes) {
     size_t old_bytes = first->huge_bytes;
     if (bytes > old_bytes && !limit_admits(bytes - old_bytes))
         return NULL;

@@ -285,7 +285,7 @@ bool hak_spare_put(struct spares *spares, struct slab *run) {
     return kept || shelf_put(run);
 }
 
-static void give_all(struct spares *spares, bool forget) {
+SLOW static void give_all(struct spares *spares, bool forget) {
     struct slab *run[HAK_SPARE_GRANULES];
     if (!begin_own(spares))
         return;
@@ -306,7 +306,7 @@ void hak_spare_flush(struct spares *spares) {
     give_all(spares, true);
 }
 
-void hak_spare_make_way(struct spares *spares, unsigned granules) {
+SLOW void hak_spare_make_way(struct spares *spares, unsigned granules) {
     bool own = spares != NULL && spares->count != 0;
     if ((!own && load_relaxed(&shelves_used) == 0) || hak_superslab_has_room(POOL_LARGE, granules))
         return;

@@ -9,7 +9,8 @@
  *              which pays where many blocks share a page, or a block has many. Elsewhere they would make resident, and
  *              clear, what is never touched (doc/decisions/002). They lend each other runs only when no address space
  *              is left.
- * Invariants.  retained bytes = granules that are free and dirty; active + retained <= committed <= mapped.
+ * Invariants.  retained bytes = granules that are free and dirty, and kept mappings; active + retained <= committed <=
+ *              mapped.
  *              What has ever been retained = retained + purged + reused.
  * Concurrency. Everything here needs the arena lock, the lock itself apart.
  * Not here.    Granules inside one superslab (superslab.h); direct mappings (direct.h); when dirty pages go back
@@ -31,6 +32,7 @@ enum unit_state {
     UNIT_HUGE,     /* first unit of a Huge block in an arena */
     UNIT_HUGE_REST,
     UNIT_DIRECT, /* first unit of a Huge block with a mapping of its own */
+    UNIT_KEPT,   /* of a mapping that is no block any more, and is kept for the next one (direct.h) */
 };
 
 struct slab;
@@ -41,20 +43,20 @@ struct superslab {
     struct slab *slabs;    /* HAK_GRANULES descriptors, const once made; NULL until the unit first held granules */
     uint64_t free;         /* granules not in use; all ones in a free run, none in a Huge block */
     uint64_t dirty;        /* of those, the ones that may hold data: dirty & ~free == 0 */
-    uint64_t dirty_since;  /* milliseconds; when `dirty` last became nonzero */
+    uint64_t dirty_since;  /* milliseconds; when `dirty` last became nonzero, or the mapping UNIT_KEPT */
     uint64_t exchanged;    /* free and clean granules that were purged before their time; exchanged & dirty == 0 */
     uint64_t exchanged_at; /* milliseconds; when that last happened */
     struct arena *arena;   /* const; NULL for a direct mapping */
     uint32_t index;        /* const: which unit of the arena */
     uint32_t units;        /* length of the run, in its first and its last unit */
-    struct link bin;       /* free run: its bin. UNIT_GRANULES: the pool's list by longest free run */
-    struct link purge;     /* the purge queue iff dirty != 0 */
-    uint8_t state;         /* enum unit_state */
-    uint8_t pool;          /* UNIT_GRANULES: enum pool */
-    uint8_t longest;       /* UNIT_GRANULES: longest run of free granules */
-    uintptr_t huge_base;   /* Huge: where its first unit starts */
-    size_t huge_bytes;     /* Huge: usable bytes, in the first unit */
-    size_t mapped_bytes;   /* direct: bytes of the mapping */
+    struct link bin; /* free run: its bin. UNIT_GRANULES: the pool's list by longest free run. UNIT_KEPT: their list */
+    struct link purge;              /* the purge queue iff dirty != 0 or UNIT_KEPT */
+    uint8_t state;                  /* enum unit_state */
+    uint8_t pool;                   /* UNIT_GRANULES: enum pool */
+    uint8_t longest;                /* UNIT_GRANULES: longest run of free granules */
+    uintptr_t huge_base;            /* Huge: where its first unit starts */
+    size_t huge_bytes;              /* Huge: usable bytes, in the first unit */
+    size_t mapped_bytes;            /* direct: bytes of the mapping */
     struct superslab *next_retired; /* direct: the next unused header */
 };
 
@@ -92,7 +94,7 @@ bool hak_arena_release_unused(void);
 void hak_unit_add_dirty(struct superslab *unit, uint64_t granules);
 uint64_t hak_unit_remove_dirty(struct superslab *unit, uint64_t granules) NODISCARD;
 
-/* Units with dirty granules, the oldest first. */
+/* Units with dirty granules, and kept mappings, the oldest first. */
 extern struct link hak_purge_queue;
 
 bool hak_unit_is_valid(const struct superslab *unit);

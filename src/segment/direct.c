@@ -7,9 +7,16 @@
 #include "base/options.h"
 #include "os/os.h"
 #include "segment/arena.h"
+#include "segment/limit.h"
 #include "segment/meta.h"
 #include "segment/page_map.h"
 #include "segment/view.h"
+
+#define KEPT_MAX 16
+
+/* Mappings that are kept, by `bin`, the newest first. */
+static struct link kept_mappings = {&kept_mappings, &kept_mappings};
+static unsigned kept_count;
 
 /* Headers of mappings that are gone, for reuse. */
 static struct superslab *retired;
@@ -61,12 +68,13 @@ static void *reserve(size_t bytes, size_t alignment) {
     return space;
 }
 
-struct superslab *hak_direct_map(size_t bytes, size_t alignment) {
+SLOW struct superslab *hak_direct_map(size_t bytes, size_t alignment) {
     struct superslab *unit = header_take();
     if (unit == NULL)
         return NULL;
     void *space = reserve(bytes, alignment);
     *unit = (struct superslab){.base = (uintptr_t)space, .mapped_bytes = bytes, .state = UNIT_DIRECT};
+    list_init(&unit->bin);
     list_init(&unit->purge);
     if (space != NULL && hak_os_commit(space, bytes) == 0 && register_from(unit->base, unit->base, bytes, unit)) {
         if (load_relaxed(&hak_options.thp) != HAK_THP_NEVER)
@@ -80,7 +88,7 @@ struct superslab *hak_direct_map(size_t bytes, size_t alignment) {
     return NULL;
 }
 
-struct direct_rest hak_direct_retire(struct superslab *unit) {
+SLOW struct direct_rest hak_direct_retire(struct superslab *unit) {
     struct direct_rest rest = {.address = (void *)unit->base, .bytes = unit->mapped_bytes};
     account_direct(0, unit->mapped_bytes);
     unregister(unit->base, registered_end(unit->base, unit->mapped_bytes));
@@ -88,10 +96,79 @@ struct direct_rest hak_direct_retire(struct superslab *unit) {
     return rest;
 }
 
-void hak_direct_release(struct direct_rest rest) {
+SLOW void hak_direct_release(struct direct_rest rest) {
     /* Where the kernel refuses (its limit of mappings), the pages go back and the addresses are lost. */
     if (hak_os_release(rest.address, rest.bytes) != 0)
         (void)!hak_os_purge(rest.address, rest.bytes);
+}
+
+SLOW bool hak_direct_keep(struct superslab *unit) {
+    if (unit->mapped_bytes < HAK_DIRECT_MIN || kept_count == KEPT_MAX)
+        return false;
+    kept_count++;
+    unit->state = UNIT_KEPT;
+    unit->dirty_since = hak_os_now_ms();
+    list_push_front(&kept_mappings, &unit->bin);
+    list_push_back(&hak_purge_queue, &unit->purge);
+    owner_add(&hak_view.retained_bytes, unit->mapped_bytes);
+    return true;
+}
+
+static void remove_kept(struct superslab *unit) {
+    kept_count--;
+    list_remove(&unit->bin);
+    list_remove(&unit->purge);
+    owner_add(&hak_view.retained_bytes, 0 - unit->mapped_bytes);
+}
+
+struct superslab *hak_direct_kept(void) {
+    return list_is_empty(&kept_mappings) ? NULL : container_of(kept_mappings.next, struct superslab, bin);
+}
+
+SLOW struct direct_rest hak_direct_drop(struct superslab *unit) {
+    remove_kept(unit);
+    owner_add(&hak_view.purged_bytes, unit->mapped_bytes);
+    return hak_direct_retire(unit);
+}
+
+/* The kernel's work is what they differ by: the one that differs least. */
+static struct superslab *find_kept(size_t bytes, size_t alignment) {
+    struct superslab *found = NULL;
+    size_t least_apart = bytes;
+    for (struct link *link = kept_mappings.next; link != &kept_mappings; link = link->next) {
+        struct superslab *unit = container_of(link, struct superslab, bin);
+        size_t have = unit->mapped_bytes, apart = have < bytes ? bytes - have : have - bytes;
+        bool fits = have >= bytes / 2 && apart < least_apart && (unit->base & (alignment - 1)) == 0;
+        if (fits && (apart == 0 || have > bytes || alignment == HAK_SUPERSLAB_SIZE)) {
+            found = unit;
+            least_apart = apart;
+        }
+    }
+    return found;
+}
+
+/* What a block does not reach is resident, and counts as in use nowhere. */
+static bool reaches_little_further(size_t have, size_t bytes) {
+    size_t most = load_relaxed(&hak_limits.lowest_bytes) == HAK_LIMIT_NONE ? bytes / 8 : 0;
+    return have >= bytes && have - bytes <= most;
+}
+
+SLOW struct superslab *hak_direct_reuse(size_t bytes, size_t alignment) {
+    struct superslab *unit = find_kept(bytes, alignment);
+    if (unit == NULL)
+        return NULL;
+    size_t have = unit->mapped_bytes;
+    remove_kept(unit);
+    bool fits = reaches_little_further(have, bytes);
+    if (!fits && !hak_direct_resize(unit, bytes)) {
+        (void)!hak_direct_keep(unit);
+        return NULL;
+    }
+    size_t used = fits || have < bytes ? have : bytes;
+    owner_add(&hak_view.reused_bytes, used);
+    owner_add(&hak_view.purged_bytes, have - used);
+    unit->state = UNIT_DIRECT;
+    return unit;
 }
 
 /* Moves the mapping to reserved space of its new size. */

@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "os/os.h"
 #include "segment/arena.h"
+#include "segment/direct.h"
 #include "segment/limit.h"
 #include "segment/view.h"
 
@@ -17,6 +18,9 @@
 static struct {
     uint64_t wanted_back; /* bytes that may be retained whatever else is said */
     uint64_t grown;       /* bytes to be purged for what was taken clean; at most what is retained beyond that */
+    uint64_t mappings;    /* bytes of mappings that may be kept on top of that */
+    uint64_t unkept;      /* bytes of mappings that were not kept, and not mapped again yet */
+    uint64_t unkept_at;   /* milliseconds; when that last happened */
 } learned;
 
 /* What proves to be wanted back speaks for so many times as much: to learn of a cycle piece by piece is to pay for all
@@ -45,8 +49,11 @@ static uint64_t bytes_of(uint64_t granules) {
 }
 
 /* One system call per run of free granules with dirty ones among them: a huge page that one of them made resident
- * reaches over its neighbours. If the kernel refuses, the unit waits for another delay. */
-static bool purge_unit(struct superslab *unit) {
+ * reaches over its neighbours. If the kernel refuses, the unit waits for another delay. A kept mapping is left to the
+ * caller, for when the lock is free. */
+static bool purge_unit(struct superslab *unit, struct direct_rest *rest) {
+    if (unit->state == UNIT_KEPT)
+        *rest = hak_direct_drop(unit);
     while (unit->dirty != 0) {
         uint64_t run = run_around(unit->free, bits_lowest(unit->dirty));
         void *start = (void *)(unit->base + bits_lowest(run) * HAK_GRANULE_SIZE);
@@ -72,13 +79,19 @@ void hak_purge_tick(void) {
     uint64_t now = hak_os_now_ms();
     if (!is_due(load_relaxed(&oldest_since_ms), now) || !lock_try(hak_arena_lock()))
         return;
+    struct direct_rest rest = {.bytes = 0};
     struct superslab *unit = oldest();
-    for (unsigned i = 0; i < TICK_UNITS && unit != NULL && is_due(unit->dirty_since, now) && purge_unit(unit); i++) {
+    for (unsigned i = 0;
+         i < TICK_UNITS && unit != NULL && rest.bytes == 0 && is_due(unit->dirty_since, now) && purge_unit(unit, &rest);
+         i++) {
         owner_add(&learned.wanted_back, -(learned.wanted_back / 8));
+        owner_add(&learned.mappings, rest.bytes == 0 ? 0 : -(learned.mappings / 8));
         unit = oldest();
     }
     store_relaxed(&oldest_since_ms, unit != NULL ? unit->dirty_since : now);
     lock_release(hak_arena_lock());
+    if (rest.bytes != 0)
+        hak_direct_release(rest);
 }
 
 static uint64_t retained_limit(void) {
@@ -87,25 +100,54 @@ static uint64_t retained_limit(void) {
         limit = HAK_RETAINED_MIN_BYTES;
     if (limit < load_relaxed(&learned.wanted_back))
         limit = load_relaxed(&learned.wanted_back);
+    limit += load_relaxed(&learned.mappings);
     return load_relaxed(&hak_options.purge_delay) == 0 ? 0 : least(limit, limit_room());
+}
+
+static void note_unkept(uint64_t bytes) {
+    learned.unkept += bytes;
+    learned.unkept_at = hak_os_now_ms();
+}
+
+SLOW bool hak_purge_admits(uint64_t bytes) {
+    if (load_relaxed(&hak_view.retained_bytes) + bytes <= retained_limit())
+        return true;
+    note_unkept(bytes);
+    return false;
+}
+
+SLOW void hak_purge_mapped(uint64_t bytes) {
+    if (likely(learned.unkept == 0))
+        return;
+    if (hak_os_now_ms() - learned.unkept_at > (uint64_t)load_relaxed(&hak_options.purge_delay))
+        learned.unkept = 0;
+    uint64_t wanted = least(bytes, learned.unkept);
+    learned.unkept -= wanted;
+    uint64_t most = load_relaxed(&hak_view.active_bytes) / 2;
+    store_relaxed(&learned.mappings, least(learned.mappings + wanted, most > bytes ? most : bytes));
 }
 
 /* Purges the oldest unit. False if there is none or the kernel refuses. */
 static bool purge_oldest(bool excess) {
+    struct direct_rest rest = {.bytes = 0};
     lock_acquire(hak_arena_lock());
     struct superslab *unit = oldest();
     uint64_t dirty = unit == NULL ? 0 : unit->dirty;
-    bool done = unit != NULL && purge_unit(unit);
+    bool done = unit != NULL && purge_unit(unit, &rest);
     /* What the kernel refuses to take is not asked for again at every turn. */
     if (excess && !done)
         store_relaxed(&learned.grown, 0);
-    if (done && excess) {
+    if (done && excess && rest.bytes != 0) {
+        note_unkept(rest.bytes);
+    } else if (done && excess) {
         unit->exchanged |= dirty;
         unit->exchanged_at = hak_os_now_ms();
         store_relaxed(&learned.grown, learned.grown - least(learned.grown, bytes_of(dirty)));
     }
     bool awaited = lock_is_awaited(hak_arena_lock());
     lock_release(hak_arena_lock());
+    if (rest.bytes != 0)
+        hak_direct_release(rest);
     /* The lock is not fair, and the next purge would take it again before a sleeper is awake. */
     if (awaited)
         hak_os_yield();
@@ -132,6 +174,24 @@ void hak_purge_grown(struct superslab *unit, uint64_t granules, bool exchange) {
         return;
     uint64_t beyond = hak_view.retained_bytes - least(hak_view.retained_bytes, learned.wanted_back);
     store_relaxed(&learned.grown, least(learned.grown + bytes_of(granules & ~wanted), beyond));
+}
+
+/* False if none is kept. */
+SLOW static bool purge_mapping(void) {
+    struct direct_rest rest = {.bytes = 0};
+    lock_acquire(hak_arena_lock());
+    struct superslab *unit = hak_direct_kept();
+    if (unit != NULL)
+        rest = hak_direct_drop(unit);
+    lock_release(hak_arena_lock());
+    if (unit != NULL)
+        hak_direct_release(rest);
+    return unit != NULL;
+}
+
+void hak_purge_mappings(void) {
+    while (purge_mapping()) {
+    }
 }
 
 bool hak_purge_all(void) {

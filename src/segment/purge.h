@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
+
 struct superslab;
 
 /* Purges a few units whose delay is over. Cheap when there is nothing to do; takes the arena lock only if free. */
@@ -28,5 +30,13 @@ void hak_purge_grown(struct superslab *unit, uint64_t granules, bool exchange);
 
 /* Gives back everything free, wholly free arenas with their addresses. True if there was any. Takes the arena lock. */
 bool hak_purge_all(void);
+
+/* Gives back all kept mappings with their addresses. Takes the arena lock. */
+void hak_purge_mappings(void);
+
+/* True if a mapping of so many bytes may be kept when its block is freed. Where one is not, and the like of it is mapped
+ * within the delay, more may be kept from then on: whoever maps tells of it. Arena lock. */
+bool hak_purge_admits(uint64_t bytes) NODISCARD;
+void hak_purge_mapped(uint64_t bytes);
 
 #endif

@@ -59,6 +59,7 @@ void hak_superslab_init(void);
 struct slab *hak_superslab_take(enum pool pool, unsigned granules, enum run_kind kind, uint32_t entry,
                                 bool *zero) NODISCARD;
 
+/* False if a run of so many granules, HAK_GRANULES at most, would take a superslab more. */
 bool hak_superslab_has_room(enum pool pool, unsigned granules);
 
 /* Room for `count` bits for the run's user, contents left to it; not more than one for each 16 bytes of a granule. */

@@ -14,7 +14,7 @@
 
 enum { MOST_BLOCKS = 1200000, AT_LEAST_MIB = 512 };
 
-static const size_t SIZES[] = {1000, 5000, 100000, 3000000, 20000000};
+static const size_t SIZES[] = {100000000, 1000, 5000, 100000, 3000000, 100000000, 20000000};
 
 /* Blocks are chained through their first word, so that the test needs no memory of its own. */
 struct block {

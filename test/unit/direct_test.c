@@ -1,6 +1,6 @@
 /* direct_test.c
  * Purpose.     Mappings of their own: zero, aligned, found by their first 4 MiB, counted; growth keeps contents; a
- *              failure at any call changes nothing.
+ *              failure at any call changes nothing; kept ones serve again.
  */
 #include "support/fake_os.h"
 #include "support/process.h"
@@ -8,10 +8,12 @@
 
 #include <sys/mman.h>
 
+#include "base/bits.h"
 #include "base/options.h"
 #include "os/os.h"
 #include "segment/arena.h"
 #include "segment/direct.h"
+#include "segment/limit.h"
 #include "segment/page_map.h"
 #include "segment/view.h"
 
@@ -149,6 +151,137 @@ static void an_address_that_cannot_go_back_loses_its_pages(void **state) {
     assert_int_equal(hak_os_release(base, 64 * MIB), 0);
 }
 
+static struct superslab *map(size_t bytes) {
+    struct superslab *unit = hak_direct_map(bytes, HAK_SUPERSLAB_SIZE);
+    assert_non_null(unit);
+    return unit;
+}
+
+static void drop(struct superslab *unit) {
+    struct direct_rest rest = hak_direct_drop(unit);
+    assert_int_equal(rest.bytes, unit->mapped_bytes);
+    hak_direct_release(rest);
+}
+
+static void a_kept_mapping_serves_again(void **state) {
+    static const struct {
+        size_t bytes, mapped;
+        bool limited;
+    } cases[] = {{70, 70, false},   {127, 127, false}, {113, 127, false},
+                 {112, 112, false}, {111, 111, true},  {64, 64, false}};
+    (void)state;
+    struct superslab *unit = map(70 * MIB);
+    size_t bytes = 70 * MIB;
+    uint64_t retained = hak_view.retained_bytes, reused = hak_view.reused_bytes, purged = hak_view.purged_bytes;
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t wanted = cases[i].mapped * MIB;
+        hak_limits.lowest_bytes = cases[i].limited ? 1024 * MIB : HAK_LIMIT_NONE;
+        unit_fill((void *)unit->base, bytes, 3 * MIB, i);
+        assert_true(hak_direct_keep(unit));
+        assert_int_equal(unit->state, UNIT_KEPT);
+        assert_ptr_equal(hak_direct_kept(), unit);
+        assert_ptr_equal(hak_superslab_of((void *)unit->base), unit);
+        assert_int_equal(hak_view.retained_bytes - retained, bytes);
+        assert_ptr_equal(hak_direct_reuse(cases[i].bytes * MIB, HAK_SUPERSLAB_SIZE), unit);
+        assert_null(hak_direct_kept());
+        check_unit(unit, wanted, HAK_SUPERSLAB_SIZE);
+        assert_true(unit_holds((void *)unit->base, bytes, least(bytes, wanted), 3 * MIB, i));
+        reused += least(bytes, wanted);
+        purged += bytes - least(bytes, wanted);
+        bytes = wanted;
+        assert_int_equal(hak_view.retained_bytes, retained);
+        assert_int_equal(hak_view.reused_bytes, reused);
+        assert_int_equal(hak_view.purged_bytes, purged);
+        assert_int_equal(hak_view.mapped_bytes, bytes);
+        assert_int_equal(hak_view.committed_bytes, bytes);
+    }
+    hak_limits.lowest_bytes = HAK_LIMIT_NONE;
+    assert_true(hak_direct_keep(unit));
+    drop(unit);
+    assert_null(hak_direct_kept());
+    assert_int_equal(hak_view.retained_bytes, retained);
+    assert_int_equal(hak_view.purged_bytes, purged + bytes);
+    assert_int_equal(hak_view.mapped_bytes, 0);
+}
+
+static void the_kept_mapping_that_differs_least_is_taken(void **state) {
+    static const size_t sizes[] = {64, 80, 120};
+    static const struct {
+        size_t bytes;
+        int taken;
+    } cases[] = {{70, 0}, {73, 1}, {80, 1}, {105, 2}, {240, 2}, {241, -1}, {32, -1}, {33, 0}};
+    struct superslab *unit[3];
+    (void)state;
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (unsigned j = 0; j < 3; j++) {
+            unit[j] = map(sizes[j] * MIB);
+        }
+        for (unsigned j = 0; j < 3; j++) {
+            assert_true(hak_direct_keep(unit[(i + j) % 3]));
+        }
+        struct superslab *taken = hak_direct_reuse(cases[i].bytes * MIB, HAK_SUPERSLAB_SIZE);
+        assert_ptr_equal(taken, cases[i].taken < 0 ? NULL : unit[cases[i].taken]);
+        if (taken != NULL) {
+            unmap(taken);
+        }
+        while (hak_direct_kept() != NULL) {
+            drop(hak_direct_kept());
+        }
+    }
+}
+
+/* One that is as aligned by chance will do, unless it had to move. */
+static void a_kept_mapping_is_aligned_as_was_asked_for(void **state) {
+    const size_t alignment = 256 * MIB;
+    (void)state;
+    struct superslab *aligned = hak_direct_map(80 * MIB, alignment);
+    struct superslab *other = map(80 * MIB);
+    while (other->base % alignment == 0) {
+        other = map(80 * MIB);
+    }
+    assert_true(hak_direct_keep(other));
+    assert_null(hak_direct_reuse(80 * MIB, alignment));
+    assert_true(hak_direct_keep(aligned));
+    assert_null(hak_direct_reuse(81 * MIB, alignment));
+    assert_ptr_equal(hak_direct_reuse(70 * MIB, alignment), aligned);
+    check_unit(aligned, 70 * MIB, alignment);
+    unmap(aligned);
+    drop(other);
+}
+
+static void a_kept_mapping_that_cannot_be_resized_stays(void **state) {
+    (void)state;
+    struct superslab *unit = map(80 * MIB);
+    assert_true(hak_direct_keep(unit));
+    uint64_t retained = hak_view.retained_bytes;
+    fake_os_fail(FAKE_OS_BIT(RESIZE) | FAKE_OS_BIT(RESERVE_ALIGNED), 1, UINT64_MAX);
+    assert_null(hak_direct_reuse(100 * MIB, HAK_SUPERSLAB_SIZE));
+    assert_null(hak_direct_reuse(66 * MIB, HAK_SUPERSLAB_SIZE));
+    fake_os_succeed();
+    assert_ptr_equal(hak_direct_kept(), unit);
+    assert_int_equal(unit->state, UNIT_KEPT);
+    assert_int_equal(hak_view.retained_bytes, retained);
+    drop(unit);
+}
+
+static void no_more_are_kept_than_are_looked_through(void **state) {
+    (void)state;
+    unsigned count = 0;
+    struct superslab *unit = map(64 * MIB);
+    while (hak_direct_keep(unit)) {
+        assert_true(++count < 100);
+        unit = map(64 * MIB);
+    }
+    assert_true(count >= 8);
+    assert_int_equal(unit->state, UNIT_DIRECT);
+    unmap(unit);
+    for (; hak_direct_kept() != NULL; count--) {
+        drop(hak_direct_kept());
+    }
+    assert_int_equal(count, 0);
+    assert_int_equal(hak_view.mapped_bytes, 0);
+}
+
 static int start(void **state) {
     (void)state;
     hak_options.thp = HAK_THP_NEVER;
@@ -166,6 +299,11 @@ int main(void) {
         cmocka_unit_test(what_cannot_be_mapped_leaves_nothing),
         cmocka_unit_test(headers_serve_again),
         cmocka_unit_test(an_address_that_cannot_go_back_loses_its_pages),
+        cmocka_unit_test(a_kept_mapping_serves_again),
+        cmocka_unit_test(the_kept_mapping_that_differs_least_is_taken),
+        cmocka_unit_test(a_kept_mapping_is_aligned_as_was_asked_for),
+        cmocka_unit_test(a_kept_mapping_that_cannot_be_resized_stays),
+        cmocka_unit_test(no_more_are_kept_than_are_looked_through),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -63,8 +63,8 @@ static void check_found(const struct large *block) {
 }
 
 static size_t pick_bytes(void) {
-    static const size_t limits[] = {100000, 400000, 2 * MIB, 3 * MIB, 12 * MIB, 40 * MIB};
-    return 32769 + unit_random(&random_state) % limits[unit_below(&random_state, 6)];
+    static const size_t limits[] = {100000, 400000, 2 * MIB, 3 * MIB, 12 * MIB, 40 * MIB, 160 * MIB};
+    return 32769 + unit_random(&random_state) % limits[unit_below(&random_state, 7)];
 }
 
 static void get(struct large *block, size_t bytes, size_t alignment, bool zeroed) {
@@ -349,6 +349,28 @@ static void a_huge_block_stays_in_its_arena_or_its_mapping(void **state) {
     drop_all();
 }
 
+/* Whoever frees one twice is told so, as long as it is kept. */
+static void a_kept_mapping_is_free(void **state) {
+    struct large_info info;
+    (void)state;
+    get(&blocks[0], 400 * MIB, 16, false);
+    get(&blocks[1], 80 * MIB, 16, false);
+    char *start = blocks[1].start;
+    blocks[1].start = NULL;
+    assert_int_equal(hak_large_free(start, 0, &info), LARGE_FOUND);
+    assert_int_equal(hak_superslab_of(start)->state, UNIT_KEPT);
+    assert_int_equal(find(start, &info), LARGE_IS_FREE);
+    assert_int_equal(find(start + MIB, &info), LARGE_IS_FREE);
+    assert_false(hak_large_fits(start, 80 * MIB));
+    assert_int_equal(hak_large_free(start, 0, &info), LARGE_IS_FREE);
+    get(&blocks[2], 80 * MIB, 16, true);
+    assert_true(blocks[2].start != start);
+    get(&blocks[1], 90 * MIB, 16, false);
+    assert_int_equal(hak_view.retained_bytes, 0);
+    check_found(&blocks[1]);
+    drop_all();
+}
+
 static void a_mapping_moves_where_it_cannot_grow(void **state) {
     (void)state;
     get(&blocks[0], 70 * MIB, 16, true);
@@ -427,6 +449,7 @@ int main(void) {
         LARGE_TEST(other_memory_is_foreign_or_free),
         LARGE_TEST(a_large_block_grows_into_free_granules),
         LARGE_TEST(a_huge_block_stays_in_its_arena_or_its_mapping),
+        LARGE_TEST(a_kept_mapping_is_free),
         LARGE_TEST(a_mapping_moves_where_it_cannot_grow),
         LARGE_TEST(strict_alignments_get_mappings),
         LARGE_TEST(good_sizes_are_whole_pages),

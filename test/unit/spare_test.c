@@ -306,6 +306,40 @@ enum { THREADS = 4, PASSED = 16 };
 static struct slab *passed[PASSED]; /* atomic: runs that one thread has taken and another will free */
 
 /* A run says who has it in large_bytes: 0, nobody. */
+/* What a thread misses that it had itself, and had no room for, it does not expect of others. */
+static void who_gave_it_away_asks_nobody(void **state) {
+    (void)state;
+    struct slab *run[HAK_SPARE_GRANULES + 4];
+    for (unsigned turn = 0; turn < 8; turn++) {
+        for (unsigned i = 0; i < HAK_SPARE_GRANULES + 4; i++)
+            run[i] = take(1);
+        for (unsigned i = 0; i < HAK_SPARE_GRANULES + 4; i++)
+            (void)put(run[i]);
+    }
+    assert_int_equal(spares.room, HAK_SPARE_GRANULES);
+    assert_false(put_freeing(from_arena(1)));
+}
+
+/* Where a superslab more would be taken, and only there; room stays earned. */
+static void what_is_spare_makes_way(void **state) {
+    (void)state;
+    earn(4);
+    assert_false(put_freeing(from_arena(3)));
+    assert_null(hak_spare_take(NULL, 3));
+    assert_true(put_freeing(from_arena(3)));
+    uint64_t kept = held(), active = hak_view.active_bytes;
+    assert_int_equal(active, (kept + 3) * HAK_GRANULE_SIZE);
+    hak_spare_make_way(&spares, HAK_GRANULES - 10);
+    assert_int_equal(held(), kept);
+    assert_int_equal(hak_view.active_bytes, active);
+    struct slab *filler = from_arena(HAK_GRANULES - 10);
+    hak_spare_make_way(&spares, 20);
+    assert_int_equal(held(), 0);
+    assert_int_equal(hak_view.active_bytes, (HAK_GRANULES - 10) * HAK_GRANULE_SIZE);
+    assert_true(put(from_arena(4)));
+    give(filler);
+}
+
 static void *pass_runs_on(void *argument) {
     uint64_t random = (uintptr_t)argument, me = random;
     struct spares own = {.count = 0};
@@ -401,6 +435,8 @@ int main(void) {
         SPARE_TEST(what_one_thread_missed_another_leaves_for_it),
         SPARE_TEST(few_are_left_for_others),
         SPARE_TEST(what_nobody_takes_goes_to_the_arena),
+        SPARE_TEST(who_gave_it_away_asks_nobody),
+        SPARE_TEST(what_is_spare_makes_way),
         SPARE_TEST(a_run_is_in_one_place),
         SPARE_TEST(random_turns_keep_the_books),
     };

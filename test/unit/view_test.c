@@ -11,6 +11,7 @@
 #include "heap/thread.h"
 #include "os/os.h"
 #include "segment/page_map.h"
+#include "segment/purge.h"
 #include "segment/superslab.h"
 #include "segment/view.h"
 
@@ -103,6 +104,7 @@ static void blocks_without_a_class_are_found(void **state) {
     (void)hak_large_free(huge, 0, &info);
     (void)hak_large_free(direct, 0, &info);
     assert_int_equal(hak_view.huge_allocs, hak_view.huge_frees);
+    hak_purge_mappings();
     assert_int_equal(header_of(direct), 0);
 }
 
