@@ -60,6 +60,7 @@ struct workload {
     X(stringbuild)                                                                                                     \
     X(vector)                                                                                                          \
     X(buffers)                                                                                                         \
+    X(arrays)                                                                                                          \
     X(shift)                                                                                                           \
     X(afterpeak)                                                                                                       \
     X(live)                                                                                                            \

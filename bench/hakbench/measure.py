@@ -6,7 +6,8 @@ Design.      The work of a row is what its workload declares, more only where th
              A round runs every row once, in random order, and the allocators of a row right after each other, in random
              order. What disturbs a machine comes and goes in seconds: it meets all allocators of a row's round, and
              their ratio, taken round by round, is much steadier than the time of any. Short samples and many of them
-             make that work.
+             make that work. What the places of code in memory do to a row, a round has in common, and the next one has
+             other places.
 Invariants.  Who is refused in a row once is out of it; the others go on. An interrupt ends the rounds, and what was
              measured stays.
 """
@@ -107,7 +108,7 @@ class Measurement:
     def round(self, row, at, repeats):
         for allocator in self.order.sample(present := self.present(row), len(present)):
             sample = self.one(row, allocator, (row.id, "time"), f"{row.title}  {allocator.name}",
-                              lambda: self.runner.run(row, allocator, row.work))
+                              lambda: self.runner.run(row, allocator, row.work, turn=at))
             if sample:
                 book.add_sample(self.record, row.id, allocator.name, at, sample)
             else:
@@ -116,7 +117,7 @@ class Measurement:
     def latency_round(self, row, at, repeats):
         for allocator in self.order.sample(present := self.present(row), len(present)):
             sample = self.one(row, allocator, (row.id, "latency"), f"latency of {row.title}  {allocator.name}",
-                              lambda: self.runner.run(row, allocator, self.latency_work[row], latency=True))
+                              lambda: self.runner.run(row, allocator, self.latency_work[row], True, at))
             if sample and "latency_ns" in sample:
                 book.cell(self.record, row.id, allocator.name)["latency"].append(
                     {"round": at, "curve": sample.get("latency_curve", []), **sample["latency_ns"]})

@@ -40,8 +40,9 @@ details summary{cursor:pointer;color:var(--soft);margin:.4rem 0}
 METHOD = """Every run is a process of its own, started by <code>hakmem verify --allocator</code>, which looks into each
 process of it and refuses the run if the allocator named did not serve every call. The work of a row is fixed and the
 same for all. In each round every row comes once, in random order, and the allocators of a row run right after each
-other, in random order. A ratio is the median of the ratios of each round. Intervals are the bootstrap's percentile
-intervals of the median at 95 %, in their exact form. A difference is reported only if 1 lies outside the
+other, in random order. The code of the workloads lies at another of eight places in each round, since that alone can
+make a short loop half as fast. A ratio is the median of the ratios of each round. Intervals are the bootstrap's
+percentile intervals of the median at 95 %, in their exact form. A difference is reported only if 1 lies outside the
 interval and a sign test agrees, corrected for all {comparisons} comparisons of this page (Benjamini and Hochberg, 5 %);
 otherwise it says no difference, and its dot is hollow. Latency
 is measured in a pass of its own, because reading the clock around each call costs more than the call. Memory over time

@@ -2,6 +2,8 @@
 
 Purpose.     What can be measured, what the words of a command line mean, and the command of one run.
 Design.      The program micro says itself what it has. A real program is a script in bench/apps.
+             How fast a short loop is depends on where its code lies. So there are several of micro, and `turn`, the
+             number of the round, says which one a command runs.
 """
 import glob
 import json
@@ -45,12 +47,13 @@ class MicroRow(Row):
     def __init__(self, micro, entry, size, threads):
         super().__init__(entry["name"], entry["suite"], entry["summary"], size or 0, threads or 1, entry["pairs"],
                          entry["unit"])
-        self.micro, self.sized, self.threaded = micro, size is not None, threads is not None
+        self.layouts, self.sized, self.threaded = layouts(micro), size is not None, threads is not None
         self.size_unit = entry.get("size_unit", "B")
 
-    def command(self, work, latency=False):
+    def command(self, work, latency=False, turn=0):
         threads = [str(self.threads)] if self.threaded else []
-        return [self.micro, self.workload, str(self.size), str(work), *threads] + ["--latency"] * latency
+        micro = self.layouts[turn % len(self.layouts)]
+        return [micro, self.workload, str(self.size), str(work), *threads] + ["--latency"] * latency
 
 
 class AppRow(Row):
@@ -70,7 +73,7 @@ class AppRow(Row):
             words = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
             raise Refused(f"cannot be prepared: {words[-1]}")
 
-    def command(self, _work, _latency=False):
+    def command(self, _work, _latency=False, _turn=0):
         return [self.script, "run", self.directory]
 
 
@@ -79,8 +82,13 @@ class CommandRow(Row):
         super().__init__(os.path.basename(command[0]), "command", " ".join(command))
         self.words = command
 
-    def command(self, _work, _latency=False):
+    def command(self, _work, _latency=False, _turn=0):
         return self.words
+
+
+def layouts(micro):
+    """The program, and the same with its code at other places (bench/layout.c)."""
+    return [micro, *sorted(glob.glob(glob.escape(micro) + "-[0-9]*"))]
 
 
 def number(size, unit):

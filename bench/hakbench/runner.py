@@ -74,10 +74,11 @@ class Runner:
         self.waiting = False
         return process.returncode, out, err
 
-    def run(self, row, allocator, work, latency=False):
+    def run(self, row, allocator, work, latency=False, turn=0):
         """The sample of one proved run."""
         words = [self.hakmem, "verify", "--allocator", allocator.path or "libc", "--usage", "--json", "--output",
-                 self.report, *(["--leave-threads"] if row.unit != "run" else []), "--", *row.command(work, latency)]
+                 self.report, *(["--leave-threads"] if row.unit != "run" else []), "--",
+                 *row.command(work, latency, turn)]
         if os.path.exists(self.report):
             os.unlink(self.report)
         status, out, err = self.start(row, allocator, words)

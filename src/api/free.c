@@ -140,5 +140,6 @@ bool hak_owns(const void *p) {
     if (superslab == NULL)
         return false;
     struct large_info info;
-    return load_relaxed(&superslab->state) != UNIT_DIRECT || hak_large_find(p, &info) != LARGE_FOREIGN;
+    unsigned state = load_relaxed(&superslab->state);
+    return (state != UNIT_DIRECT && state != UNIT_KEPT) || hak_large_find(p, &info) != LARGE_FOREIGN;
 }

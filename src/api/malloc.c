@@ -25,7 +25,7 @@ static void *no_memory(void) {
 SLOW static void make_room(void) {
     limit_tell();
     hak_thread_flush();
-    hak_purge_mappings();
+    (void)hak_purge_mappings();
     (void)hak_thread_drop_page_map();
 }
 

@@ -27,9 +27,21 @@ static uint64_t granules_of_unit(size_t bytes, unsigned i) {
     return bits_range(0, granules > HAK_GRANULES ? HAK_GRANULES : (unsigned)granules);
 }
 
-static void account_huge(size_t added, size_t removed) {
-    owner_add(&hak_view.active_bytes, added - removed);
-    owner_add(&hak_view.huge_bytes, added - removed);
+/* A mapping may reach further than its block. */
+static size_t active_bytes_of(const struct superslab *first) {
+    return first->state == UNIT_DIRECT ? first->mapped_bytes : first->huge_bytes;
+}
+
+static void add_block(struct superslab *first, size_t bytes) {
+    first->huge_base = first->base;
+    first->huge_bytes = bytes;
+    owner_add(&hak_view.active_bytes, active_bytes_of(first));
+    owner_add(&hak_view.huge_bytes, bytes);
+}
+
+static void remove_block(const struct superslab *first) {
+    owner_add(&hak_view.active_bytes, 0 - active_bytes_of(first));
+    owner_add(&hak_view.huge_bytes, 0 - first->huge_bytes);
 }
 
 /* Makes the block reach `bytes` into its run: what it no longer reaches is free and dirty, what it newly reaches is in
@@ -73,39 +85,55 @@ static void clear_dirty(char *base, size_t bytes, const uint64_t *dirty) {
     }
 }
 
-static struct superslab *take_direct(size_t bytes, size_t alignment, bool zeroed) {
+static struct superslab *take_direct(size_t bytes, size_t alignment, bool zeroed, size_t *again,
+                                     struct direct_rest *tail) {
     alignment = alignment < HAK_SUPERSLAB_SIZE ? HAK_SUPERSLAB_SIZE : alignment;
-    struct superslab *unit = zeroed ? NULL : hak_direct_reuse(bytes, alignment);
+    struct superslab *unit = hak_direct_reuse(bytes, alignment, again, tail);
     if (unit != NULL)
         return unit;
-    hak_purge_mapped(bytes);
+    /* Where zeros are asked for, pages that were kept are worth no more than fresh ones. */
+    if (!zeroed)
+        hak_purge_mapped(bytes);
     return hak_direct_map(bytes, alignment);
+}
+
+static void clear_mapping(char *base, size_t bytes) {
+    if (hak_os_purge(base, bytes) != 0)
+        memset(base, 0, bytes);
+}
+
+/* Gives back what was taken for a block. */
+static struct direct_rest untake(struct superslab *first, unsigned units, size_t again, struct direct_rest tail) {
+    if (units != 0) {
+        hak_arena_give(first, units);
+        return tail;
+    }
+    owner_add(&hak_view.purged_bytes, again);
+    struct direct_rest rest = hak_direct_retire(first);
+    rest.bytes += tail.bytes; /* which lies right behind */
+    return rest;
 }
 
 SLOW void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
     bool direct = bytes >= HAK_DIRECT_MIN || alignment > HAK_SUPERSLAB_SIZE;
     uint64_t dirty[ARENA_RUN_MAX] = {0};
     unsigned units = direct ? 0 : units_for(bytes);
+    size_t again = 0;
+    struct direct_rest rest = {.bytes = 0};
     lock_acquire(hak_arena_lock());
     struct superslab *first = !limit_admits(bytes) ? NULL
-                              : direct             ? take_direct(bytes, alignment, zeroed)
+                              : direct             ? take_direct(bytes, alignment, zeroed, &again, &rest)
                                        : hak_arena_take(zeroed || units == 1 ? ARENA_BLOCKS : ARENA_HUGE, units);
-    struct direct_rest rest = {.bytes = 0};
-    /* Asked again: what metadata this took was admitted without the block. */
-    if (first != NULL && unlikely(!limit_admits(bytes))) {
-        if (direct)
-            rest = hak_direct_retire(first);
-        else
-            hak_arena_give(first, units);
+    /* Asked again: what metadata this took was admitted without the block, and a mapping may reach further. */
+    if (first != NULL && unlikely(!limit_admits(direct ? first->mapped_bytes : bytes))) {
+        rest = untake(first, units, again, rest);
         first = NULL;
     }
     if (first != NULL) {
-        uint64_t again = set_reach(first, units, bytes, dirty);
+        again += set_reach(first, units, bytes, dirty);
         owner_add(zeroed && bytes >= CLEAR_BY_PURGE_BYTES ? &hak_view.purged_bytes : &hak_view.reused_bytes, again);
         first->state = direct ? UNIT_DIRECT : UNIT_HUGE;
-        first->huge_base = first->base;
-        first->huge_bytes = bytes;
-        account_huge(bytes, 0);
+        add_block(first, bytes);
         owner_add(&hak_view.huge_allocs, 1);
     }
     lock_release(hak_arena_lock());
@@ -116,12 +144,16 @@ SLOW void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
     hak_purge_excess();
     if (zeroed && !direct)
         clear_dirty((char *)first->base, bytes, dirty);
+    else if (zeroed && again != 0)
+        clear_mapping((char *)first->base, least(again, bytes));
     return (void *)first->base;
 }
 
 enum large_answer hak_huge_find(struct superslab *unit, const void *p, struct large_info *info) {
-    if (unit->state == UNIT_FREE || unit->state == UNIT_KEPT)
+    if (unit->state == UNIT_FREE)
         return LARGE_IS_FREE;
+    if (unit->state == UNIT_KEPT)
+        return (uintptr_t)p - unit->base < unit->mapped_bytes ? LARGE_IS_FREE : LARGE_FOREIGN;
     struct superslab *first = hak_superslab_of((void *)unit->huge_base);
     *info = (struct large_info){.base = (void *)first->base, .bytes = first->huge_bytes};
     if ((uintptr_t)p == first->base)
@@ -138,13 +170,18 @@ static void give_units(struct superslab *first, unsigned from) {
     hak_arena_give(hak_arena_unit(first, first->index + from), units - from);
 }
 
+/* One that is there for its alignment only is not worth keeping. */
+static struct direct_rest free_mapping(struct superslab *first) {
+    if (first->mapped_bytes >= HAK_DIRECT_MIN && hak_purge_admits(first->mapped_bytes))
+        return hak_direct_keep(first);
+    return hak_direct_retire(first);
+}
+
 SLOW struct direct_rest hak_huge_free(struct superslab *first) {
-    account_huge(0, first->huge_bytes);
+    remove_block(first);
     owner_add(&hak_view.huge_frees, 1);
-    if (first->state == UNIT_DIRECT && hak_purge_admits(first->mapped_bytes) && hak_direct_keep(first))
-        return (struct direct_rest){.bytes = 0};
     if (first->state == UNIT_DIRECT)
-        return hak_direct_retire(first);
+        return free_mapping(first);
     (void)set_reach(first, first->units, 0, NULL);
     give_units(first, 0);
     return (struct direct_rest){.bytes = 0};
@@ -164,18 +201,19 @@ static bool resize_units(struct superslab *first, size_t bytes) {
     return true;
 }
 
+/* A block that grows takes what is there of its mapping. */
+static bool resize_mapped(struct superslab *first, size_t bytes) {
+    bool is_there = bytes > first->huge_bytes && bytes <= first->mapped_bytes;
+    return bytes >= HAK_DIRECT_MIN && (is_there || hak_direct_resize(first, bytes));
+}
+
 SLOW void *hak_huge_resize(struct superslab *first, size_t bytes) {
     size_t old_bytes = first->huge_bytes;
     if (bytes > old_bytes && !limit_admits(bytes - old_bytes))
         return NULL;
-    if (first->state == UNIT_DIRECT) {
-        if (bytes < HAK_DIRECT_MIN || !hak_direct_resize(first, bytes))
-            return NULL;
-    } else if (bytes >= HAK_DIRECT_MIN || !resize_units(first, bytes)) {
-        return NULL;
-    }
-    first->huge_base = first->base;
-    first->huge_bytes = bytes;
-    account_huge(bytes, old_bytes);
-    return (void *)first->base;
+    remove_block(first);
+    bool done = first->state == UNIT_DIRECT ? resize_mapped(first, bytes)
+                                            : bytes < HAK_DIRECT_MIN && resize_units(first, bytes);
+    add_block(first, done ? bytes : old_bytes);
+    return done ? (void *)first->base : NULL;
 }

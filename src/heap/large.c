@@ -53,10 +53,12 @@ void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) {
     hak_thread_list_tick();
     hak_purge_tick();
     hak_spare_tick();
-    if (bytes > HAK_SPARE_RUN_MAX * HAK_GRANULE_SIZE)
-        hak_spare_make_way(own_spares(), bytes > HAK_LARGE_MAX ? HAK_GRANULES : granules_for(bytes));
-    if (bytes > HAK_LARGE_MAX || alignment > HAK_GRANULE_SIZE)
+    if (bytes > HAK_LARGE_MAX || alignment > HAK_GRANULE_SIZE) {
+        hak_spare_make_way(own_spares(), HAK_GRANULES);
         return hak_huge_alloc(bytes, alignment, zeroed);
+    }
+    if (bytes > HAK_SPARE_RUN_MAX * HAK_GRANULE_SIZE)
+        hak_spare_make_way(own_spares(), granules_for(bytes));
     bool zero;
     struct slab *run = take_run(granules_for(bytes), &zero);
     if (run == NULL)

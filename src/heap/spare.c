@@ -308,7 +308,9 @@ void hak_spare_flush(struct spares *spares) {
 
 SLOW void hak_spare_make_way(struct spares *spares, unsigned granules) {
     bool own = spares != NULL && spares->count != 0;
-    if ((!own && load_relaxed(&shelves_used) == 0) || hak_superslab_has_room(POOL_LARGE, granules))
+    if (!own && load_relaxed(&shelves_used) == 0)
+        return;
+    if (granules < HAK_GRANULES && hak_superslab_has_room(POOL_LARGE, granules))
         return;
     if (own)
         give_all(spares, false);

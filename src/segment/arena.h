@@ -49,14 +49,14 @@ struct superslab {
     struct arena *arena;   /* const; NULL for a direct mapping */
     uint32_t index;        /* const: which unit of the arena */
     uint32_t units;        /* length of the run, in its first and its last unit */
-    struct link bin; /* free run: its bin. UNIT_GRANULES: the pool's list by longest free run. UNIT_KEPT: their list */
-    struct link purge;              /* the purge queue iff dirty != 0 or UNIT_KEPT */
-    uint8_t state;                  /* enum unit_state */
-    uint8_t pool;                   /* UNIT_GRANULES: enum pool */
-    uint8_t longest;                /* UNIT_GRANULES: longest run of free granules */
-    uintptr_t huge_base;            /* Huge: where its first unit starts */
-    size_t huge_bytes;              /* Huge: usable bytes, in the first unit */
-    size_t mapped_bytes;            /* direct: bytes of the mapping */
+    struct link bin;       /* free run: its bin. UNIT_GRANULES: the pool's list by longest free run. Or UNIT_KEPT */
+    struct link purge;     /* the purge queue iff dirty != 0 */
+    uint8_t state;         /* enum unit_state */
+    uint8_t pool;          /* UNIT_GRANULES: enum pool */
+    uint8_t longest;       /* UNIT_GRANULES: longest run of free granules */
+    uintptr_t huge_base;   /* Huge: where its first unit starts */
+    size_t huge_bytes;     /* Huge: usable bytes, in the first unit */
+    size_t mapped_bytes;   /* direct: bytes of the mapping */
     struct superslab *next_retired; /* direct: the next unused header */
 };
 
@@ -94,7 +94,7 @@ bool hak_arena_release_unused(void);
 void hak_unit_add_dirty(struct superslab *unit, uint64_t granules);
 uint64_t hak_unit_remove_dirty(struct superslab *unit, uint64_t granules) NODISCARD;
 
-/* Units with dirty granules, and kept mappings, the oldest first. */
+/* Units with dirty granules, the oldest first. */
 extern struct link hak_purge_queue;
 
 bool hak_unit_is_valid(const struct superslab *unit);

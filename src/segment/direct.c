@@ -3,20 +3,21 @@
  */
 #include "segment/direct.h"
 
+#include "base/bits.h"
 #include "base/compiler.h"
 #include "base/options.h"
 #include "os/os.h"
 #include "segment/arena.h"
-#include "segment/limit.h"
 #include "segment/meta.h"
 #include "segment/page_map.h"
 #include "segment/view.h"
 
 #define KEPT_MAX 16
 
-/* Mappings that are kept, by `bin`, the newest first. */
+/* Mappings that are kept, by `bin`, the oldest first. */
 static struct link kept_mappings = {&kept_mappings, &kept_mappings};
 static unsigned kept_count;
+static uint64_t kept_bytes; /* atomic */
 
 /* Headers of mappings that are gone, for reuse. */
 static struct superslab *retired;
@@ -61,33 +62,6 @@ static void account_direct(size_t added, size_t removed) {
     owner_add(&hak_view.committed_bytes, added - removed);
 }
 
-static void *reserve(size_t bytes, size_t alignment) {
-    void *space = hak_os_reserve_aligned(bytes, alignment);
-    if (space == NULL && hak_arena_release_unused())
-        space = hak_os_reserve_aligned(bytes, alignment);
-    return space;
-}
-
-SLOW struct superslab *hak_direct_map(size_t bytes, size_t alignment) {
-    struct superslab *unit = header_take();
-    if (unit == NULL)
-        return NULL;
-    void *space = reserve(bytes, alignment);
-    *unit = (struct superslab){.base = (uintptr_t)space, .mapped_bytes = bytes, .state = UNIT_DIRECT};
-    list_init(&unit->bin);
-    list_init(&unit->purge);
-    if (space != NULL && hak_os_commit(space, bytes) == 0 && register_from(unit->base, unit->base, bytes, unit)) {
-        if (load_relaxed(&hak_options.thp) != HAK_THP_NEVER)
-            (void)hak_os_advise_huge(space, bytes, true);
-        account_direct(bytes, 0);
-        return unit;
-    }
-    if (space != NULL)
-        (void)!hak_os_release(space, bytes);
-    header_retire(unit);
-    return NULL;
-}
-
 SLOW struct direct_rest hak_direct_retire(struct superslab *unit) {
     struct direct_rest rest = {.address = (void *)unit->base, .bytes = unit->mapped_bytes};
     account_direct(0, unit->mapped_bytes);
@@ -102,73 +76,103 @@ SLOW void hak_direct_release(struct direct_rest rest) {
         (void)!hak_os_purge(rest.address, rest.bytes);
 }
 
-SLOW bool hak_direct_keep(struct superslab *unit) {
-    if (unit->mapped_bytes < HAK_DIRECT_MIN || kept_count == KEPT_MAX)
-        return false;
-    kept_count++;
-    unit->state = UNIT_KEPT;
-    unit->dirty_since = hak_os_now_ms();
-    list_push_front(&kept_mappings, &unit->bin);
-    list_push_back(&hak_purge_queue, &unit->purge);
-    owner_add(&hak_view.retained_bytes, unit->mapped_bytes);
-    return true;
+/* Leaves `bytes` of the mapping. */
+static struct direct_rest cut_end(struct superslab *unit, size_t bytes) {
+    size_t have = unit->mapped_bytes;
+    account_direct(0, have - bytes);
+    unregister(registered_end(unit->base, bytes), registered_end(unit->base, have));
+    unit->mapped_bytes = bytes;
+    return (struct direct_rest){.address = (void *)(unit->base + bytes), .bytes = have - bytes};
 }
 
-static void remove_kept(struct superslab *unit) {
-    kept_count--;
-    list_remove(&unit->bin);
-    list_remove(&unit->purge);
-    owner_add(&hak_view.retained_bytes, 0 - unit->mapped_bytes);
-}
+/* ---- kept mappings ---- */
 
-struct superslab *hak_direct_kept(void) {
+static struct superslab *oldest_kept(void) {
     return list_is_empty(&kept_mappings) ? NULL : container_of(kept_mappings.next, struct superslab, bin);
 }
 
-SLOW struct direct_rest hak_direct_drop(struct superslab *unit) {
-    remove_kept(unit);
-    owner_add(&hak_view.purged_bytes, unit->mapped_bytes);
+uint64_t hak_direct_kept_since(void) {
+    const struct superslab *unit = oldest_kept();
+    return unit == NULL ? UINT64_MAX : unit->dirty_since;
+}
+
+uint64_t hak_direct_kept_bytes(void) {
+    return load_relaxed(&kept_bytes);
+}
+
+static void account_kept(size_t added, size_t removed) {
+    owner_add(&kept_bytes, added - removed);
+    owner_add(&hak_view.retained_bytes, added - removed);
+}
+
+static void remove_kept(struct superslab *unit, size_t bytes) {
+    account_kept(0, bytes);
+    kept_count--;
+    list_remove(&unit->bin);
+}
+
+SLOW struct direct_rest hak_direct_drop(size_t most) {
+    struct superslab *unit = oldest_kept();
+    if (unit == NULL)
+        return (struct direct_rest){.bytes = 0};
+    owner_add(&hak_view.purged_bytes, least(unit->mapped_bytes, most));
+    if (unit->mapped_bytes > most) {
+        account_kept(0, most);
+        return cut_end(unit, unit->mapped_bytes - most);
+    }
+    remove_kept(unit, unit->mapped_bytes);
     return hak_direct_retire(unit);
 }
 
-/* The kernel's work is what they differ by: the one that differs least. */
-static struct superslab *find_kept(size_t bytes, size_t alignment) {
-    struct superslab *found = NULL;
-    size_t least_apart = bytes;
-    for (struct link *link = kept_mappings.next; link != &kept_mappings; link = link->next) {
-        struct superslab *unit = container_of(link, struct superslab, bin);
-        size_t have = unit->mapped_bytes, apart = have < bytes ? bytes - have : have - bytes;
-        bool fits = have >= bytes / 2 && apart < least_apart && (unit->base & (alignment - 1)) == 0;
-        if (fits && (apart == 0 || have > bytes || alignment == HAK_SUPERSLAB_SIZE)) {
-            found = unit;
-            least_apart = apart;
-        }
-    }
-    return found;
+SLOW struct direct_rest hak_direct_keep(struct superslab *unit) {
+    struct direct_rest rest = {.bytes = 0};
+    if (kept_count == KEPT_MAX)
+        rest = hak_direct_drop(SIZE_MAX);
+    kept_count++;
+    unit->state = UNIT_KEPT;
+    unit->dirty_since = hak_os_now_ms();
+    list_push_back(&kept_mappings, &unit->bin);
+    account_kept(unit->mapped_bytes, 0);
+    return rest;
 }
 
-/* What a block does not reach is resident, and counts as in use nowhere. */
-static bool reaches_little_further(size_t have, size_t bytes) {
-    size_t most = load_relaxed(&hak_limits.lowest_bytes) == HAK_LIMIT_NONE ? bytes / 8 : 0;
-    return have >= bytes && have - bytes <= most;
+/* Gives all of them back at once, where addresses are missing. */
+static bool give_up_kept(void) {
+    bool any = kept_count != 0;
+    while (kept_count != 0)
+        hak_direct_release(hak_direct_drop(SIZE_MAX));
+    return any;
 }
 
-SLOW struct superslab *hak_direct_reuse(size_t bytes, size_t alignment) {
-    struct superslab *unit = find_kept(bytes, alignment);
+/* ---- */
+
+static void *reserve(size_t bytes, size_t alignment) {
+    void *space = hak_os_reserve_aligned(bytes, alignment);
+    if (space == NULL && hak_arena_release_unused())
+        space = hak_os_reserve_aligned(bytes, alignment);
+    return space;
+}
+
+SLOW struct superslab *hak_direct_map(size_t bytes, size_t alignment) {
+    struct superslab *unit = header_take();
     if (unit == NULL)
         return NULL;
-    size_t have = unit->mapped_bytes;
-    remove_kept(unit);
-    bool fits = reaches_little_further(have, bytes);
-    if (!fits && !hak_direct_resize(unit, bytes)) {
-        (void)!hak_direct_keep(unit);
-        return NULL;
+    void *space = reserve(bytes, alignment);
+    if (space == NULL && give_up_kept())
+        space = reserve(bytes, alignment);
+    *unit = (struct superslab){.base = (uintptr_t)space, .mapped_bytes = bytes, .state = UNIT_DIRECT};
+    list_init(&unit->bin);
+    list_init(&unit->purge);
+    if (space != NULL && hak_os_commit(space, bytes) == 0 && register_from(unit->base, unit->base, bytes, unit)) {
+        if (load_relaxed(&hak_options.thp) != HAK_THP_NEVER)
+            (void)hak_os_advise_huge(space, bytes, true);
+        account_direct(bytes, 0);
+        return unit;
     }
-    size_t used = fits || have < bytes ? have : bytes;
-    owner_add(&hak_view.reused_bytes, used);
-    owner_add(&hak_view.purged_bytes, have - used);
-    unit->state = UNIT_DIRECT;
-    return unit;
+    if (space != NULL)
+        (void)!hak_os_release(space, bytes);
+    header_retire(unit);
+    return NULL;
 }
 
 /* Moves the mapping to reserved space of its new size. */
@@ -188,7 +192,8 @@ static bool move_to(struct superslab *unit, uintptr_t to, size_t bytes) {
     return true;
 }
 
-SLOW bool hak_direct_resize(struct superslab *unit, size_t bytes) {
+/* In place, or by moving. */
+static bool resize_mapping(struct superslab *unit, size_t bytes) {
     size_t old_bytes = unit->mapped_bytes;
     uintptr_t old_end = registered_end(unit->base, old_bytes);
     if (bytes == old_bytes)
@@ -204,4 +209,45 @@ SLOW bool hak_direct_resize(struct superslab *unit, size_t bytes) {
     account_direct(bytes, old_bytes);
     unit->mapped_bytes = bytes;
     return true;
+}
+
+SLOW bool hak_direct_resize(struct superslab *unit, size_t bytes) {
+    return resize_mapping(unit, bytes) || (bytes > unit->mapped_bytes && give_up_kept() && resize_mapping(unit, bytes));
+}
+
+/* What is beyond a block's end is of no use to anybody, but to give it back and to ask for it again takes longer than
+ * all else where sizes vary. */
+static bool reaches_little_further(size_t have, size_t bytes) {
+    return have >= bytes && have - bytes <= bytes / 8;
+}
+
+/* The kernel's work is what they differ by: the one that differs least. */
+static struct superslab *find_kept(size_t bytes, size_t alignment) {
+    struct superslab *found = NULL;
+    size_t least_apart = bytes;
+    for (struct link *link = kept_mappings.next; link != &kept_mappings; link = link->next) {
+        struct superslab *unit = container_of(link, struct superslab, bin);
+        size_t have = unit->mapped_bytes, apart = have < bytes ? bytes - have : have - bytes;
+        bool fits = have >= bytes / 2 && apart < least_apart && (unit->base & (alignment - 1)) == 0;
+        if (fits && (have >= bytes || alignment == HAK_SUPERSLAB_SIZE)) {
+            found = unit;
+            least_apart = apart;
+        }
+    }
+    return found;
+}
+
+SLOW struct superslab *hak_direct_reuse(size_t bytes, size_t alignment, size_t *again, struct direct_rest *tail) {
+    struct superslab *unit = find_kept(bytes, alignment);
+    size_t have = unit == NULL ? 0 : unit->mapped_bytes;
+    if (unit == NULL || (have < bytes && !resize_mapping(unit, bytes)))
+        return NULL;
+    remove_kept(unit, have);
+    unit->state = UNIT_DIRECT;
+    if (have > bytes && !reaches_little_further(have, bytes)) {
+        *tail = cut_end(unit, bytes);
+        owner_add(&hak_view.purged_bytes, tail->bytes);
+    }
+    *again = have - tail->bytes;
+    return unit;
 }

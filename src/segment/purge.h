@@ -1,6 +1,7 @@
 /* segment/purge.h
  * Purpose.     Giving dirty pages back to the kernel: after a delay, when too many wait, or on request.
- * Design.      Units with dirty granules queue by age. A tick is a look at a coarse clock and at most a few
+ * Design.      Units with dirty granules queue by age, and so do kept mappings (direct.h), of which the ends are given
+ *              back first. A tick is a look at a coarse clock and at most a few
  *              system calls, so that no malloc or free waits long; whoever is in a slow path ticks. A program that
  *              frees much and then sleeps has no slow paths, so what waits is limited.
  *              And a program that frees here and makes slabs there, in space of another use, would hold both: as much
@@ -31,11 +32,11 @@ void hak_purge_grown(struct superslab *unit, uint64_t granules, bool exchange);
 /* Gives back everything free, wholly free arenas with their addresses. True if there was any. Takes the arena lock. */
 bool hak_purge_all(void);
 
-/* Gives back all kept mappings with their addresses. Takes the arena lock. */
-void hak_purge_mappings(void);
+/* Gives back all kept mappings with their addresses. True if there was one. Takes the arena lock. */
+bool hak_purge_mappings(void);
 
-/* True if a mapping of so many bytes may be kept when its block is freed. Where one is not, and the like of it is mapped
- * within the delay, more may be kept from then on: whoever maps tells of it. Arena lock. */
+/* True if a mapping of so many bytes may be kept when its block is freed. Where one is not, and the like of it is
+ * mapped within the delay, more may be kept from then on: whoever maps tells of it. Arena lock. */
 bool hak_purge_admits(uint64_t bytes) NODISCARD;
 void hak_purge_mapped(uint64_t bytes);
 

@@ -13,7 +13,6 @@
 #include "os/os.h"
 #include "segment/arena.h"
 #include "segment/direct.h"
-#include "segment/limit.h"
 #include "segment/page_map.h"
 #include "segment/view.h"
 
@@ -157,48 +156,67 @@ static struct superslab *map(size_t bytes) {
     return unit;
 }
 
-static void drop(struct superslab *unit) {
-    struct direct_rest rest = hak_direct_drop(unit);
-    assert_int_equal(rest.bytes, unit->mapped_bytes);
-    hak_direct_release(rest);
+static void keep(struct superslab *unit) {
+    assert_int_equal(hak_direct_keep(unit).bytes, 0);
+    assert_int_equal(unit->state, UNIT_KEPT);
+}
+
+static void drop_all(void) {
+    while (hak_direct_kept_bytes() != 0) {
+        hak_direct_release(hak_direct_drop(SIZE_MAX));
+    }
+    assert_int_equal(hak_direct_kept_since(), UINT64_MAX);
+    assert_int_equal(hak_direct_drop(SIZE_MAX).bytes, 0);
+}
+
+static struct superslab *reuse(size_t bytes, size_t alignment) {
+    size_t again;
+    struct direct_rest tail = {.bytes = 0};
+    struct superslab *unit = hak_direct_reuse(bytes, alignment, &again, &tail);
+    if (tail.bytes != 0) {
+        hak_direct_release(tail);
+    }
+    return unit;
 }
 
 static void a_kept_mapping_serves_again(void **state) {
     static const struct {
         size_t bytes, mapped;
-        bool limited;
-    } cases[] = {{70, 70, false},   {127, 127, false}, {113, 127, false},
-                 {112, 112, false}, {111, 111, true},  {64, 64, false}};
+    } cases[] = {{70, 70}, {127, 127}, {113, 127}, {112, 112}, {64, 64}, {57, 64}, {56, 56}};
     (void)state;
     struct superslab *unit = map(70 * MIB);
     size_t bytes = 70 * MIB;
-    uint64_t retained = hak_view.retained_bytes, reused = hak_view.reused_bytes, purged = hak_view.purged_bytes;
+    uint64_t retained = hak_view.retained_bytes, purged = hak_view.purged_bytes;
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-        size_t wanted = cases[i].mapped * MIB;
-        hak_limits.lowest_bytes = cases[i].limited ? 1024 * MIB : HAK_LIMIT_NONE;
+        size_t wanted = cases[i].mapped * MIB, again = 0;
+        struct direct_rest tail = {.bytes = 0};
         unit_fill((void *)unit->base, bytes, 3 * MIB, i);
-        assert_true(hak_direct_keep(unit));
-        assert_int_equal(unit->state, UNIT_KEPT);
-        assert_ptr_equal(hak_direct_kept(), unit);
+        keep(unit);
         assert_ptr_equal(hak_superslab_of((void *)unit->base), unit);
         assert_int_equal(hak_view.retained_bytes - retained, bytes);
-        assert_ptr_equal(hak_direct_reuse(cases[i].bytes * MIB, HAK_SUPERSLAB_SIZE), unit);
-        assert_null(hak_direct_kept());
+        assert_int_equal(hak_direct_kept_bytes(), bytes);
+        assert_ptr_equal(hak_direct_reuse(cases[i].bytes * MIB, HAK_SUPERSLAB_SIZE, &again, &tail), unit);
         check_unit(unit, wanted, HAK_SUPERSLAB_SIZE);
         assert_true(unit_holds((void *)unit->base, bytes, least(bytes, wanted), 3 * MIB, i));
-        reused += least(bytes, wanted);
-        purged += bytes - least(bytes, wanted);
+        assert_int_equal(again, least(bytes, wanted));
+        assert_int_equal(tail.bytes, bytes - again);
+        if (tail.bytes != 0) {
+            assert_int_equal((uintptr_t)tail.address, unit->base + wanted);
+            hak_direct_release(tail);
+        }
+        purged += bytes - again;
         bytes = wanted;
         assert_int_equal(hak_view.retained_bytes, retained);
-        assert_int_equal(hak_view.reused_bytes, reused);
+        assert_int_equal(hak_direct_kept_bytes(), 0);
         assert_int_equal(hak_view.purged_bytes, purged);
         assert_int_equal(hak_view.mapped_bytes, bytes);
         assert_int_equal(hak_view.committed_bytes, bytes);
     }
-    hak_limits.lowest_bytes = HAK_LIMIT_NONE;
-    assert_true(hak_direct_keep(unit));
-    drop(unit);
-    assert_null(hak_direct_kept());
+    uintptr_t base = unit->base;
+    keep(unit);
+    drop_all();
+    assert_false(is_mapped(base));
+    assert_null(hak_superslab_of((void *)base));
     assert_int_equal(hak_view.retained_bytes, retained);
     assert_int_equal(hak_view.purged_bytes, purged + bytes);
     assert_int_equal(hak_view.mapped_bytes, 0);
@@ -209,7 +227,7 @@ static void the_kept_mapping_that_differs_least_is_taken(void **state) {
     static const struct {
         size_t bytes;
         int taken;
-    } cases[] = {{70, 0}, {73, 1}, {80, 1}, {105, 2}, {240, 2}, {241, -1}, {32, -1}, {33, 0}};
+    } cases[] = {{70, 0}, {73, 1}, {80, 1}, {105, 2}, {240, 2}, {242, -1}, {32, -1}, {33, 0}};
     struct superslab *unit[3];
     (void)state;
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -217,16 +235,14 @@ static void the_kept_mapping_that_differs_least_is_taken(void **state) {
             unit[j] = map(sizes[j] * MIB);
         }
         for (unsigned j = 0; j < 3; j++) {
-            assert_true(hak_direct_keep(unit[(i + j) % 3]));
+            keep(unit[(i + j) % 3]);
         }
-        struct superslab *taken = hak_direct_reuse(cases[i].bytes * MIB, HAK_SUPERSLAB_SIZE);
+        struct superslab *taken = reuse(cases[i].bytes * MIB, HAK_SUPERSLAB_SIZE);
         assert_ptr_equal(taken, cases[i].taken < 0 ? NULL : unit[cases[i].taken]);
         if (taken != NULL) {
             unmap(taken);
         }
-        while (hak_direct_kept() != NULL) {
-            drop(hak_direct_kept());
-        }
+        drop_all();
     }
 }
 
@@ -234,52 +250,96 @@ static void the_kept_mapping_that_differs_least_is_taken(void **state) {
 static void a_kept_mapping_is_aligned_as_was_asked_for(void **state) {
     const size_t alignment = 256 * MIB;
     (void)state;
-    struct superslab *aligned = hak_direct_map(80 * MIB, alignment);
-    struct superslab *other = map(80 * MIB);
+    struct superslab *aligned = hak_direct_map(80 * MIB, alignment), *other = map(80 * MIB);
     while (other->base % alignment == 0) {
         other = map(80 * MIB);
     }
-    assert_true(hak_direct_keep(other));
-    assert_null(hak_direct_reuse(80 * MIB, alignment));
-    assert_true(hak_direct_keep(aligned));
-    assert_null(hak_direct_reuse(81 * MIB, alignment));
-    assert_ptr_equal(hak_direct_reuse(70 * MIB, alignment), aligned);
+    keep(other);
+    assert_null(reuse(80 * MIB, alignment));
+    keep(aligned);
+    assert_null(reuse(81 * MIB, alignment));
+    assert_ptr_equal(reuse(70 * MIB, alignment), aligned);
     check_unit(aligned, 70 * MIB, alignment);
     unmap(aligned);
-    drop(other);
+    drop_all();
 }
 
-static void a_kept_mapping_that_cannot_be_resized_stays(void **state) {
+/* And does not become younger: it goes when it is due. */
+static void a_kept_mapping_that_cannot_grow_stays(void **state) {
     (void)state;
     struct superslab *unit = map(80 * MIB);
-    assert_true(hak_direct_keep(unit));
+    fake_os_set_clock(5000);
+    keep(unit);
+    fake_os_set_clock(6000);
     uint64_t retained = hak_view.retained_bytes;
     fake_os_fail(FAKE_OS_BIT(RESIZE) | FAKE_OS_BIT(RESERVE_ALIGNED), 1, UINT64_MAX);
-    assert_null(hak_direct_reuse(100 * MIB, HAK_SUPERSLAB_SIZE));
-    assert_null(hak_direct_reuse(66 * MIB, HAK_SUPERSLAB_SIZE));
+    assert_null(reuse(100 * MIB, HAK_SUPERSLAB_SIZE));
     fake_os_succeed();
-    assert_ptr_equal(hak_direct_kept(), unit);
+    assert_int_equal(hak_direct_kept_since(), 5000);
     assert_int_equal(unit->state, UNIT_KEPT);
     assert_int_equal(hak_view.retained_bytes, retained);
-    drop(unit);
+    drop_all();
 }
 
 static void no_more_are_kept_than_are_looked_through(void **state) {
     (void)state;
     unsigned count = 0;
-    struct superslab *unit = map(64 * MIB);
-    while (hak_direct_keep(unit)) {
+    struct superslab *first = map(64 * MIB), *unit = first;
+    struct direct_rest rest;
+    uintptr_t base = first->base;
+    while ((rest = hak_direct_keep(unit)).bytes == 0) {
         assert_true(++count < 100);
         unit = map(64 * MIB);
     }
     assert_true(count >= 8);
-    assert_int_equal(unit->state, UNIT_DIRECT);
-    unmap(unit);
-    for (; hak_direct_kept() != NULL; count--) {
-        drop(hak_direct_kept());
-    }
-    assert_int_equal(count, 0);
+    assert_int_equal(unit->state, UNIT_KEPT);
+    assert_int_equal((uintptr_t)rest.address, base);
+    hak_direct_release(rest);
+    assert_int_equal(hak_direct_kept_bytes(), count * 64 * MIB);
+    drop_all();
     assert_int_equal(hak_view.mapped_bytes, 0);
+}
+
+/* From the end, the oldest first. */
+static void kept_mappings_go_in_pieces(void **state) {
+    static const size_t left[] = {70, 30, 70, 30};
+    (void)state;
+    struct superslab *unit[] = {map(70 * MIB), map(70 * MIB)};
+    uintptr_t base[] = {unit[0]->base, unit[1]->base};
+    keep(unit[0]);
+    keep(unit[1]);
+    uint64_t purged = hak_view.purged_bytes;
+    for (unsigned i = 0; i < 4; i++) {
+        size_t most = 40 * MIB, bytes = least(left[i] * MIB, most);
+        struct direct_rest rest = hak_direct_drop(most);
+        assert_int_equal(rest.bytes, bytes);
+        assert_int_equal((uintptr_t)rest.address, base[i / 2] + left[i] * MIB - bytes);
+        hak_direct_release(rest);
+        purged += bytes;
+        assert_int_equal(hak_view.purged_bytes, purged);
+        assert_int_equal(hak_view.mapped_bytes, hak_direct_kept_bytes());
+        assert_int_equal(hak_superslab_of((void *)base[i / 2]) != NULL, bytes == most);
+    }
+    assert_int_equal(hak_view.mapped_bytes, 0);
+}
+
+static void where_addresses_are_missing_none_is_kept(void **state) {
+    (void)state;
+    keep(map(64 * MIB));
+    fake_os_fail(FAKE_OS_BIT(RESERVE_ALIGNED), 1, 1);
+    struct superslab *unit = map(300 * MIB);
+    fake_os_succeed();
+    assert_int_equal(hak_direct_kept_bytes(), 0);
+    keep(map(64 * MIB));
+    fake_os_fail(FAKE_OS_BIT(RESIZE) | FAKE_OS_BIT(RESERVE_ALIGNED), 1, 2);
+    assert_true(hak_direct_resize(unit, 400 * MIB));
+    fake_os_succeed();
+    assert_int_equal(hak_direct_kept_bytes(), 0);
+    keep(map(64 * MIB));
+    assert_true(hak_direct_resize(unit, 300 * MIB));
+    assert_int_equal(hak_direct_kept_bytes(), 64 * MIB);
+    unmap(unit);
+    drop_all();
 }
 
 static int start(void **state) {
@@ -302,8 +362,10 @@ int main(void) {
         cmocka_unit_test(a_kept_mapping_serves_again),
         cmocka_unit_test(the_kept_mapping_that_differs_least_is_taken),
         cmocka_unit_test(a_kept_mapping_is_aligned_as_was_asked_for),
-        cmocka_unit_test(a_kept_mapping_that_cannot_be_resized_stays),
+        cmocka_unit_test(a_kept_mapping_that_cannot_grow_stays),
         cmocka_unit_test(no_more_are_kept_than_are_looked_through),
+        cmocka_unit_test(kept_mappings_go_in_pieces),
+        cmocka_unit_test(where_addresses_are_missing_none_is_kept),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

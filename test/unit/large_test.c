@@ -349,25 +349,59 @@ static void a_huge_block_stays_in_its_arena_or_its_mapping(void **state) {
     drop_all();
 }
 
-/* Whoever frees one twice is told so, as long as it is kept. */
+/* Whoever frees one twice is told so, as long as it is kept; what lies behind it is somebody else's. */
 static void a_kept_mapping_is_free(void **state) {
     struct large_info info;
     (void)state;
     get(&blocks[0], 400 * MIB, 16, false);
-    get(&blocks[1], 80 * MIB, 16, false);
+    get(&blocks[1], 81 * MIB, 16, false);
     char *start = blocks[1].start;
     blocks[1].start = NULL;
     assert_int_equal(hak_large_free(start, 0, &info), LARGE_FOUND);
     assert_int_equal(hak_superslab_of(start)->state, UNIT_KEPT);
-    assert_int_equal(find(start, &info), LARGE_IS_FREE);
-    assert_int_equal(find(start + MIB, &info), LARGE_IS_FREE);
-    assert_false(hak_large_fits(start, 80 * MIB));
+    const char *inside[] = {start, start + MIB, start + 81 * MIB - 1};
+    for (unsigned i = 0; i < sizeof inside / sizeof *inside; i++) {
+        assert_int_equal(find(inside[i], &info), LARGE_IS_FREE);
+    }
+    assert_int_equal(find(start + 81 * MIB, &info), LARGE_FOREIGN);
+    assert_false(hak_large_fits(start, 81 * MIB));
     assert_int_equal(hak_large_free(start, 0, &info), LARGE_IS_FREE);
-    get(&blocks[2], 80 * MIB, 16, true);
-    assert_true(blocks[2].start != start);
     get(&blocks[1], 90 * MIB, 16, false);
     assert_int_equal(hak_view.retained_bytes, 0);
-    check_found(&blocks[1]);
+    drop_all();
+}
+
+/* Whatever it held, and how much of it is behind the block: zeros where they are asked for; to grow is to take what is
+ * there. */
+static void a_kept_mapping_is_a_block_again(void **state) {
+    static const size_t sizes[] = {81 * MIB, 80 * MIB, 72 * MIB, 130 * MIB, 66 * MIB};
+    (void)state;
+    get(&blocks[0], 600 * MIB, 16, false);
+    for (unsigned zeroed = 0; zeroed < 2; zeroed++) {
+        get(&blocks[1], 81 * MIB, 16, false);
+        for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            uint64_t active = hak_view.active_bytes;
+            drop(&blocks[1]);
+            assert_true(hak_view.active_bytes < active);
+            assert_true(hak_view.retained_bytes != 0);
+            get(&blocks[1], sizes[i], 16, zeroed);
+            size_t mapped = hak_superslab_of(blocks[1].start)->mapped_bytes;
+            assert_int_equal(hak_view.retained_bytes, 0);
+            assert_int_equal(hak_view.active_bytes, 600 * MIB + mapped);
+            assert_int_equal(hak_view.huge_bytes, 600 * MIB + sizes[i]);
+            assert_true(mapped >= sizes[i] && mapped <= sizes[i] + sizes[i] / 8);
+        }
+        drop(&blocks[1]);
+    }
+    get(&blocks[1], 81 * MIB, 16, false);
+    drop(&blocks[1]);
+    get(&blocks[1], 75 * MIB, 16, false);
+    uint64_t active = hak_view.active_bytes;
+    assert_int_equal(hak_superslab_of(blocks[1].start)->mapped_bytes, 81 * MIB);
+    assert_true(resize(&blocks[1], 80 * MIB));
+    assert_int_equal(hak_view.active_bytes, active);
+    assert_true(resize(&blocks[1], 79 * MIB));
+    assert_int_equal(hak_view.active_bytes, active - 2 * MIB);
     drop_all();
 }
 
@@ -450,6 +484,7 @@ int main(void) {
         LARGE_TEST(a_large_block_grows_into_free_granules),
         LARGE_TEST(a_huge_block_stays_in_its_arena_or_its_mapping),
         LARGE_TEST(a_kept_mapping_is_free),
+        LARGE_TEST(a_kept_mapping_is_a_block_again),
         LARGE_TEST(a_mapping_moves_where_it_cannot_grow),
         LARGE_TEST(strict_alignments_get_mappings),
         LARGE_TEST(good_sizes_are_whole_pages),

@@ -11,14 +11,12 @@
 #include "base/options.h"
 #include "os/os.h"
 #include "segment/arena.h"
-#include "segment/direct.h"
 #include "segment/page_map.h"
 #include "segment/purge.h"
 #include "segment/superslab.h"
 #include "segment/view.h"
 
 #define DELAY 1000
-#define MIB ((size_t)1 << 20)
 
 static uint64_t now_ms;
 
@@ -271,132 +269,6 @@ static void what_is_wanted_back_may_wait(void **state) {
     }
 }
 
-/* A block of its own, as huge.c makes and frees it. */
-static struct superslab *map_block(size_t bytes) {
-    lock_acquire(hak_arena_lock());
-    struct superslab *unit = hak_direct_reuse(bytes, HAK_SUPERSLAB_SIZE);
-    if (unit == NULL) {
-        hak_purge_mapped(bytes);
-        unit = hak_direct_map(bytes, HAK_SUPERSLAB_SIZE);
-    }
-    owner_add(&hak_view.active_bytes, bytes);
-    lock_release(hak_arena_lock());
-    assert_non_null(unit);
-    *(char *)unit->base = 1;
-    return unit;
-}
-
-static bool unmap_block(struct superslab *unit) {
-    struct direct_rest rest = {.bytes = 0};
-    lock_acquire(hak_arena_lock());
-    owner_add(&hak_view.active_bytes, 0 - unit->mapped_bytes);
-    bool kept = hak_purge_admits(unit->mapped_bytes) && hak_direct_keep(unit);
-    if (!kept)
-        rest = hak_direct_retire(unit);
-    lock_release(hak_arena_lock());
-    if (!kept)
-        hak_direct_release(rest);
-    hak_purge_excess();
-    return kept;
-}
-
-static void mappings_that_are_wanted_again_are_kept(void **state) {
-    (void)state;
-    uint64_t purged = hak_view.purged_bytes;
-    assert_false(unmap_block(map_block(80 * MIB)));
-    set_clock(now_ms + DELAY + 1);
-    assert_false(unmap_block(map_block(80 * MIB)));
-    set_clock(now_ms + DELAY);
-    struct superslab *unit = map_block(80 * MIB);
-    uintptr_t base = unit->base;
-    for (unsigned i = 0; i < 3; i++) {
-        assert_true(unmap_block(unit));
-        assert_int_equal(hak_view.retained_bytes, 80 * MIB);
-        assert_ptr_equal(map_block(80 * MIB), unit);
-        assert_int_equal(*(char *)base, 1);
-        assert_int_equal(hak_view.retained_bytes, 0);
-    }
-    assert_int_equal(hak_view.purged_bytes, purged);
-    assert_true(unmap_block(unit));
-    set_clock(now_ms + DELAY - 1);
-    hak_purge_tick();
-    assert_int_equal(hak_view.retained_bytes, 80 * MIB);
-    set_clock(now_ms + 1);
-    hak_purge_tick();
-    assert_int_equal(hak_view.retained_bytes, 0);
-    assert_int_equal(hak_view.purged_bytes - purged, 80 * MIB);
-    assert_null(hak_superslab_of((void *)base));
-    assert_null(hak_direct_kept());
-}
-
-/* So that less than 32 MiB are left of what was learned. */
-static void what_waits_in_vain_is_less_in_time(void **state) {
-    (void)state;
-    for (unsigned i = 0; i == 0 || unmap_block(map_block(64 * MIB)); i++) {
-        assert_true(i < 20);
-        set_clock(now_ms + DELAY + 1);
-        hak_purge_tick();
-    }
-    set_clock(now_ms + DELAY + 1);
-}
-
-/* As other free memory, up to a quarter of what is in use; when that becomes less, the oldest goes. */
-static void mappings_are_kept_beside_larger_ones(void **state) {
-    (void)state;
-    struct superslab *large = map_block(360 * MIB), *units[] = {map_block(64 * MIB), map_block(64 * MIB)};
-    assert_true(unmap_block(units[0]));
-    assert_false(unmap_block(units[1]));
-    assert_ptr_equal(hak_direct_kept(), units[0]);
-    struct slab *run = take_filled(4);
-    hak_superslab_give(run, 4);
-    assert_int_equal(hak_view.retained_bytes, 64 * MIB + 4 * HAK_GRANULE_SIZE);
-    assert_false(unmap_block(large));
-    assert_int_equal(hak_view.retained_bytes, 4 * HAK_GRANULE_SIZE);
-    assert_null(hak_direct_kept());
-}
-
-/* Of cycles in which more goes and comes, no more is kept than half of what is in use, or one mapping. */
-static void what_is_kept_of_mappings_is_bounded(void **state) {
-    enum { BLOCKS = 6 };
-    (void)state;
-    uint64_t most = 0;
-    for (unsigned round = 0; round < 4; round++) {
-        struct superslab *units[BLOCKS];
-        for (unsigned i = 0; i < BLOCKS; i++) {
-            units[i] = map_block(64 * MIB);
-        }
-        for (unsigned i = 0; i < BLOCKS; i++) {
-            (void)unmap_block(units[i]);
-        }
-        most = round == 0 ? 0 : hak_view.retained_bytes > most ? hak_view.retained_bytes : most;
-    }
-    assert_true(most >= 64 * MIB && most <= (BLOCKS / 2 * 64 + 32) * MIB);
-}
-
-static void mappings_go_back_on_request(void **state) {
-    (void)state;
-    for (unsigned all = 0; all < 2; all++) {
-        struct superslab *large = map_block(400 * MIB);
-        uintptr_t base = map_block(64 * MIB)->base;
-        assert_true(unmap_block(hak_superslab_of((void *)base)));
-        if (all) {
-            assert_true(hak_purge_all());
-        } else {
-            hak_purge_mappings();
-        }
-        assert_int_equal(hak_view.retained_bytes, 0);
-        assert_null(hak_superslab_of((void *)base));
-        assert_true(unmap_block(map_block(64 * MIB)));
-        hak_options.purge_delay = 0;
-        hak_purge_excess();
-        assert_int_equal(hak_view.retained_bytes, 0);
-        assert_false(unmap_block(map_block(64 * MIB)));
-        hak_options.purge_delay = DELAY;
-        (void)unmap_block(large);
-        (void)hak_purge_all();
-    }
-}
-
 static void a_refusal_is_tried_again_after_another_delay(void **state) {
     (void)state;
     struct slab *run = take_filled(3);
@@ -462,14 +334,6 @@ int main(void) {
         PURGE_TEST(growing_purges_what_waits),
         PURGE_TEST(what_the_kernel_refuses_is_not_exchanged),
         PURGE_TEST(what_is_wanted_back_may_wait),
-        PURGE_TEST(mappings_that_are_wanted_again_are_kept),
-        PURGE_TEST(what_waits_in_vain_is_less_in_time),
-        PURGE_TEST(mappings_are_kept_beside_larger_ones),
-        PURGE_TEST(what_waits_in_vain_is_less_in_time),
-        PURGE_TEST(what_is_kept_of_mappings_is_bounded),
-        PURGE_TEST(what_waits_in_vain_is_less_in_time),
-        PURGE_TEST(mappings_go_back_on_request),
-        PURGE_TEST(what_waits_in_vain_is_less_in_time),
         PURGE_TEST(a_refusal_is_tried_again_after_another_delay),
         PURGE_TEST(a_tick_does_not_wait_for_the_lock),
     };

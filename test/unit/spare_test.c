@@ -305,7 +305,6 @@ enum { THREADS = 4, PASSED = 16 };
 
 static struct slab *passed[PASSED]; /* atomic: runs that one thread has taken and another will free */
 
-/* A run says who has it in large_bytes: 0, nobody. */
 /* What a thread misses that it had itself, and had no room for, it does not expect of others. */
 static void who_gave_it_away_asks_nobody(void **state) {
     (void)state;
@@ -340,6 +339,7 @@ static void what_is_spare_makes_way(void **state) {
     give(filler);
 }
 
+/* A run says who has it in large_bytes: 0, nobody. */
 static void *pass_runs_on(void *argument) {
     uint64_t random = (uintptr_t)argument, me = random;
     struct spares own = {.count = 0};
