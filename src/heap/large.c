@@ -54,7 +54,8 @@ void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) {
     hak_purge_tick();
     hak_spare_tick();
     if (bytes > HAK_LARGE_MAX || alignment > HAK_GRANULE_SIZE) {
-        hak_spare_make_way(own_spares(), HAK_GRANULES);
+        if (bytes < HAK_DIRECT_MIN)
+            hak_spare_make_way(own_spares(), HAK_GRANULES);
         return hak_huge_alloc(bytes, alignment, zeroed);
     }
     if (bytes > HAK_SPARE_RUN_MAX * HAK_GRANULE_SIZE)

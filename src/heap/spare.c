@@ -196,7 +196,7 @@ static struct slab *take_own(struct spares *spares, unsigned granules) {
             continue;
         remove_runs(spares, i, 1);
         spares->granules -= granules;
-        spares->used = true;
+        spares->used = spares->taken = true;
         return run;
     }
     return NULL;
@@ -307,14 +307,12 @@ void hak_spare_flush(struct spares *spares) {
 }
 
 SLOW void hak_spare_make_way(struct spares *spares, unsigned granules) {
-    bool own = spares != NULL && spares->count != 0;
-    if (!own && load_relaxed(&shelves_used) == 0)
+    if (spares == NULL || spares->count == 0)
         return;
-    if (granules < HAK_GRANULES && hak_superslab_has_room(POOL_LARGE, granules))
-        return;
-    if (own)
+    bool taken = spares->taken;
+    spares->taken = false;
+    if (!taken && (granules == HAK_GRANULES || !hak_superslab_has_room(POOL_LARGE, granules)))
         give_all(spares, false);
-    hak_spare_collect();
 }
 
 void hak_spare_adopt(struct spares *spares) {

@@ -27,6 +27,7 @@ struct spares {
     uint32_t granules;
     uint32_t room;                         /* granules that may be held */
     bool used;                             /* some were taken or put since the last look */
+    bool taken;                            /* some were since the last larger block */
     bool busy;                             /* a call is at work, which a signal handler may have interrupted */
     uint16_t given[HAK_SPARE_RUN_MAX + 1]; /* by length, runs there was no room for, not missed yet */
     struct slab *run[HAK_SPARE_GRANULES];  /* the oldest first */
@@ -44,8 +45,9 @@ bool hak_spare_put(struct spares *spares, struct slab *run) NODISCARD;
 /* Gives all to the arena, and forgets what was used. */
 void hak_spare_flush(struct spares *spares);
 
-/* What is spare goes to the arena before a run of more granules than are kept takes a superslab more: so it leaves the
- * ones that are there as whole as if nothing had been kept. */
+/* What has been of no use since the last larger block goes to the arena before a run of so many granules, more than are
+ * kept, takes a superslab more (HAK_GRANULES: takes whole ones): it leaves those that are there as whole as if nothing
+ * had been kept. What was learned stays. */
 void hak_spare_make_way(struct spares *spares, unsigned granules);
 
 /* The same for a thread that a fork's child does not have, which may have been stopped anywhere. */

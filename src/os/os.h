@@ -41,6 +41,10 @@ int hak_os_release(void *address, size_t bytes) NODISCARD;
 /* Grows or shrinks a whole mapping where it stands. */
 int hak_os_resize(void *address, size_t old_bytes, size_t new_bytes) NODISCARD;
 
+/* Takes back what a program may have asked for a mapping: no access, no copy in a fork's child, not in a core. False if
+ * it has come to be several all the same: other attributes of a part, or something else that is mapped there. */
+bool hak_os_renew(void *address, size_t bytes) NODISCARD;
+
 /* Moves the pages of a mapping of `old_bytes` onto `to`, which is reserved space of `new_bytes`; the old space is
  * gone afterwards. */
 int hak_os_move(void *from, size_t old_bytes, void *to, size_t new_bytes) NODISCARD;

@@ -74,6 +74,18 @@ int hak_os_resize(void *address, size_t old_bytes, size_t new_bytes) {
     return error_of(raw_syscall(SYS_mremap, (long)address, (long)old_bytes, (long)new_bytes, 0, 0, 0));
 }
 
+bool hak_os_renew(void *address, size_t bytes) {
+    static const int advice[] = {MADV_DOFORK, MADV_KEEPONFORK, MADV_DODUMP};
+    if (hak_os_commit(address, bytes) != 0)
+        return false;
+    for (unsigned i = 0; i < sizeof advice / sizeof *advice; i++)
+        (void)raw_syscall(SYS_madvise, (long)address, (long)bytes, advice[i], 0, 0, 0);
+    /* There is no room for half of the address space, but a mapping is looked at before that is told. */
+    const size_t more = (size_t)1 << (HAK_ADDRESS_BITS - 1);
+    int failure = hak_os_resize(address, bytes, more);
+    return failure != EFAULT && (failure != 0 || hak_os_resize(address, more, bytes) == 0);
+}
+
 int hak_os_move(void *from, size_t old_bytes, void *to, size_t new_bytes) {
     return error_of(raw_syscall(SYS_mremap, (long)from, (long)old_bytes, (long)new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
                                 (long)to, 0));

@@ -3,6 +3,8 @@
  */
 #include "segment/direct.h"
 
+#include <errno.h>
+
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "base/options.h"
@@ -126,6 +128,8 @@ SLOW struct direct_rest hak_direct_drop(size_t most) {
 
 SLOW struct direct_rest hak_direct_keep(struct superslab *unit) {
     struct direct_rest rest = {.bytes = 0};
+    if (!hak_os_renew((void *)unit->base, unit->mapped_bytes))
+        return hak_direct_retire(unit);
     if (kept_count == KEPT_MAX)
         rest = hak_direct_drop(SIZE_MAX);
     kept_count++;
@@ -198,11 +202,13 @@ static bool resize_mapping(struct superslab *unit, size_t bytes) {
     uintptr_t old_end = registered_end(unit->base, old_bytes);
     if (bytes == old_bytes)
         return true;
-    if (hak_os_resize((void *)unit->base, old_bytes, bytes) == 0) {
+    int failure = hak_os_resize((void *)unit->base, old_bytes, bytes);
+    if (failure == 0) {
         unregister(registered_end(unit->base, bytes), old_end);
         (void)register_from(unit->base, old_end, bytes, unit);
     } else {
-        void *space = bytes > old_bytes ? reserve(bytes, HAK_SUPERSLAB_SIZE) : NULL;
+        /* What cannot be resized for another reason than its place cannot be moved either. */
+        void *space = failure == ENOMEM && bytes > old_bytes ? reserve(bytes, HAK_SUPERSLAB_SIZE) : NULL;
         if (space == NULL || !move_to(unit, (uintptr_t)space, bytes))
             return false;
     }

@@ -33,7 +33,8 @@ void hak_direct_release(struct direct_rest rest); /* without the lock */
 /* Grows or shrinks the mapping to `bytes`, moving it if need be: unit->base may change. False: nothing changed. */
 bool hak_direct_resize(struct superslab *unit, size_t bytes) NODISCARD;
 
-/* Keeps a mapping that is no block any more. What this leaves no place for is returned. */
+/* Keeps a mapping that is no block any more, unless its owner has given a part of it attributes that cannot be taken
+ * back. What is not kept, or not any longer, is returned. */
 struct direct_rest hak_direct_keep(struct superslab *unit) NODISCARD;
 
 /* A kept mapping for a block of `bytes`: it reaches as far, or not much further, is a multiple of `alignment`, and has

@@ -281,6 +281,25 @@ static void a_kept_mapping_that_cannot_grow_stays(void **state) {
     drop_all();
 }
 
+/* The kernel does not resize what has become several mappings; where it is asked to move them, it leaves the target. */
+static void a_mapping_in_pieces_is_not_kept(void **state) {
+    (void)state;
+    struct superslab *unit = map(80 * MIB);
+    uintptr_t base = unit->base;
+    assert_int_equal(hak_os_advise_huge((void *)(base + 4096), MIB, true), 0);
+    size_t before = process_address_space_bytes();
+    for (unsigned i = 0; i < 3; i++) {
+        assert_false(hak_direct_resize(unit, 200 * MIB));
+        assert_int_equal(process_address_space_bytes(), before);
+    }
+    struct direct_rest rest = hak_direct_keep(unit);
+    assert_int_equal((uintptr_t)rest.address, base);
+    assert_int_equal(rest.bytes, 80 * MIB);
+    assert_int_equal(hak_direct_kept_bytes(), 0);
+    hak_direct_release(rest);
+    assert_false(is_mapped(base));
+}
+
 static void no_more_are_kept_than_are_looked_through(void **state) {
     (void)state;
     unsigned count = 0;
@@ -363,6 +382,7 @@ int main(void) {
         cmocka_unit_test(the_kept_mapping_that_differs_least_is_taken),
         cmocka_unit_test(a_kept_mapping_is_aligned_as_was_asked_for),
         cmocka_unit_test(a_kept_mapping_that_cannot_grow_stays),
+        cmocka_unit_test(a_mapping_in_pieces_is_not_kept),
         cmocka_unit_test(no_more_are_kept_than_are_looked_through),
         cmocka_unit_test(kept_mappings_go_in_pieces),
         cmocka_unit_test(where_addresses_are_missing_none_is_kept),

@@ -154,6 +154,45 @@ static void a_move_takes_the_pages_along(void **state) {
     assert_int_equal(hak_os_release(to, 2 * PAGES * page), 0);
 }
 
+static int child_reads(const char *p) {
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(*p);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void a_renewed_mapping_is_as_it_was_made(void **state) {
+    static const int advice[] = {MADV_DONTFORK, MADV_WIPEONFORK, MADV_DONTDUMP};
+    size_t bytes = 1024 * page;
+    (void)state;
+    char *p = hak_os_reserve_aligned(bytes, 1 << 20);
+    assert_non_null(p);
+    assert_int_equal(hak_os_commit(p, bytes), 0);
+    memset(p, 7, bytes);
+    for (unsigned i = 0; i < sizeof advice / sizeof *advice; i++) {
+        for (size_t whole = 0; whole < 2; whole++) {
+            assert_int_equal(madvise(whole ? p : p + page, whole ? bytes : page, advice[i]), 0);
+            assert_true(hak_os_renew(p, bytes));
+            assert_int_equal(child_reads(p + page), 7);
+        }
+    }
+    assert_int_equal(mprotect(p + page, page, PROT_NONE), 0);
+    assert_true(hak_os_renew(p, bytes));
+    p[page] = 8;
+    assert_int_equal(p[0] + p[bytes - 1], 14);
+    assert_int_equal(hak_os_resize(p, bytes, bytes - page), 0); /* it is one mapping */
+    bytes -= page;
+    assert_int_equal(hak_os_advise_huge(p + page, page, false), 0);
+    assert_false(hak_os_renew(p, bytes));
+    assert_int_equal(hak_os_release(p + page, page), 0);
+    assert_false(hak_os_renew(p, bytes));
+    assert_int_equal(hak_os_release(p, bytes), 0);
+    assert_false(hak_os_renew(p, bytes));
+}
+
 static void read_limit(void *unused) {
     (void)unused;
     struct rlimit limit = {(rlim_t)1 << 46, RLIM_INFINITY};
@@ -246,6 +285,7 @@ int main(void) {
         cmocka_unit_test(resizing_keeps_contents_in_place),
         cmocka_unit_test(resizing_does_not_move),
         cmocka_unit_test(a_move_takes_the_pages_along),
+        cmocka_unit_test(a_renewed_mapping_is_as_it_was_made),
         cmocka_unit_test(the_limit_of_address_space_is_seen),
         cmocka_unit_test(advice_changes_no_contents),
         cmocka_unit_test(failures_are_values_and_errno_is_kept),

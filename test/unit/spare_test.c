@@ -319,24 +319,31 @@ static void who_gave_it_away_asks_nobody(void **state) {
     assert_false(put_freeing(from_arena(1)));
 }
 
-/* Where a superslab more would be taken, and only there; room stays earned. */
+/* Where a superslab more would be taken, and what is kept was of no use since the last time. Room stays earned. */
 static void what_is_spare_makes_way(void **state) {
     (void)state;
     earn(4);
-    assert_false(put_freeing(from_arena(3)));
-    assert_null(hak_spare_take(NULL, 3));
-    assert_true(put_freeing(from_arena(3)));
-    uint64_t kept = held(), active = hak_view.active_bytes;
-    assert_int_equal(active, (kept + 3) * HAK_GRANULE_SIZE);
-    hak_spare_make_way(&spares, HAK_GRANULES - 10);
-    assert_int_equal(held(), kept);
-    assert_int_equal(hak_view.active_bytes, active);
-    struct slab *filler = from_arena(HAK_GRANULES - 10);
+    give(hak_spare_take(&spares, 4));
     hak_spare_make_way(&spares, 20);
-    assert_int_equal(held(), 0);
-    assert_int_equal(hak_view.active_bytes, (HAK_GRANULES - 10) * HAK_GRANULE_SIZE);
-    assert_true(put(from_arena(4)));
-    give(filler);
+    for (unsigned turn = 0; turn < 2; turn++) {
+        unsigned granules = turn == 0 ? 20 : HAK_GRANULES;
+        assert_true(put(from_arena(4)));
+        struct slab *filler = turn == 0 ? from_arena(HAK_GRANULES - 10) : NULL;
+        uint64_t active = hak_view.active_bytes;
+        hak_spare_make_way(&spares, 6);
+        assert_int_equal(held(), 4);
+        struct slab *run = hak_spare_take(&spares, 4);
+        assert_true(put(run));
+        hak_spare_make_way(&spares, granules);
+        assert_int_equal(held(), 4);
+        hak_spare_make_way(&spares, granules);
+        assert_int_equal(held(), 0);
+        assert_int_equal(hak_view.active_bytes, active - 4 * HAK_GRANULE_SIZE);
+        if (filler != NULL)
+            give(filler);
+    }
+    hak_spare_make_way(&spares, HAK_GRANULES);
+    hak_spare_make_way(NULL, HAK_GRANULES);
 }
 
 /* A run says who has it in large_bytes: 0, nobody. */
