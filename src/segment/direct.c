@@ -140,9 +140,9 @@ SLOW struct direct_rest hak_direct_keep(struct superslab *unit) {
     return rest;
 }
 
-/* Gives all of them back at once, where addresses are missing. */
-static bool give_up_kept(void) {
-    bool any = kept_count != 0;
+/* Gives back at once what nobody uses, where memory or addresses are missing. True if there was any. */
+static bool make_space(void) {
+    bool any = hak_arena_release_unused() || kept_count != 0;
     while (kept_count != 0)
         hak_direct_release(hak_direct_drop(SIZE_MAX));
     return any;
@@ -150,24 +150,25 @@ static bool give_up_kept(void) {
 
 /* ---- */
 
-static void *reserve(size_t bytes, size_t alignment) {
+static void *map_space(size_t bytes, size_t alignment) {
     void *space = hak_os_reserve_aligned(bytes, alignment);
-    if (space == NULL && hak_arena_release_unused())
-        space = hak_os_reserve_aligned(bytes, alignment);
-    return space;
+    if (space == NULL || hak_os_commit(space, bytes) == 0)
+        return space;
+    (void)!hak_os_release(space, bytes);
+    return NULL;
 }
 
 SLOW struct superslab *hak_direct_map(size_t bytes, size_t alignment) {
     struct superslab *unit = header_take();
     if (unit == NULL)
         return NULL;
-    void *space = reserve(bytes, alignment);
-    if (space == NULL && give_up_kept())
-        space = reserve(bytes, alignment);
+    void *space = map_space(bytes, alignment);
+    if (space == NULL && make_space())
+        space = map_space(bytes, alignment);
     *unit = (struct superslab){.base = (uintptr_t)space, .mapped_bytes = bytes, .state = UNIT_DIRECT};
     list_init(&unit->bin);
     list_init(&unit->purge);
-    if (space != NULL && hak_os_commit(space, bytes) == 0 && register_from(unit->base, unit->base, bytes, unit)) {
+    if (space != NULL && register_from(unit->base, unit->base, bytes, unit)) {
         if (load_relaxed(&hak_options.thp) != HAK_THP_NEVER)
             (void)hak_os_advise_huge(space, bytes, true);
         account_direct(bytes, 0);
@@ -208,7 +209,8 @@ static bool resize_mapping(struct superslab *unit, size_t bytes) {
         (void)register_from(unit->base, old_end, bytes, unit);
     } else {
         /* What cannot be resized for another reason than its place cannot be moved either. */
-        void *space = failure == ENOMEM && bytes > old_bytes ? reserve(bytes, HAK_SUPERSLAB_SIZE) : NULL;
+        bool moves = failure == ENOMEM && bytes > old_bytes;
+        void *space = moves ? hak_os_reserve_aligned(bytes, HAK_SUPERSLAB_SIZE) : NULL;
         if (space == NULL || !move_to(unit, (uintptr_t)space, bytes))
             return false;
     }
@@ -218,7 +220,7 @@ static bool resize_mapping(struct superslab *unit, size_t bytes) {
 }
 
 SLOW bool hak_direct_resize(struct superslab *unit, size_t bytes) {
-    return resize_mapping(unit, bytes) || (bytes > unit->mapped_bytes && give_up_kept() && resize_mapping(unit, bytes));
+    return resize_mapping(unit, bytes) || (bytes > unit->mapped_bytes && make_space() && resize_mapping(unit, bytes));
 }
 
 /* What is beyond a block's end is of no use to anybody, but to give it back and to ask for it again takes longer than
