@@ -42,7 +42,7 @@ FAST void *try_alloc(size_t size, enum hak_entry entry) {
     struct thread *thread = hak_thread_self;
     if (unlikely(size > HAK_TINY_MAX))
         return NULL;
-    void *block = cache_pop(&thread->view, (size + HAK_ALIGNMENT - 1) & ~(size_t)(HAK_ALIGNMENT - 1));
+    void *block = cache_pop(slot_for(&thread->view, size));
     if (likely(block != NULL))
         count_served(thread, entry);
     return block;

@@ -88,7 +88,7 @@ HOT void *hak_alloc_slow(size_t size, enum hak_entry entry, hak_callsite_t site)
         return alloc_large(size, HAK_ALIGNMENT, false, entry);
     struct thread *thread = hak_thread_self;
     if (size > HAK_TINY_MAX) {
-        void *block = cache_pop(&thread->view, size_class * sizeof(struct hak_slot));
+        void *block = cache_pop(&thread->view.slot[size_class]);
         if (likely(block != NULL)) {
             cache_admit_free(&thread->view, size_class);
             count_served(thread, entry);
@@ -103,7 +103,7 @@ void *hak_aligned_slow(size_t alignment, size_t size, enum hak_entry entry) {
     if (size_class == 0)
         return alloc_large(size, alignment, false, entry);
     struct thread *thread = hak_thread_self;
-    void *block = cache_pop(&thread->view, size_class * sizeof(struct hak_slot));
+    void *block = cache_pop(&thread->view.slot[size_class]);
     if (likely(block != NULL)) {
         if (size_class > HAK_TINY_CLASSES)
             cache_admit_free(&thread->view, size_class);

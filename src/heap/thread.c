@@ -20,7 +20,7 @@
 
 static const uint32_t nothing_mapped;
 
-__attribute__((section(".data.rel.ro.hakmem"))) struct thread_front hak_thread_nobody = {
+__attribute__((section(".data.rel.ro.hakmem"), aligned(HAK_ALIGNMENT))) struct thread_front hak_thread_nobody = {
     .address_mask = 0,
     .page_map = &nothing_mapped,
 };
@@ -95,6 +95,7 @@ bool hak_thread_begin(void) {
     struct thread *thread = hak_thread_list_add();
     if (thread == NULL)
         return false;
+    hak_assert((uintptr_t)thread % HAK_ALIGNMENT == 0); /* slot_for */
     use_page_map(thread);
     thread->view.entry_mask = ENTRY_MATCH & ~thread->heap->pattern;
     hak_thread_self = thread;
