@@ -151,15 +151,42 @@ static void threads_that_keep_runs_agree_with_the_model(void **state) {
     hak_thread_end();
 }
 
+static void keep_a_run(void) {
+    for (unsigned i = 0; i < 3; i++) {
+        get(&blocks[0], 100000, 16, false);
+        drop(&blocks[0]);
+    }
+    assert_int_equal(hak_thread_self->spares.count, 1);
+}
+
+/* Not for those that find room, and not for mappings; and not if it was of use since the last time. */
+static void a_spare_run_makes_way_for_larger_blocks(void **state) {
+    const struct spares *spares;
+    (void)state;
+    assert_true(hak_thread_begin());
+    spares = &hak_thread_self->spares;
+    keep_a_run();
+    get(&blocks[1], 31 * HAK_GRANULE_SIZE, 16, false);
+    get(&blocks[2], 31 * HAK_GRANULE_SIZE, 16, false);
+    assert_int_equal(spares->count, 1);
+    get(&blocks[3], 20 * HAK_GRANULE_SIZE, 16, false);
+    assert_int_equal(spares->count, 0);
+    keep_a_run();
+    get(&blocks[4], 70 * MIB, 16, false);
+    get(&blocks[5], 5 * MIB, 16, false);
+    assert_int_equal(spares->count, 1);
+    get(&blocks[6], 5 * MIB, 16, false);
+    assert_int_equal(spares->count, 0);
+    drop_all();
+    hak_thread_end();
+}
+
 /* Blocks of an odd size, which spares may serve, and others. */
 static void a_spare_run_is_free_and_serves_again(void **state) {
     struct large_info info;
     (void)state;
     assert_true(hak_thread_begin());
-    for (unsigned i = 0; i < 3; i++) {
-        get(&blocks[0], 100000, 16, false);
-        drop(&blocks[0]);
-    }
+    keep_a_run();
     assert_int_equal(hak_view.active_bytes, 2 * HAK_GRANULE_SIZE);
     char *start = (char *)hak_thread_self->spares.run[0]->base;
     assert_int_equal(find(start, &info), LARGE_IS_FREE);
@@ -477,6 +504,7 @@ int main(void) {
         LARGE_TEST(random_operations_agree_with_the_model),
         LARGE_TEST(threads_that_keep_runs_agree_with_the_model),
         LARGE_TEST(a_spare_run_is_free_and_serves_again),
+        LARGE_TEST(a_spare_run_makes_way_for_larger_blocks),
         LARGE_TEST(of_two_that_free_a_block_one_does),
         LARGE_TEST(of_a_free_and_a_resize_one_comes_first),
         LARGE_TEST(a_free_names_the_size_it_expects),

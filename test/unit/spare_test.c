@@ -317,6 +317,7 @@ static void who_gave_it_away_asks_nobody(void **state) {
     }
     assert_int_equal(spares.room, HAK_SPARE_GRANULES);
     assert_false(put_freeing(from_arena(1)));
+    assert_null(hak_spare_take(NULL, 1));
 }
 
 /* Where a superslab more would be taken, and what is kept was of no use since the last time. Room stays earned. */
