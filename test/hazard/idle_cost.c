@@ -14,7 +14,8 @@
 #include "../support/process.h"
 #include "../support/provider.h"
 
-enum { RUNS = 1000 };
+/* What a library with assertions has of these in its file is no idle process's. */
+enum { RUNS = 1000, OURS_KIB = HAK_DEBUG ? 248 : 232 };
 
 static const size_t SIZES[] = {10, 16, 30, 100, 120, 470, 1024, 4096};
 
@@ -144,7 +145,7 @@ static struct cost excess(const char *program, const char *preload) {
     dprintf(STDERR_FILENO, "%s: resident %zu KiB more, %zu its own, %zu with the library's; %zu mappings\n", program,
             more.resident / KIB, more.own / KIB, more.ours / KIB, more.mappings);
     EXPECT_AT_MOST(more.own, 128 * KIB);
-    EXPECT_AT_MOST(more.ours, 232 * KIB);
+    EXPECT_AT_MOST(more.ours, OURS_KIB * KIB);
     EXPECT_AT_MOST(more.mappings, 32);
     return more;
 }

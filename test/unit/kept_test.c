@@ -6,6 +6,7 @@
 #include "support/unit.h"
 
 #include "base/options.h"
+#include "heap/large.h"
 #include "os/os.h"
 #include "segment/arena.h"
 #include "segment/direct.h"
@@ -180,6 +181,28 @@ static void mappings_go_back_on_request(void **state) {
     }
 }
 
+/* Whoever frees one twice is told so, as long as it is kept; what lies behind it is somebody else's. */
+static void a_kept_mapping_is_free(void **state) {
+    struct large_info info;
+    (void)state;
+    char *large = hak_large_alloc(400 * MIB, 16, false), *start = hak_large_alloc(81 * MIB, 16, false);
+    assert_true(large != NULL && start != NULL);
+    assert_int_equal(hak_large_free(start, 0, &info), LARGE_FOUND);
+    assert_int_equal(hak_superslab_of(start)->state, UNIT_KEPT);
+    const char *inside[] = {start, start + MIB, start + 81 * MIB - 1};
+    for (unsigned i = 0; i < sizeof inside / sizeof *inside; i++) {
+        assert_int_equal(hak_large_find(inside[i], &info), LARGE_IS_FREE);
+    }
+    assert_int_equal(hak_large_find(start + 81 * MIB, &info), LARGE_FOREIGN);
+    assert_false(hak_large_fits(start, 81 * MIB));
+    assert_int_equal(hak_large_free(start, 0, &info), LARGE_IS_FREE);
+    assert_ptr_equal(hak_large_alloc(75 * MIB, 16, false), start);
+    assert_int_equal(hak_view.retained_bytes, 0);
+    assert_int_equal(hak_large_find(start + 80 * MIB, &info), LARGE_FOREIGN);
+    assert_int_equal(hak_large_free(start, 0, &info), LARGE_FOUND);
+    assert_int_equal(hak_large_free(large, 0, &info), LARGE_FOUND);
+}
+
 /* What waits in vain is less in time. So less than 32 MiB are left of what was learned. */
 static int forget_learned(void **state) {
     (void)state;
@@ -212,6 +235,7 @@ int main(void) {
         KEPT_TEST(mappings_and_units_wait_side_by_side),
         KEPT_TEST(what_is_kept_of_mappings_is_bounded),
         KEPT_TEST(mappings_go_back_on_request),
+        KEPT_TEST(a_kept_mapping_is_free),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -376,28 +376,6 @@ static void a_huge_block_stays_in_its_arena_or_its_mapping(void **state) {
     drop_all();
 }
 
-/* Whoever frees one twice is told so, as long as it is kept; what lies behind it is somebody else's. */
-static void a_kept_mapping_is_free(void **state) {
-    struct large_info info;
-    (void)state;
-    get(&blocks[0], 400 * MIB, 16, false);
-    get(&blocks[1], 81 * MIB, 16, false);
-    char *start = blocks[1].start;
-    blocks[1].start = NULL;
-    assert_int_equal(hak_large_free(start, 0, &info), LARGE_FOUND);
-    assert_int_equal(hak_superslab_of(start)->state, UNIT_KEPT);
-    const char *inside[] = {start, start + MIB, start + 81 * MIB - 1};
-    for (unsigned i = 0; i < sizeof inside / sizeof *inside; i++) {
-        assert_int_equal(find(inside[i], &info), LARGE_IS_FREE);
-    }
-    assert_int_equal(find(start + 81 * MIB, &info), LARGE_FOREIGN);
-    assert_false(hak_large_fits(start, 81 * MIB));
-    assert_int_equal(hak_large_free(start, 0, &info), LARGE_IS_FREE);
-    get(&blocks[1], 90 * MIB, 16, false);
-    assert_int_equal(hak_view.retained_bytes, 0);
-    drop_all();
-}
-
 /* Whatever it held, and how much of it is behind the block: zeros where they are asked for; to grow is to take what is
  * there. */
 static void a_kept_mapping_is_a_block_again(void **state) {
@@ -501,21 +479,13 @@ static int begin(void **state) {
 int main(void) {
 #define LARGE_TEST(f) cmocka_unit_test_setup(f, begin)
     const struct CMUnitTest tests[] = {
-        LARGE_TEST(random_operations_agree_with_the_model),
-        LARGE_TEST(threads_that_keep_runs_agree_with_the_model),
-        LARGE_TEST(a_spare_run_is_free_and_serves_again),
-        LARGE_TEST(a_spare_run_makes_way_for_larger_blocks),
-        LARGE_TEST(of_two_that_free_a_block_one_does),
-        LARGE_TEST(of_a_free_and_a_resize_one_comes_first),
-        LARGE_TEST(a_free_names_the_size_it_expects),
-        LARGE_TEST(other_memory_is_foreign_or_free),
-        LARGE_TEST(a_large_block_grows_into_free_granules),
-        LARGE_TEST(a_huge_block_stays_in_its_arena_or_its_mapping),
-        LARGE_TEST(a_kept_mapping_is_free),
-        LARGE_TEST(a_kept_mapping_is_a_block_again),
-        LARGE_TEST(a_mapping_moves_where_it_cannot_grow),
-        LARGE_TEST(strict_alignments_get_mappings),
-        LARGE_TEST(good_sizes_are_whole_pages),
+        LARGE_TEST(random_operations_agree_with_the_model), LARGE_TEST(threads_that_keep_runs_agree_with_the_model),
+        LARGE_TEST(a_spare_run_is_free_and_serves_again),   LARGE_TEST(a_spare_run_makes_way_for_larger_blocks),
+        LARGE_TEST(of_two_that_free_a_block_one_does),      LARGE_TEST(of_a_free_and_a_resize_one_comes_first),
+        LARGE_TEST(a_free_names_the_size_it_expects),       LARGE_TEST(other_memory_is_foreign_or_free),
+        LARGE_TEST(a_large_block_grows_into_free_granules), LARGE_TEST(a_huge_block_stays_in_its_arena_or_its_mapping),
+        LARGE_TEST(a_kept_mapping_is_a_block_again),        LARGE_TEST(a_mapping_moves_where_it_cannot_grow),
+        LARGE_TEST(strict_alignments_get_mappings),         LARGE_TEST(good_sizes_are_whole_pages),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
