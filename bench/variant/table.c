@@ -10,8 +10,8 @@
 #define RANGES_16(n) RANGES(n), RANGES((n) + 4), RANGES((n) + 8), RANGES((n) + 12)
 static const uint16_t slot_offset[HAK_TINY_MAX + 1] = {RANGES_16(0), RANGES_16(16), RANGES_16(32), RANGES_16(48)};
 
-#define cache_pop(view, rounded) cache_pop(view, (size_t)slot_offset[size])
+#define slot_for(view, size) ((struct hak_slot *)(void *)((char *)(view) + slot_offset[size]))
 #include "api/fast.h"
-#undef cache_pop
+#undef slot_for
 
 #include "hakmem.c"

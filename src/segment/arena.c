@@ -134,7 +134,7 @@ static void arena_retire(struct arena *arena) {
 /* Undoes what arena_add did for the first `count` units. */
 static void unregister_units(const struct arena *arena, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
-        (void)hak_superslab_register(arena->base + i * HAK_SUPERSLAB_SIZE, NULL);
+        hak_superslab_unregister(arena->base + i * HAK_SUPERSLAB_SIZE);
 }
 
 static bool arena_add(enum arena_use use, uintptr_t bytes) {

@@ -47,7 +47,7 @@ static uintptr_t registered_end(uintptr_t base, size_t bytes) {
 
 static void unregister(uintptr_t from, uintptr_t end) {
     for (uintptr_t at = from; at < end; at += HAK_SUPERSLAB_SIZE)
-        (void)hak_superslab_register(at, NULL);
+        hak_superslab_unregister(at);
 }
 
 /* The first unit has to be found; later ones only serve reports about pointers that are wrong anyway. */

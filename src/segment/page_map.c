@@ -105,12 +105,17 @@ struct superslab *hak_superslab_of(const void *p) {
     return leaf == NULL ? NULL : load_acquire(&leaf->of[unit & ((1u << TREE_LEAF_BITS) - 1)]);
 }
 
+void hak_superslab_unregister(uintptr_t address) {
+    uintptr_t unit = address >> HAK_SUPERSLAB_SHIFT;
+    struct tree_leaf *leaf = load_relaxed(&tree_root[unit >> TREE_LEAF_BITS]);
+    if (leaf != NULL)
+        store_release(&leaf->of[unit & ((1u << TREE_LEAF_BITS) - 1)], NULL);
+}
+
 bool hak_superslab_register(uintptr_t address, struct superslab *superslab) {
     uintptr_t unit = address >> HAK_SUPERSLAB_SHIFT;
     struct tree_leaf **slot = &tree_root[unit >> TREE_LEAF_BITS];
     if (load_relaxed(slot) == NULL) {
-        if (superslab == NULL)
-            return true;
         struct tree_leaf *leaf = hak_meta_alloc(sizeof *leaf);
         if (leaf == NULL)
             return false;

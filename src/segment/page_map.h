@@ -88,7 +88,10 @@ void hak_page_map_set(uintptr_t address, unsigned granules, uint32_t entry);
 /* The superslab whose 4 MiB `p` lies in, or NULL. Any pointer value may be asked about. */
 struct superslab *hak_superslab_of(const void *p);
 
-/* Records `superslab` for the 4 MiB at `address`; NULL removes it, which cannot fail. */
+/* Records `superslab` for the 4 MiB at `address`. False if memory is out. */
 bool hak_superslab_register(uintptr_t address, struct superslab *superslab);
+
+/* Removes what is recorded there, if anything is. */
+void hak_superslab_unregister(uintptr_t address);
 
 #endif

@@ -79,12 +79,12 @@ static void check_superslabs(void) {
 
 static void register_and_remove(void) {
     for (unsigned i = 0; i < BASES; i++) {
-        EXPECT(hak_superslab_register(bases[i], NULL));
+        hak_superslab_unregister(bases[i]);
         EXPECT(hak_superslab_register(bases[i], &superslabs[i]));
     }
     check_superslabs();
     for (unsigned i = 0; i < BASES; i++) {
-        EXPECT(hak_superslab_register(bases[i], NULL));
+        hak_superslab_unregister(bases[i]);
         EXPECT(hak_superslab_of((void *)(bases[i] + 1)) == NULL);
         EXPECT(hak_superslab_register(bases[i], &superslabs[i]));
     }
@@ -189,7 +189,7 @@ static void refused(void *unused) {
     EXPECT(!hak_page_map_prepare(bases[1], HAK_SUPERSLAB_SIZE));
     fake_os_fail(FAKE_OS_BIT(RESERVE), 1, UINT64_MAX);
     EXPECT(!hak_superslab_register(bases[1], &superslabs[1]));
-    EXPECT(hak_superslab_register(bases[1], NULL));
+    hak_superslab_unregister(bases[1]);
     EXPECT(hak_superslab_of((void *)bases[1]) == NULL);
     fake_os_succeed();
     EXPECT(hak_page_map_prepare(bases[1], HAK_SUPERSLAB_SIZE));
