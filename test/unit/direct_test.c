@@ -333,6 +333,7 @@ static void kept_mappings_go_in_pieces(void **state) {
         struct direct_rest rest = hak_direct_drop(most);
         assert_int_equal(rest.bytes, bytes);
         assert_int_equal((uintptr_t)rest.address, base[i / 2] + left[i] * MIB - bytes);
+        assert_null(hak_superslab_of((void *)((uintptr_t)rest.address + 4 * MIB)));
         hak_direct_release(rest);
         purged += bytes;
         assert_int_equal(hak_view.purged_bytes, purged);
