@@ -203,6 +203,30 @@ static void a_kept_mapping_is_free(void **state) {
     assert_int_equal(hak_large_free(large, 0, &info), LARGE_FOUND);
 }
 
+static void use_block(size_t bytes, size_t alignment, bool zeroed) {
+    struct large_info info;
+    char *block = hak_large_alloc(bytes, alignment, zeroed);
+    assert_non_null(block);
+    assert_int_equal(hak_large_free(block, 0, &info), LARGE_FOUND);
+}
+
+/* Pages that were kept are worth no more than fresh ones where zeros are asked for; and to map a few is no work. */
+static void what_would_gain_nothing_is_not_kept(void **state) {
+    struct large_info info;
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        use_block(80 * MIB, 16, true);
+        assert_int_equal(hak_view.retained_bytes, 0);
+    }
+    char *large = hak_large_alloc(400 * MIB, 16, false);
+    assert_non_null(large);
+    use_block(5000, 64 * MIB, false);
+    assert_int_equal(hak_view.retained_bytes, 0);
+    use_block(80 * MIB, 64 * MIB, false);
+    assert_int_equal(hak_view.retained_bytes, 80 * MIB);
+    assert_int_equal(hak_large_free(large, 0, &info), LARGE_FOUND);
+}
+
 /* What waits in vain is less in time. So less than 32 MiB are left of what was learned. */
 static int forget_learned(void **state) {
     (void)state;
@@ -236,6 +260,7 @@ int main(void) {
         KEPT_TEST(what_is_kept_of_mappings_is_bounded),
         KEPT_TEST(mappings_go_back_on_request),
         KEPT_TEST(a_kept_mapping_is_free),
+        KEPT_TEST(what_would_gain_nothing_is_not_kept),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
