@@ -5,6 +5,8 @@
 #include "support/fake_os.h"
 #include "support/unit.h"
 
+#include "hakmem.h"
+
 #include "base/options.h"
 #include "heap/large.h"
 #include "os/os.h"
@@ -194,6 +196,7 @@ static void a_kept_mapping_is_free(void **state) {
         assert_int_equal(hak_large_find(inside[i], &info), LARGE_IS_FREE);
     }
     assert_int_equal(hak_large_find(start + 81 * MIB, &info), LARGE_FOREIGN);
+    assert_true(hak_owns(start) && !hak_owns(start + 81 * MIB));
     assert_false(hak_large_fits(start, 81 * MIB));
     assert_int_equal(hak_large_free(start, 0, &info), LARGE_IS_FREE);
     assert_ptr_equal(hak_large_alloc(75 * MIB, 16, false), start);
