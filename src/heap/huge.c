@@ -132,7 +132,7 @@ SLOW void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
     if (first != NULL) {
         again += set_reach(first, units, bytes, dirty);
         owner_add(zeroed && bytes >= CLEAR_BY_PURGE_BYTES ? &hak_view.purged_bytes : &hak_view.reused_bytes, again);
-        first->state = direct ? UNIT_DIRECT : UNIT_HUGE;
+        store_relaxed(&first->state, (uint8_t)(direct ? UNIT_DIRECT : UNIT_HUGE));
         add_block(first, bytes);
         owner_add(&hak_view.huge_allocs, 1);
     }
@@ -194,7 +194,7 @@ static bool resize_units(struct superslab *first, size_t bytes) {
         return false;
     if (want > have && !hak_arena_extend(first, have, want - have))
         return false;
-    first->state = UNIT_HUGE;
+    store_relaxed(&first->state, (uint8_t)UNIT_HUGE);
     owner_add(&hak_view.reused_bytes, set_reach(first, want > have ? want : have, bytes, NULL));
     if (want < have)
         give_units(first, want);

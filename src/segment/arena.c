@@ -92,8 +92,8 @@ static void bin_insert(struct superslab *first, uint32_t units) {
     struct superslab *last = hak_arena_unit(first, first->index + units - 1);
     struct space *space = &arena_state.space[first->arena->use];
     unsigned b = units > ARENA_RUN_MAX ? BIN_LONG : units;
-    first->state = UNIT_FREE;
-    last->state = UNIT_FREE;
+    store_relaxed(&first->state, (uint8_t)UNIT_FREE);
+    store_relaxed(&last->state, (uint8_t)UNIT_FREE);
     first->units = units;
     last->units = units;
     list_push_front(&space->bin[b], &first->bin);
@@ -287,7 +287,7 @@ static struct superslab *take_committed(unsigned units) {
 static void mark_used(struct superslab *first, unsigned units) {
     for (uint32_t i = 0; i < units; i++) {
         struct superslab *unit = hak_arena_unit(first, first->index + i);
-        unit->state = UNIT_HUGE_REST;
+        store_relaxed(&unit->state, (uint8_t)UNIT_HUGE_REST);
         unit->huge_base = first->base;
     }
     first->units = units;
@@ -315,7 +315,7 @@ void hak_arena_give(struct superslab *first, unsigned units) {
     uint32_t start = first->index;
     uint32_t end = start + units;
     for (uint32_t i = start; i < end; i++)
-        hak_arena_unit(first, i)->state = UNIT_FREE;
+        store_relaxed(&hak_arena_unit(first, i)->state, (uint8_t)UNIT_FREE);
     if (end < first->arena->units) {
         struct superslab *right = hak_arena_unit(first, end);
         if (right->state == UNIT_FREE) {

@@ -133,7 +133,7 @@ SLOW struct direct_rest hak_direct_keep(struct superslab *unit) {
     if (kept_count == KEPT_MAX)
         rest = hak_direct_drop(SIZE_MAX);
     kept_count++;
-    unit->state = UNIT_KEPT;
+    store_relaxed(&unit->state, (uint8_t)UNIT_KEPT);
     unit->dirty_since = hak_os_now_ms();
     list_push_back(&kept_mappings, &unit->bin);
     account_kept(unit->mapped_bytes, 0);
@@ -251,7 +251,7 @@ SLOW struct superslab *hak_direct_reuse(size_t bytes, size_t alignment, size_t *
     if (unit == NULL || (have < bytes && !resize_mapping(unit, bytes)))
         return NULL;
     remove_kept(unit, have);
-    unit->state = UNIT_DIRECT;
+    store_relaxed(&unit->state, (uint8_t)UNIT_DIRECT);
     if (have > bytes && !reaches_little_further(have, bytes)) {
         *tail = cut_end(unit, bytes);
         owner_add(&hak_view.purged_bytes, tail->bytes);

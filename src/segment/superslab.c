@@ -82,7 +82,7 @@ static struct superslab *superslab_new(enum pool pool, unsigned granules) {
     superslab->free = ~(uint64_t)0;
     superslab->pool = (uint8_t)pool;
     superslab->longest = 0;
-    superslab->state = UNIT_GRANULES;
+    store_relaxed(&superslab->state, (uint8_t)UNIT_GRANULES);
     count_superslabs(pool, 1);
     COUNT_REFILL_STAGE(SUPERSLAB);
     return superslab;
