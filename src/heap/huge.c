@@ -32,16 +32,13 @@ static size_t active_bytes_of(const struct superslab *first) {
     return first->state == UNIT_DIRECT ? first->mapped_bytes : first->huge_bytes;
 }
 
-static void add_block(struct superslab *first, size_t bytes) {
+/* A block that is new, or now of other bytes; `active` and `huge` are what was counted for it so far. In one step, since
+ * others read these sums without the lock. */
+static void set_block(struct superslab *first, size_t bytes, size_t active, size_t huge) {
     first->huge_base = first->base;
     first->huge_bytes = bytes;
-    owner_add(&hak_view.active_bytes, active_bytes_of(first));
-    owner_add(&hak_view.huge_bytes, bytes);
-}
-
-static void remove_block(const struct superslab *first) {
-    owner_add(&hak_view.active_bytes, 0 - active_bytes_of(first));
-    owner_add(&hak_view.huge_bytes, 0 - first->huge_bytes);
+    owner_add(&hak_view.active_bytes, active_bytes_of(first) - active);
+    owner_add(&hak_view.huge_bytes, bytes - huge);
 }
 
 /* Makes the block reach `bytes` into its run: what it no longer reaches is free and dirty, what it newly reaches is in
@@ -133,7 +130,7 @@ SLOW void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
         again += set_reach(first, units, bytes, dirty);
         owner_add(zeroed && bytes >= CLEAR_BY_PURGE_BYTES ? &hak_view.purged_bytes : &hak_view.reused_bytes, again);
         store_relaxed(&first->state, (uint8_t)(direct ? UNIT_DIRECT : UNIT_HUGE));
-        add_block(first, bytes);
+        set_block(first, bytes, 0, 0);
         owner_add(&hak_view.huge_allocs, 1);
     }
     lock_release(hak_arena_lock());
@@ -178,7 +175,8 @@ static struct direct_rest free_mapping(struct superslab *first) {
 }
 
 SLOW struct direct_rest hak_huge_free(struct superslab *first) {
-    remove_block(first);
+    owner_add(&hak_view.active_bytes, 0 - active_bytes_of(first));
+    owner_add(&hak_view.huge_bytes, 0 - first->huge_bytes);
     owner_add(&hak_view.huge_frees, 1);
     if (first->state == UNIT_DIRECT)
         return free_mapping(first);
@@ -208,12 +206,12 @@ static bool resize_mapped(struct superslab *first, size_t bytes) {
 }
 
 SLOW void *hak_huge_resize(struct superslab *first, size_t bytes) {
-    size_t old_bytes = first->huge_bytes;
+    size_t old_bytes = first->huge_bytes, old_active = active_bytes_of(first);
     if (bytes > old_bytes && !limit_admits(bytes - old_bytes))
         return NULL;
-    remove_block(first);
-    bool done = first->state == UNIT_DIRECT ? resize_mapped(first, bytes)
-                                            : bytes < HAK_DIRECT_MIN && resize_units(first, bytes);
-    add_block(first, done ? bytes : old_bytes);
-    return done ? (void *)first->base : NULL;
+    if (first->state == UNIT_DIRECT ? !resize_mapped(first, bytes)
+                                    : bytes >= HAK_DIRECT_MIN || !resize_units(first, bytes))
+        return NULL;
+    set_block(first, bytes, old_active, old_bytes);
+    return (void *)first->base;
 }

@@ -27,7 +27,7 @@
 _Static_assert(sizeof(struct hak_slot) == HAK_ALIGNMENT, "the slot's offset of a Tiny request is its rounded size");
 
 /* A field of the slot at `offset`, a variable, of a record. Each use hides the offset from the compiler, which would
- * otherwise add it to the record's address and pay an instruction for what addressing modes do for nothing. */
+ * otherwise add it to the record's address: an instruction more, which free does not win back (doc/decisions/021). */
 #define SLOT_FIELD(view, offset, field)                                                                                \
     ({                                                                                                                 \
         forget(offset);                                                                                                \

@@ -49,7 +49,7 @@ struct superslab {
     struct arena *arena;   /* const; NULL for a direct mapping */
     uint32_t index;        /* const: which unit of the arena */
     uint32_t units;        /* length of the run, in its first and its last unit */
-    struct link bin;       /* free run: its bin. UNIT_GRANULES: the pool's list by longest free run. Or UNIT_KEPT */
+    struct link bin;       /* free run: its bin. UNIT_GRANULES: the pool's list by longest free run. Kept: direct.c's */
     struct link purge;     /* the purge queue iff dirty != 0 */
     uint8_t state;         /* enum unit_state */
     uint8_t pool;          /* UNIT_GRANULES: enum pool */

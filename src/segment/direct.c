@@ -148,7 +148,7 @@ static bool make_space(void) {
     return any;
 }
 
-/* ---- */
+/* ---- mappings of blocks ---- */
 
 static void *map_space(size_t bytes, size_t alignment) {
     void *space = hak_os_reserve_aligned(bytes, alignment);
@@ -166,7 +166,6 @@ SLOW struct superslab *hak_direct_map(size_t bytes, size_t alignment) {
     if (space == NULL && make_space())
         space = map_space(bytes, alignment);
     *unit = (struct superslab){.base = (uintptr_t)space, .mapped_bytes = bytes, .state = UNIT_DIRECT};
-    list_init(&unit->bin);
     list_init(&unit->purge);
     if (space != NULL && register_from(unit->base, unit->base, bytes, unit)) {
         if (load_relaxed(&hak_options.thp) != HAK_THP_NEVER)
@@ -197,30 +196,33 @@ static bool move_to(struct superslab *unit, uintptr_t to, size_t bytes) {
     return true;
 }
 
-/* In place, or by moving. */
-static bool resize_mapping(struct superslab *unit, size_t bytes) {
+/* In place, or by moving. Returns 0; ENOMEM if there is no space to grow; or the errno of another reason, for which a
+ * mapping cannot be moved either. */
+static int resize_mapping(struct superslab *unit, size_t bytes) {
     size_t old_bytes = unit->mapped_bytes;
     uintptr_t old_end = registered_end(unit->base, old_bytes);
     if (bytes == old_bytes)
-        return true;
+        return 0;
     int failure = hak_os_resize((void *)unit->base, old_bytes, bytes);
     if (failure == 0) {
         unregister(registered_end(unit->base, bytes), old_end);
         (void)register_from(unit->base, old_end, bytes, unit);
     } else {
-        /* What cannot be resized for another reason than its place cannot be moved either. */
         bool moves = failure == ENOMEM && bytes > old_bytes;
         void *space = moves ? hak_os_reserve_aligned(bytes, HAK_SUPERSLAB_SIZE) : NULL;
         if (space == NULL || !move_to(unit, (uintptr_t)space, bytes))
-            return false;
+            return failure;
     }
     account_direct(bytes, old_bytes);
     unit->mapped_bytes = bytes;
-    return true;
+    return 0;
 }
 
 SLOW bool hak_direct_resize(struct superslab *unit, size_t bytes) {
-    return resize_mapping(unit, bytes) || (bytes > unit->mapped_bytes && make_space() && resize_mapping(unit, bytes));
+    int failure = resize_mapping(unit, bytes);
+    if (failure == ENOMEM && bytes > unit->mapped_bytes && make_space())
+        failure = resize_mapping(unit, bytes);
+    return failure == 0;
 }
 
 /* What is beyond a block's end is of no use to anybody, but to give it back and to ask for it again takes longer than
@@ -248,7 +250,7 @@ static struct superslab *find_kept(size_t bytes, size_t alignment) {
 SLOW struct superslab *hak_direct_reuse(size_t bytes, size_t alignment, size_t *again, struct direct_rest *tail) {
     struct superslab *unit = find_kept(bytes, alignment);
     size_t have = unit == NULL ? 0 : unit->mapped_bytes;
-    if (unit == NULL || (have < bytes && !resize_mapping(unit, bytes)))
+    if (unit == NULL || (have < bytes && resize_mapping(unit, bytes) != 0))
         return NULL;
     remove_kept(unit, have);
     store_relaxed(&unit->state, (uint8_t)UNIT_DIRECT);

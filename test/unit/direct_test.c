@@ -286,6 +286,7 @@ static void a_mapping_in_pieces_is_not_kept(void **state) {
     (void)state;
     struct superslab *unit = map(80 * MIB);
     uintptr_t base = unit->base;
+    keep(map(64 * MIB));
     assert_int_equal(hak_os_advise_huge((void *)(base + 4096), MIB, true), 0);
     size_t before = process_address_space_bytes();
     for (unsigned i = 0; i < 3; i++) {
@@ -295,9 +296,10 @@ static void a_mapping_in_pieces_is_not_kept(void **state) {
     struct direct_rest rest = hak_direct_keep(unit);
     assert_int_equal((uintptr_t)rest.address, base);
     assert_int_equal(rest.bytes, 80 * MIB);
-    assert_int_equal(hak_direct_kept_bytes(), 0);
+    assert_int_equal(hak_direct_kept_bytes(), 64 * MIB); /* more space would not have helped */
     hak_direct_release(rest);
     assert_false(is_mapped(base));
+    drop_all();
 }
 
 static void no_more_are_kept_than_are_looked_through(void **state) {

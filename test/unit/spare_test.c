@@ -54,6 +54,16 @@ static void earn(unsigned granules) {
     fail();
 }
 
+/* Takes `count` of one granule and gives all of them up again, in so many turns. */
+static void take_and_put(struct slab **run, unsigned count, unsigned turns) {
+    for (unsigned turn = 0; turn < turns; turn++) {
+        for (unsigned i = 0; i < count; i++)
+            run[i] = take(1);
+        for (unsigned i = 0; i < count; i++)
+            (void)put(run[i]);
+    }
+}
+
 static uint64_t held(void) {
     uint64_t granules = 0;
     for (unsigned i = 0; i < spares.count; i++) {
@@ -147,12 +157,7 @@ static void long_runs_are_not_kept(void **state) {
 static void the_oldest_half_makes_room(void **state) {
     (void)state;
     struct slab *run[HAK_SPARE_GRANULES + 1];
-    for (unsigned turn = 0; turn < 3; turn++) {
-        for (unsigned i = 0; i < HAK_SPARE_GRANULES; i++)
-            run[i] = take(1);
-        for (unsigned i = 0; i < HAK_SPARE_GRANULES; i++)
-            (void)put(run[i]);
-    }
+    take_and_put(run, HAK_SPARE_GRANULES, 3);
     assert_int_equal(held(), HAK_SPARE_GRANULES);
     run[HAK_SPARE_GRANULES] = from_arena(1);
     assert_true(put(run[HAK_SPARE_GRANULES]));
@@ -215,12 +220,7 @@ static void what_a_call_is_changing_is_left_alone(void **state) {
 static void what_is_due_goes_when_some_are_given(void **state) {
     struct slab *run[HAK_SPARE_GRANULES + 1];
     (void)state;
-    for (unsigned turn = 0; turn < 3; turn++) {
-        for (unsigned i = 0; i < HAK_SPARE_GRANULES; i++)
-            run[i] = take(1);
-        for (unsigned i = 0; i < HAK_SPARE_GRANULES; i++)
-            (void)put(run[i]);
-    }
+    take_and_put(run, HAK_SPARE_GRANULES, 3);
     assert_int_equal(held(), HAK_SPARE_GRANULES);
     run[0] = from_arena(1);
     give(from_arena(8));
@@ -309,12 +309,7 @@ static struct slab *passed[PASSED]; /* atomic: runs that one thread has taken an
 static void who_gave_it_away_asks_nobody(void **state) {
     (void)state;
     struct slab *run[HAK_SPARE_GRANULES + 4];
-    for (unsigned turn = 0; turn < 8; turn++) {
-        for (unsigned i = 0; i < HAK_SPARE_GRANULES + 4; i++)
-            run[i] = take(1);
-        for (unsigned i = 0; i < HAK_SPARE_GRANULES + 4; i++)
-            (void)put(run[i]);
-    }
+    take_and_put(run, HAK_SPARE_GRANULES + 4, 8);
     assert_int_equal(spares.room, HAK_SPARE_GRANULES);
     assert_false(put_freeing(from_arena(1)));
     assert_null(hak_spare_take(NULL, 1));
