@@ -32,8 +32,8 @@ static size_t active_bytes_of(const struct superslab *first) {
     return first->state == UNIT_DIRECT ? first->mapped_bytes : first->huge_bytes;
 }
 
-/* A block that is new, or now of other bytes; `active` and `huge` are what was counted for it so far. In one step, since
- * others read these sums without the lock. */
+/* A block that is new, or now of other bytes; `active` and `huge` are what was counted for it so far. In one step: others
+ * read these sums without the lock. */
 static void set_block(struct superslab *first, size_t bytes, size_t active, size_t huge) {
     first->huge_base = first->base;
     first->huge_bytes = bytes;
