@@ -30,8 +30,7 @@
     X(RETAINED, retained, HAKMEM, "retained: free, not given back yet",                                                \
       "HAKMEM_PURGE_DELAY=0, malloc_trim(0), HAKMEM_BACKGROUND_THREAD=1 for programs that sleep")                      \
     X(SLACK, huge_page_slack, HAKMEM, "huge-page slack: never used, resident with a neighbour", "HAKMEM_THP=never")    \
-    X(TAILS, tails, HAKMEM, "ends of slabs and blocks that no block reaches",                                          \
-      "nothing: at most 1/32 of a slab, 1/8 of a block of 64 MiB or more")                                             \
+    X(TAILS, tails, HAKMEM, "ends of slabs and blocks that no block reaches", "nothing: at most 1/32 of a slab")       \
     X(METADATA, metadata, HAKMEM, "metadata: records of threads, descriptors of slabs",                                \
       "grows with the largest heap and the most threads so far")                                                       \
     X(PAGE_MAP, page_map, HAKMEM, "page map", "nothing: 4 KiB for each 64 MiB of addresses in use")                    \

@@ -27,18 +27,9 @@ static uint64_t granules_of_unit(size_t bytes, unsigned i) {
     return bits_range(0, granules > HAK_GRANULES ? HAK_GRANULES : (unsigned)granules);
 }
 
-/* A mapping may reach further than its block. */
-static size_t active_bytes_of(const struct superslab *first) {
-    return first->state == UNIT_DIRECT ? first->mapped_bytes : first->huge_bytes;
-}
-
-/* A block that is new, or now of other bytes; `active` and `huge` are what was counted for it so far. In one step: others
- * read these sums without the lock. */
-static void set_block(struct superslab *first, size_t bytes, size_t active, size_t huge) {
-    first->huge_base = first->base;
-    first->huge_bytes = bytes;
-    owner_add(&hak_view.active_bytes, active_bytes_of(first) - active);
-    owner_add(&hak_view.huge_bytes, bytes - huge);
+static void account_huge(size_t added, size_t removed) {
+    owner_add(&hak_view.active_bytes, added - removed);
+    owner_add(&hak_view.huge_bytes, added - removed);
 }
 
 /* Makes the block reach `bytes` into its run: what it no longer reaches is free and dirty, what it newly reaches is in
@@ -121,8 +112,8 @@ SLOW void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
     struct superslab *first = !limit_admits(bytes) ? NULL
                               : direct             ? take_direct(bytes, alignment, zeroed, &again, &rest)
                                        : hak_arena_take(zeroed || units == 1 ? ARENA_BLOCKS : ARENA_HUGE, units);
-    /* Asked again: what metadata this took was admitted without the block, and a mapping may reach further. */
-    if (first != NULL && unlikely(!limit_admits(direct ? first->mapped_bytes : bytes))) {
+    /* Asked again: what metadata this took was admitted without the block. */
+    if (first != NULL && unlikely(!limit_admits(bytes))) {
         rest = untake(first, units, again, rest);
         first = NULL;
     }
@@ -130,7 +121,9 @@ SLOW void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
         again += set_reach(first, units, bytes, dirty);
         owner_add(zeroed && bytes >= CLEAR_BY_PURGE_BYTES ? &hak_view.purged_bytes : &hak_view.reused_bytes, again);
         store_relaxed(&first->state, (uint8_t)(direct ? UNIT_DIRECT : UNIT_HUGE));
-        set_block(first, bytes, 0, 0);
+        first->huge_base = first->base;
+        first->huge_bytes = bytes;
+        account_huge(bytes, 0);
         owner_add(&hak_view.huge_allocs, 1);
     }
     lock_release(hak_arena_lock());
@@ -142,7 +135,7 @@ SLOW void *hak_huge_alloc(size_t bytes, size_t alignment, bool zeroed) {
     if (zeroed && !direct)
         clear_dirty((char *)first->base, bytes, dirty);
     else if (zeroed && again != 0)
-        clear_mapping((char *)first->base, least(again, bytes));
+        clear_mapping((char *)first->base, again);
     return (void *)first->base;
 }
 
@@ -175,8 +168,7 @@ static struct direct_rest free_mapping(struct superslab *first) {
 }
 
 SLOW struct direct_rest hak_huge_free(struct superslab *first) {
-    owner_add(&hak_view.active_bytes, 0 - active_bytes_of(first));
-    owner_add(&hak_view.huge_bytes, 0 - first->huge_bytes);
+    account_huge(0, first->huge_bytes);
     owner_add(&hak_view.huge_frees, 1);
     if (first->state == UNIT_DIRECT)
         return free_mapping(first);
@@ -199,19 +191,18 @@ static bool resize_units(struct superslab *first, size_t bytes) {
     return true;
 }
 
-/* A block that grows takes what is there of its mapping. */
-static bool resize_mapped(struct superslab *first, size_t bytes) {
-    bool is_there = bytes > first->huge_bytes && bytes <= first->mapped_bytes;
-    return bytes >= HAK_DIRECT_MIN && (is_there || hak_direct_resize(first, bytes));
-}
-
 SLOW void *hak_huge_resize(struct superslab *first, size_t bytes) {
-    size_t old_bytes = first->huge_bytes, old_active = active_bytes_of(first);
+    size_t old_bytes = first->huge_bytes;
     if (bytes > old_bytes && !limit_admits(bytes - old_bytes))
         return NULL;
-    if (first->state == UNIT_DIRECT ? !resize_mapped(first, bytes)
-                                    : bytes >= HAK_DIRECT_MIN || !resize_units(first, bytes))
+    if (first->state == UNIT_DIRECT) {
+        if (bytes < HAK_DIRECT_MIN || !hak_direct_resize(first, bytes))
+            return NULL;
+    } else if (bytes >= HAK_DIRECT_MIN || !resize_units(first, bytes)) {
         return NULL;
-    set_block(first, bytes, old_active, old_bytes);
+    }
+    first->huge_base = first->base;
+    first->huge_bytes = bytes;
+    account_huge(bytes, old_bytes);
     return (void *)first->base;
 }

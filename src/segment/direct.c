@@ -225,12 +225,6 @@ SLOW bool hak_direct_resize(struct superslab *unit, size_t bytes) {
     return failure == 0;
 }
 
-/* What is beyond a block's end is of no use to anybody, but to give it back and to ask for it again takes longer than
- * all else where sizes vary. */
-static bool reaches_little_further(size_t have, size_t bytes) {
-    return have >= bytes && have - bytes <= bytes / 8;
-}
-
 /* The kernel's work is what they differ by: the one that differs least. */
 static struct superslab *find_kept(size_t bytes, size_t alignment) {
     struct superslab *found = NULL;
@@ -254,7 +248,7 @@ SLOW struct superslab *hak_direct_reuse(size_t bytes, size_t alignment, size_t *
         return NULL;
     remove_kept(unit, have);
     store_relaxed(&unit->state, (uint8_t)UNIT_DIRECT);
-    if (have > bytes && !reaches_little_further(have, bytes)) {
+    if (have > bytes) {
         *tail = cut_end(unit, bytes);
         owner_add(&hak_view.purged_bytes, tail->bytes);
     }

@@ -37,8 +37,8 @@ bool hak_direct_resize(struct superslab *unit, size_t bytes) NODISCARD;
  * back. What is not kept, or not any longer, is returned. */
 struct direct_rest hak_direct_keep(struct superslab *unit) NODISCARD;
 
-/* A kept mapping for a block of `bytes`: it reaches as far, or not much further, is a multiple of `alignment`, and has
- * anything in its first `*again` bytes. *tail is what it had beyond. NULL if none will do. */
+/* A kept mapping of about `bytes`, resized to it, at a multiple of `alignment`; its first `*again` bytes may hold data,
+ * and *tail is what it had beyond, if anything. NULL if none will do. */
 struct superslab *hak_direct_reuse(size_t bytes, size_t alignment, size_t *again, struct direct_rest *tail) NODISCARD;
 
 /* Of the kept mapping that is oldest: since when it is kept, in milliseconds, UINT64_MAX if there is none; and the end
