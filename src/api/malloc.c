@@ -121,27 +121,37 @@ HOT void *hak_alloc_at(size_t size, hak_callsite_t site) {
     return alloc_at(size, HAK_ENTRY_MALLOC, site);
 }
 
-/* Up to four overlapping stores where a call would cost more than the work: of whole units, since blocks are. */
-FAST void *clear(void *block, size_t bytes) {
+/* Overlapping stores where a call would cost more than the work: of whole units, since blocks are. */
+FAST void *clear_tiny(void *block, size_t bytes) {
     typedef long long unit __attribute__((vector_size(HAK_ALIGNMENT), may_alias));
-    if (bytes > 4 * sizeof(unit))
+    if (bytes > 8 * sizeof(unit))
         return memset(block, 0, bytes);
     unit *first = block;
-    unit *last = first + (bytes == 0 ? 0 : (bytes - 1) / sizeof(unit));
+    unit *last = first + (bytes - 1) / sizeof(unit);
     *first = *last = (unit){0};
     if (bytes > 2 * sizeof(unit))
         first[1] = last[-1] = (unit){0};
+    if (bytes > 4 * sizeof(unit))
+        first[2] = first[3] = last[-3] = last[-2] = (unit){0};
     return block;
+}
+
+__attribute__((noinline)) HOT static void *calloc_slow(size_t bytes) {
+    if (bytes > HAK_MID_MAX)
+        return alloc_large(bytes, HAK_ALIGNMENT, true, HAK_ENTRY_CALLOC);
+    void *block = hak_alloc_slow(bytes, HAK_ENTRY_CALLOC, NULL);
+    return likely(block != NULL) ? memset(block, 0, bytes) : NULL;
 }
 
 HOT void *hak_calloc(size_t count, size_t size) {
     size_t bytes;
     if (unlikely(__builtin_mul_overflow(count, size, &bytes)))
         return no_memory();
-    if (unlikely(bytes > HAK_MID_MAX))
-        return alloc_large(bytes, HAK_ALIGNMENT, true, HAK_ENTRY_CALLOC);
-    void *block = alloc_at(bytes, HAK_ENTRY_CALLOC, NULL);
-    return likely(block != NULL) ? clear(block, bytes) : NULL;
+    void *block = try_alloc(bytes, HAK_ENTRY_CALLOC);
+    if (unlikely(block == NULL))
+        return calloc_slow(bytes);
+    hak_assert(bytes != 0); /* slot 0 is empty */
+    return clear_tiny(block, bytes);
 }
 
 void *hak_aligned_alloc(size_t alignment, size_t size) {

@@ -46,8 +46,6 @@ static void tally_resized(size_t from, size_t to) {
 }
 
 static void *resize_large(void *p, size_t size, enum hak_entry entry) {
-    if (size > HAK_MID_MAX && hak_large_fits(p, size))
-        return p;
     struct large_info info = {.base = NULL};
     enum large_answer answer = hak_large_find(p, &info);
     if (unlikely(answer != LARGE_FOUND)) {
@@ -81,7 +79,7 @@ static void *resize(void *p, size_t size, enum hak_entry entry) {
     return likely(block != NULL) ? block : move_block(p, bytes, size);
 }
 
-__attribute__((noinline)) static void *realloc_slow(void *p, size_t size, enum hak_entry entry) {
+__attribute__((noinline)) static void *realloc_any(void *p, size_t size, enum hak_entry entry) {
     void *result;
     if (p == NULL) {
         result = hak_alloc_entry(size, HAK_ENTRY_MALLOC);
@@ -96,6 +94,14 @@ __attribute__((noinline)) static void *realloc_slow(void *p, size_t size, enum h
     if (likely(result != NULL))
         count(&hak_thread_tally()->served[entry]);
     return result;
+}
+
+/* A large text that grows piece by piece stays, but for one piece in a hundred. */
+__attribute__((noinline)) static void *realloc_slow(void *p, size_t size, enum hak_entry entry) {
+    if (size <= HAK_MID_MAX || size > PTRDIFF_MAX || !hak_large_fits(p, size))
+        return realloc_any(p, size, entry);
+    count(&hak_thread_tally()->served[entry]);
+    return p;
 }
 
 /* Stays within few instructions where the block stays: one that fits and that the thread's list may hold. */

@@ -72,7 +72,7 @@ void *hak_large_alloc(size_t bytes, size_t alignment, bool zeroed) {
 
 /* The run of the Large block that starts at `p`, or NULL. No lock: what it reads of a live block only its owner
  * changes. */
-static struct slab *run_at(struct superslab *superslab, const void *p) {
+FAST struct slab *run_at(struct superslab *superslab, const void *p) {
     struct slab *slabs = load_acquire(&superslab->slabs);
     if (slabs == NULL || load_relaxed(&superslab->state) != UNIT_GRANULES)
         return NULL;

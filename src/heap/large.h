@@ -42,8 +42,9 @@ enum large_answer hak_large_find(const void *p, struct large_info *info);
 /* Frees the block that starts at `p`, if the answer is LARGE_FOUND and its usable bytes are `expected` (0: any). */
 enum large_answer hak_large_free(void *p, size_t expected, struct large_info *info);
 
-/* True if `p` is a block that a resize to `bytes` (above HAK_MID_MAX) would leave as it is: text that grows by pieces
- * stays within a page most of the time. Takes no lock: what it reads of a live block only its owner changes. */
+/* True if `p` is a block that a resize to `bytes` (above HAK_MID_MAX, PTRDIFF_MAX at most) would leave as it is: text
+ * that grows by pieces stays within a page most of the time. Takes no lock: what it reads of a live block only its
+ * owner changes. */
 bool hak_large_fits(const void *p, size_t bytes);
 
 /* Gives the block at `p`, which is valid, room for `bytes` (above HAK_MID_MAX) without copying: in place, or by moving

@@ -55,6 +55,8 @@ static void failures_set_errno_and_free_keeps_it(void) {
     errno = 0;
     EXPECT(hak_realloc(block, PTRDIFF_MAX) == NULL && errno == ENOMEM);
     errno = 0;
+    EXPECT(hak_realloc(block, SIZE_MAX - 100) == NULL && errno == ENOMEM);
+    errno = 0;
     EXPECT(hak_reallocarray(block, SIZE_MAX / 4, 5) == NULL && errno == ENOMEM);
     errno = 0;
     EXPECT(hak_aligned_alloc(24, 5) == NULL && errno == EINVAL);
@@ -97,6 +99,14 @@ static void calloc_is_zero_after_use(void) {
             memset(block, 0xee, hak_usable_size(block));
             hak_free(block);
         }
+    }
+    for (size_t size = 1; size <= HAK_TINY_MAX; size++) {
+        char *block = hak_malloc(size);
+        memset(block, 0xee, hak_usable_size(block));
+        hak_free(block);
+        char *zeroed = hak_calloc(size, 1);
+        EXPECT(zeroed == block && unit_is_zero(zeroed, size));
+        hak_free(zeroed);
     }
 }
 
