@@ -136,7 +136,7 @@ FAST void *clear_tiny(void *block, size_t bytes) {
     return block;
 }
 
-__attribute__((noinline)) HOT static void *calloc_slow(size_t bytes) {
+__attribute__((noinline)) static void *calloc_slow(size_t bytes) {
     if (bytes > HAK_MID_MAX)
         return alloc_large(bytes, HAK_ALIGNMENT, true, HAK_ENTRY_CALLOC);
     void *block = hak_alloc_slow(bytes, HAK_ENTRY_CALLOC, NULL);

@@ -27,11 +27,11 @@ FAST void count(uint64_t *counter) {
 
 /* A new block with the first `keep` bytes of the old one, which is freed. */
 static void *move_block(void *p, size_t keep, size_t size) {
-    void *block = hak_alloc_entry(size, HAK_ENTRY_MALLOC);
+    void *block = hak_malloc(size);
     if (unlikely(block == NULL))
         return keep == size ? p : NULL;
     memcpy(block, p, keep);
-    hak_free_entry(p, HAK_ENTRY_FREE);
+    hak_free(p);
     count(&hak_thread_tally()->resize_allocs);
     count(&hak_thread_tally()->resize_frees);
     return block;
@@ -82,7 +82,7 @@ static void *resize(void *p, size_t size, enum hak_entry entry) {
 __attribute__((noinline)) static void *realloc_any(void *p, size_t size, enum hak_entry entry) {
     void *result;
     if (p == NULL) {
-        result = hak_alloc_entry(size, HAK_ENTRY_MALLOC);
+        result = hak_malloc(size);
         if (result != NULL)
             count(&hak_thread_tally()->resize_allocs);
     } else if (size == 0) {
@@ -104,15 +104,32 @@ __attribute__((noinline)) static void *realloc_slow(void *p, size_t size, enum h
     return p;
 }
 
+/* From one list of the thread to another. The block's own list may be another one once there is a new block. */
+HOT __attribute__((noinline)) static void *realloc_tiny(void *p, size_t size, size_t bytes, enum hak_entry entry) {
+    void *block = hak_alloc_entry(size < bytes ? size : roomy_size(bytes, size), HAK_ENTRY_MALLOC);
+    if (unlikely(block == NULL))
+        return realloc_slow(p, size, entry);
+    memcpy(block, p, least(size, bytes));
+    hak_free_entry(p, HAK_ENTRY_FREE);
+    struct hak_tally *tally = &hak_thread_self->view.tally;
+    owner_add(&tally->resize_allocs, 1);
+    owner_add(&tally->resize_frees, 1);
+    owner_add(&tally->served[entry], 1);
+    return block;
+}
+
 /* Stays within few instructions where the block stays: one that fits and that the thread's list may hold. */
 FAST void *realloc_entry(void *p, size_t size, enum hak_entry entry) {
     struct thread *thread = hak_thread_self;
     uint32_t match = cache_match(&thread->view, p);
-    if (likely(match >= ENTRY_MATCH) && likely(block_fits(size_class_bytes(entry_class(match)), size))) {
-        owner_add(&thread->view.tally.served[entry], 1);
-        return p;
-    }
-    return realloc_slow(p, size, entry);
+    if (unlikely(match < ENTRY_MATCH))
+        return realloc_slow(p, size, entry);
+    size_t bytes = size_class_bytes(entry_class(match));
+    if (unlikely(!block_fits(bytes, size)))
+        return size - 1 < HAK_TINY_MAX && likely(hak_options.wrap_tiny) ? realloc_tiny(p, size, bytes, entry)
+                                                                        : realloc_slow(p, size, entry);
+    owner_add(&thread->view.tally.served[entry], 1);
+    return p;
 }
 
 HOT void *hak_realloc(void *p, size_t size) {
