@@ -108,7 +108,7 @@ __attribute__((noinline)) static void *realloc_slow(void *p, size_t size, enum h
 HOT __attribute__((noinline)) static void *realloc_tiny(void *p, size_t size, size_t bytes, enum hak_entry entry) {
     void *block = hak_alloc_entry(size < bytes ? size : roomy_size(bytes, size), HAK_ENTRY_MALLOC);
     if (unlikely(block == NULL))
-        return realloc_slow(p, size, entry);
+        return realloc_any(p, size, entry);
     memcpy(block, p, least(size, bytes));
     hak_free_entry(p, HAK_ENTRY_FREE);
     struct hak_tally *tally = &hak_thread_self->view.tally;
