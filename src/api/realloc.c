@@ -108,12 +108,16 @@ __attribute__((noinline)) static void *realloc_slow(void *p, size_t size, enum h
 HOT __attribute__((noinline)) static void *realloc_tiny(void *p, size_t size, size_t bytes, enum hak_entry entry) {
     void *block = hak_alloc_entry(size < bytes ? size : roomy_size(bytes, size), HAK_ENTRY_MALLOC);
     if (unlikely(block == NULL))
-        return realloc_any(p, size, entry);
-    memcpy(block, p, least(size, bytes));
-    hak_free_entry(p, HAK_ENTRY_FREE);
+        block = size < bytes ? p : hak_malloc(size);
+    if (unlikely(block == NULL))
+        return NULL;
     struct hak_tally *tally = &hak_thread_self->view.tally;
-    owner_add(&tally->resize_allocs, 1);
-    owner_add(&tally->resize_frees, 1);
+    if (likely(block != p)) {
+        memcpy(block, p, least(size, bytes));
+        hak_free_entry(p, HAK_ENTRY_FREE);
+        owner_add(&tally->resize_allocs, 1);
+        owner_add(&tally->resize_frees, 1);
+    }
     owner_add(&tally->served[entry], 1);
     return block;
 }

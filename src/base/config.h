@@ -86,14 +86,15 @@
 #define HAK_VISITS_MAX 16
 
 /* Thread cache, per class: bytes it may grow to (a default), and blocks; bytes it starts with; blocks that it gives
- * back in all to be within bounds again, and that it may be out of bounds by, at most; how many it gives back in one
- * call; mallocs between chores. */
+ * back in all to be within bounds again, at most; that it may be out of bounds by; that it gives back in one call;
+ * mallocs between chores. */
 #define HAK_CACHE_BYTES 262144
 #define HAK_CACHE_BLOCKS 4096
 #define HAK_CACHE_START_BYTES 1024
 #define HAK_RETURN_MAX 256
+#define HAK_EXCESS_MAX 2048
 #define HAK_FLUSH_MAX 96
-#define HAK_CHORES_INTERVAL 512
+#define HAK_CHORES_INTERVAL 1024
 
 /* A list into which a refill has brought a block of another heap may hold this part of those bytes, but not fewer
  * blocks, for so many refills. */

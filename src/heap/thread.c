@@ -44,18 +44,22 @@ FAST int32_t share_of(int32_t capacity) {
     return capacity / 2 < HAK_RETURN_MAX ? capacity / 2 : HAK_RETURN_MAX;
 }
 
-/* How many blocks a Tiny list of this capacity may be too long by: what it gives back in all, or as many as fit half a
- * slab or HAKMEM_CACHE_BYTES. Mid lists are counted exactly. */
-FAST int32_t excess_of(unsigned size_class, int32_t capacity) {
+/* How many blocks a Tiny list may be too long by: what it gives back in all, or as many as fit half a slab or
+ * HAKMEM_CACHE_BYTES. Half of HAKMEM_CACHE_BYTES for a class that the thread takes about as much of as it gives: its
+ * list will hardly grow between two looks. Mid lists are counted exactly. */
+static int32_t excess_of(const struct thread *thread, unsigned size_class) {
     enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
+    const struct hak_slot *slot = &thread->view.slot[size_class];
+    const struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t capacity = owner_load(&flow->capacity);
     if (size_class > HAK_TINY_CLASSES || capacity == 0)
         return 0;
-    int64_t bytes = load_relaxed(&hak_options.cache_bytes);
-    int32_t least = hak_size_class[size_class].capacity / 2, share = share_of(capacity);
-    if (bytes < HALF_SLAB)
-        least = (int32_t)(least * bytes / HALF_SLAB);
-    least = least < HAK_RETURN_MAX ? least : HAK_RETURN_MAX;
-    return least > share ? least : share;
+    bool balanced = figures_mallocs(slot, flow) >= figures_cached_frees(slot, flow) / 2 + HAK_RETURN_MAX;
+    int32_t most = balanced ? HAK_EXCESS_MAX : HAK_RETURN_MAX, share = share_of(capacity);
+    int64_t cache_bytes = load_relaxed(&hak_options.cache_bytes), bytes = balanced ? cache_bytes / 2 : HALF_SLAB;
+    int64_t blocks = (bytes < cache_bytes ? bytes : cache_bytes) / (int64_t)size_class_bytes(size_class);
+    int32_t excess = blocks < most ? (int32_t)blocks : most;
+    return excess > share ? excess : share;
 }
 
 /* Until the next look at a list of the given length: as many frees as it has room for, but never so few that looking
@@ -64,8 +68,8 @@ FAST void admit_frees(struct thread *thread, unsigned size_class, int32_t length
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
     int32_t capacity = owner_load(&flow->capacity), left = capacity - length;
-    if (left < HAK_RETURN_MAX) {
-        int32_t least = left > 0 || capacity == 0 ? excess_of(size_class, capacity) : HAK_FLUSH_MAX / 2;
+    if (left < HAK_EXCESS_MAX) {
+        int32_t least = left > 0 || capacity == 0 ? excess_of(thread, size_class) : HAK_FLUSH_MAX / 2;
         left = left < least ? least : left;
     }
     owner_add(&flow->frees_end, (uint64_t)(int64_t)(left - slot->frees_left));
@@ -213,6 +217,8 @@ static void pass_on(struct thread *thread) {
 static void chores(struct thread *thread, unsigned size_class) {
     owner_add(&thread->view.flow[size_class].mallocs_end, HAK_CHORES_INTERVAL);
     owner_store(&thread->view.slot[size_class].mallocs_left, HAK_CHORES_INTERVAL);
+    if (thread->kept[size_class])
+        admit_frees(thread, size_class, length_of(thread, size_class));
     if (thread->outbox.count != 0)
         pass_on(thread);
     hak_thread_list_adopt();

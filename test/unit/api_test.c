@@ -110,20 +110,6 @@ static void calloc_is_zero_after_use(void) {
     }
 }
 
-/* A quarter more room each time, unless all of these sizes have one class. */
-static void text_that_grows_piece_by_piece_moves_seldom(void) {
-    char *text = hak_malloc(100);
-    unsigned moves = 0;
-    for (size_t size = 101; size <= 1000; size++) {
-        char *longer = hak_realloc(text, size);
-        EXPECT(longer != NULL);
-        moves += longer != text;
-        text = longer;
-    }
-    EXPECT(hak_options.wrap_tiny ? moves > 5 && moves <= 11 : moves == 0);
-    hak_free(text);
-}
-
 static void realloc_keeps_contents_from_every_size_to_every_size(void) {
     for (unsigned from = 0; from < SIZES; from++) {
         for (unsigned to = 1; to < SIZES; to++) {
@@ -209,7 +195,6 @@ static void everything(void *unused) {
     failures_set_errno_and_free_keeps_it();
     alignments_are_kept();
     calloc_is_zero_after_use();
-    text_that_grows_piece_by_piece_moves_seldom();
     realloc_keeps_contents_from_every_size_to_every_size();
     statistics_follow_the_calls();
     malloc_info_agrees();
