@@ -85,14 +85,18 @@
 /* Slow paths of a thread before it gets a record and caches of its own. */
 #define HAK_VISITS_MAX 16
 
+/* A thread's caches may grow to this much in all. */
+#define HAK_THREAD_CACHE_BYTES ((size_t)4 << 20)
+
 /* Thread cache, per class: bytes it may grow to (a default), and blocks; bytes it starts with; blocks that it gives
- * back in all to be within bounds again, at most; that it may be out of bounds by; that it gives back in one call;
- * mallocs between chores. */
+ * back in all to be within bounds again, at most; that it may be out of bounds by, and the part of the bytes that the
+ * thread may still cache; blocks that it gives back in one call; mallocs between chores. */
 #define HAK_CACHE_BYTES 262144
 #define HAK_CACHE_BLOCKS 4096
 #define HAK_CACHE_START_BYTES 1024
 #define HAK_RETURN_MAX 256
 #define HAK_EXCESS_MAX 2048
+#define HAK_EXCESS_SHARE 24
 #define HAK_FLUSH_MAX 96
 #define HAK_CHORES_INTERVAL 1024
 

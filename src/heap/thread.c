@@ -15,9 +15,6 @@
 #include "os/os.h"
 #include "segment/purge.h"
 
-/* A thread's caches may grow to this much in all. */
-#define THREAD_CACHE_BYTES ((size_t)4 << 20)
-
 static const uint32_t nothing_mapped;
 
 __attribute__((section(".data.rel.ro.hakmem"), aligned(HAK_ALIGNMENT))) struct thread_front hak_thread_nobody = {
@@ -45,20 +42,22 @@ FAST int32_t share_of(int32_t capacity) {
 }
 
 /* How many blocks a Tiny list may be too long by: what it gives back in all, or as many as fit half a slab or
- * HAKMEM_CACHE_BYTES. Half of HAKMEM_CACHE_BYTES for a class that the thread takes about as much of as it gives: its
- * list will hardly grow between two looks. Mid lists are counted exactly. */
+ * HAKMEM_CACHE_BYTES. More for a class that the thread takes about as much of as it gives, since its list will hardly grow
+ * between two looks: a share of what the thread's caches are not grown to, so that the sum over all classes is bounded. */
 static int32_t excess_of(const struct thread *thread, unsigned size_class) {
     enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
     const struct hak_slot *slot = &thread->view.slot[size_class];
     const struct hak_flow *flow = &thread->view.flow[size_class];
     int32_t capacity = owner_load(&flow->capacity);
-    if (size_class > HAK_TINY_CLASSES || capacity == 0)
+    if (size_class > HAK_TINY_CLASSES || capacity == 0) /* Mid lists are counted exactly */
         return 0;
-    bool balanced = figures_mallocs(slot, flow) >= figures_cached_frees(slot, flow) / 2 + HAK_RETURN_MAX;
-    int32_t most = balanced ? HAK_EXCESS_MAX : HAK_RETURN_MAX, share = share_of(capacity);
-    int64_t cache_bytes = load_relaxed(&hak_options.cache_bytes), bytes = balanced ? cache_bytes / 2 : HALF_SLAB;
-    int64_t blocks = (bytes < cache_bytes ? bytes : cache_bytes) / (int64_t)size_class_bytes(size_class);
-    int32_t excess = blocks < most ? (int32_t)blocks : most;
+    size_t bytes = (HAK_THREAD_CACHE_BYTES - thread->cache_bytes) / HAK_EXCESS_SHARE;
+    bool more =
+        bytes > HALF_SLAB && figures_mallocs(slot, flow) >= figures_cached_frees(slot, flow) / 2 + HAK_RETURN_MAX;
+    int32_t most = more ? HAK_EXCESS_MAX : HAK_RETURN_MAX, share = share_of(capacity);
+    size_t blocks =
+        least(more ? bytes : HALF_SLAB, (size_t)load_relaxed(&hak_options.cache_bytes)) / size_class_bytes(size_class);
+    int32_t excess = blocks < (size_t)most ? (int32_t)blocks : most;
     return excess > share ? excess : share;
 }
 
@@ -132,7 +131,7 @@ static bool grow_capacity(struct thread *thread, unsigned size_class) {
     size_t size = size_class_bytes(size_class);
     int32_t limit = capacity_for(size_class, most_bytes(thread, size_class));
     int32_t more = flow->capacity < limit - flow->capacity ? flow->capacity : limit - flow->capacity;
-    if (more <= 0 || thread->cache_bytes + (size_t)more * size > THREAD_CACHE_BYTES)
+    if (more <= 0 || thread->cache_bytes + (size_t)more * size > HAK_THREAD_CACHE_BYTES)
         return false;
     thread->cache_bytes += (size_t)more * size;
     owner_add(&flow->capacity, more);

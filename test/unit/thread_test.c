@@ -336,21 +336,6 @@ static void what_a_thread_has_left_goes_back_after_a_quarter_of_the_delay(void *
     check_caches(first.record);
 }
 
-/* A class that goes in and out has chores now and then, and no look at its list besides. */
-static void no_free_looks_at_a_list_in_balance(void **state) {
-    (void)state;
-    for (size_t size = 16; size <= 128; size *= 2) {
-        const struct hak_slot *slot = &hak_thread_self->view.slot[size_class_of(size)];
-        for (unsigned pair = 0; pair < 6 * HAK_CHORES_INTERVAL; pair++) {
-            void *block = hak_malloc(size);
-            int32_t frees_left = slot->frees_left;
-            hak_free(block);
-            EXPECT(pair < 2 * HAK_CHORES_INTERVAL || slot->frees_left == frees_left - 1);
-        }
-        check_caches(hak_thread_self);
-    }
-}
-
 static void what_nobody_wants_goes_home(void **state) {
     const struct transfer *transfer = &hak_transfers[size_class_of(1024)];
     uint64_t now = (uint64_t)1 << 40; /* after whatever other tests have had the clock say */
@@ -489,7 +474,6 @@ int main(void) {
         THREAD_TEST(a_thread_that_hardly_allocates_leaves_nothing),
         THREAD_TEST(a_thread_goes_on_with_what_another_has_left),
         THREAD_TEST(what_a_thread_has_left_goes_back_after_a_quarter_of_the_delay),
-        THREAD_TEST(no_free_looks_at_a_list_in_balance),
         THREAD_TEST(what_nobody_wants_goes_home),
         THREAD_TEST(not_much_is_left),
         THREAD_TEST(after_its_end_a_thread_is_served_directly),
