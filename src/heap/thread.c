@@ -42,8 +42,9 @@ FAST int32_t share_of(int32_t capacity) {
 }
 
 /* How many blocks a Tiny list may be too long by: what it gives back in all, or as many as fit half a slab or
- * HAKMEM_CACHE_BYTES. More for a class that the thread takes about as much of as it gives, since its list will hardly grow
- * between two looks: a share of what the thread's caches are not grown to, so that the sum over all classes is bounded. */
+ * HAKMEM_CACHE_BYTES. More for a class that the thread takes about as much of as it gives, since its list will hardly
+ * grow between two looks: a share of what the thread's caches have not grown to, so that the sum over all classes is
+ * bounded. */
 static int32_t excess_of(const struct thread *thread, unsigned size_class) {
     enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
     const struct hak_slot *slot = &thread->view.slot[size_class];
