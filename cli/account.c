@@ -19,7 +19,7 @@
 #define CHUNKS_MAX (1u << 20)
 #define PENDING_MAX (1u << 24)
 /* More than any thread's list holds. */
-#define LIST_MAX (HAK_CACHE_BLOCKS + HAK_RETURN_MAX)
+#define LIST_MAX (HAK_CACHE_BLOCKS + HAK_EXCESS_MAX)
 #define SLAB_WORDS (HAK_GRANULE_SIZE / HAK_ALIGNMENT / 64)
 
 /* A block that is neither live nor free in its slab. */

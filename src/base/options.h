@@ -36,7 +36,7 @@ enum hak_report { HAK_REPORT_OFF, HAK_REPORT_EXIT, HAK_REPORT_EVERY };
       "0 takes Tiny slabs from the space of Large blocks")                                                             \
     X(heaps, HEAPS, NUMBER, 0, 0, HAK_HEAPS_MAX, START, "number of heaps; 0 for two per cpu")                          \
     X(cache_bytes, CACHE_BYTES, NUMBER, HAK_CACHE_BYTES, 0, 16777216, ANYTIME,                                         \
-      "bytes a thread may cache per size class, and up to 32 KiB more")                                                \
+      "bytes a thread may cache per size class, and between two looks up to 170 KiB more")                             \
     X(limit_soft, LIMIT_SOFT, SIZE, 0, 0, HAK_LIMIT_MAX, START,                                                        \
       "bytes in use from which on no free pages wait; 0 for none")                                                     \
     X(limit_hard, LIMIT_HARD, SIZE, 0, 0, HAK_LIMIT_MAX, START,                                                        \

@@ -42,9 +42,9 @@ FAST int32_t share_of(int32_t capacity) {
 }
 
 /* How many blocks a Tiny list may be too long by: what it gives back in all, or as many as fit half a slab or
- * HAKMEM_CACHE_BYTES. More for a class that the thread takes about as much of as it gives, since its list will hardly
- * grow between two looks: a share of what the thread's caches have not grown to, so that the sum over all classes is
- * bounded. */
+ * HAKMEM_CACHE_BYTES. More for a class of which the record's threads have taken at least half as many as they have
+ * given, since its list hardly grows between two looks as long as that goes on: a share of what the thread's caches
+ * have not grown to, so that the sum over all classes is bounded. HAK_EXCESS_MAX in any case. */
 static int32_t excess_of(const struct thread *thread, unsigned size_class) {
     enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
     const struct hak_slot *slot = &thread->view.slot[size_class];
@@ -213,12 +213,18 @@ static void pass_on(struct thread *thread) {
         hak_outbox_flush(&thread->outbox, hak_heaps);
 }
 
+/* Spares a free the look. A list that is too long is left to the free that is to give some of it back. */
+static void look_below_capacity(struct thread *thread, unsigned size_class) {
+    int32_t length = length_of(thread, size_class);
+    if (thread->kept[size_class] && length < owner_load(&thread->view.flow[size_class].capacity))
+        admit_frees(thread, size_class, length);
+}
+
 /* What is due once per HAK_CHORES_INTERVAL mallocs of one class. */
 static void chores(struct thread *thread, unsigned size_class) {
     owner_add(&thread->view.flow[size_class].mallocs_end, HAK_CHORES_INTERVAL);
     owner_store(&thread->view.slot[size_class].mallocs_left, HAK_CHORES_INTERVAL);
-    if (thread->kept[size_class])
-        admit_frees(thread, size_class, length_of(thread, size_class));
+    look_below_capacity(thread, size_class);
     if (thread->outbox.count != 0)
         pass_on(thread);
     hak_thread_list_adopt();

@@ -371,7 +371,7 @@ void hak_thread_postfork_child(void) {
 static void recount(struct hak_thread_view *view) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         int32_t length = 0;
-        int32_t longest = view->flow[c].capacity + HAK_RETURN_MAX;
+        int32_t longest = view->flow[c].capacity + HAK_EXCESS_MAX;
         for (struct block *block = view->slot[c].head; block != NULL && length < longest; block = block->next)
             length++;
         view->flow[c].frees_end += (uint64_t)(length - figures_length(view, c));

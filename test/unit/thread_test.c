@@ -39,6 +39,12 @@ static size_t most_blocks(unsigned c, size_t bytes) {
     return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : blocks;
 }
 
+static int32_t most_excess(unsigned c, int32_t capacity) {
+    size_t share = least((size_t)capacity / 2, HAK_RETURN_MAX);
+    size_t blocks = least(HAK_EXCESS_MAX, HAK_THREAD_CACHE_BYTES / HAK_EXCESS_SHARE / size_class_bytes(c));
+    return (int32_t)(blocks > share ? blocks : share);
+}
+
 /* The invariants of thread_cache.h, and the limits of what a thread may keep. Classes that it has not used are
  * closed. */
 static void check_caches(const struct thread *thread) {
@@ -49,7 +55,7 @@ static void check_caches(const struct thread *thread) {
         unsigned length = length_of(slot);
         bool used = (thread->used[c / 64] >> c % 64 & 1) != 0;
         EXPECT(slot->frees_left >= 0);
-        EXPECT(slot->frees_left + (int32_t)length <= flow->capacity + (used ? HAK_EXCESS_MAX : 0));
+        EXPECT(slot->frees_left + (int32_t)length <= flow->capacity + (used ? most_excess(c, flow->capacity) : 0));
         EXPECT(c <= HAK_TINY_CLASSES || slot->frees_left + (int32_t)length <= flow->capacity);
         EXPECT(figures_length(&thread->view, c) == length);
         EXPECT(used == (flow->capacity != 0));
@@ -137,7 +143,7 @@ static void a_thread_keeps_a_few_megabytes_at_most(void **state) {
         fill_and_empty(size_class_bytes(c), 300);
     }
     check_caches(hak_thread_self);
-    assert_true(hak_thread_self->cache_bytes <= (size_t)4 << 20);
+    assert_true(hak_thread_self->cache_bytes <= HAK_THREAD_CACHE_BYTES);
 }
 
 static void a_flush_keeps_nothing(void **state) {
