@@ -27,6 +27,8 @@ __attribute__((section(".data.rel.ro.hakmem"), aligned(HAK_ALIGNMENT))) struct t
 HAK_TLS_DEFINE struct thread *hak_thread_self = NOBODY;
 HAK_TLS_DEFINE bool hak_thread_ended;
 
+enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
+
 static int32_t capacity_for(unsigned size_class, size_t bytes) {
     size_t blocks = bytes / size_class_bytes(size_class);
     return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : (int32_t)blocks;
@@ -41,39 +43,59 @@ FAST int32_t share_of(int32_t capacity) {
     return capacity / 2 < HAK_RETURN_MAX ? capacity / 2 : HAK_RETURN_MAX;
 }
 
-/* How many blocks a Tiny list may be too long by: what it gives back in all, or as many as fit half a slab or
- * HAKMEM_CACHE_BYTES. More for a class of which the record's threads have taken at least half as many as they have
- * given, since its list hardly grows between two looks as long as that goes on: a share of what the thread's caches
- * have not grown to, so that the sum over all classes is bounded. HAK_EXCESS_MAX in any case. */
-static int32_t excess_of(const struct thread *thread, unsigned size_class) {
-    enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
+/* How many blocks a Tiny list of this capacity may be too long by: what it gives back in all, or as many as fit half a
+ * slab or HAKMEM_CACHE_BYTES. Mid lists are counted exactly. */
+FAST int32_t excess_of(unsigned size_class, int32_t capacity) {
+    if (size_class > HAK_TINY_CLASSES || capacity == 0)
+        return 0;
+    int64_t bytes = load_relaxed(&hak_options.cache_bytes);
+    int32_t least = hak_size_class[size_class].capacity / 2, share = share_of(capacity);
+    if (bytes < HALF_SLAB)
+        least = (int32_t)(least * bytes / HALF_SLAB);
+    least = least < HAK_RETURN_MAX ? least : HAK_RETURN_MAX;
+    return least > share ? least : share;
+}
+
+/* False if a share of what the thread's caches have not grown to is no more than what any list may be too long by. */
+FAST bool has_room(const struct thread *thread) {
+    return thread->cache_bytes < HAK_THREAD_CACHE_BYTES - HAK_EXCESS_SHARE * HALF_SLAB;
+}
+
+/* The same for a class of which the record's threads have taken at least half as many as they have given, since its
+ * list hardly grows between two looks as long as that goes on: that share, so that the sum over all classes is bounded.
+ * 0 for others. */
+static int32_t excess_in_balance(const struct thread *thread, unsigned size_class) {
     const struct hak_slot *slot = &thread->view.slot[size_class];
     const struct hak_flow *flow = &thread->view.flow[size_class];
-    int32_t capacity = owner_load(&flow->capacity);
-    if (size_class > HAK_TINY_CLASSES || capacity == 0) /* Mid lists are counted exactly */
+    if (size_class > HAK_TINY_CLASSES ||
+        figures_mallocs(slot, flow) < figures_cached_frees(slot, flow) / 2 + HAK_RETURN_MAX)
         return 0;
     size_t bytes = (HAK_THREAD_CACHE_BYTES - thread->cache_bytes) / HAK_EXCESS_SHARE;
-    bool more =
-        bytes > HALF_SLAB && figures_mallocs(slot, flow) >= figures_cached_frees(slot, flow) / 2 + HAK_RETURN_MAX;
-    int32_t most = more ? HAK_EXCESS_MAX : HAK_RETURN_MAX, share = share_of(capacity);
-    size_t blocks =
-        least(more ? bytes : HALF_SLAB, (size_t)load_relaxed(&hak_options.cache_bytes)) / size_class_bytes(size_class);
-    int32_t excess = blocks < (size_t)most ? (int32_t)blocks : most;
-    return excess > share ? excess : share;
+    size_t blocks = least(bytes, (size_t)load_relaxed(&hak_options.cache_bytes)) / size_class_bytes(size_class);
+    return (int32_t)least(blocks, HAK_EXCESS_MAX);
 }
 
 /* Until the next look at a list of the given length: as many frees as it has room for, but never so few that looking
- * costs more than the frees; the list may be longer than its capacity by these. */
+ * costs more than the frees; the list may be longer than its capacity by these, HAK_EXCESS_MAX at most. */
 FAST void admit_frees(struct thread *thread, unsigned size_class, int32_t length) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
     int32_t capacity = owner_load(&flow->capacity), left = capacity - length;
-    if (left < HAK_EXCESS_MAX) {
-        int32_t least = left > 0 || capacity == 0 ? excess_of(thread, size_class) : HAK_FLUSH_MAX / 2;
+    if (left < HAK_RETURN_MAX) {
+        int32_t least = left > 0 || capacity == 0 ? excess_of(size_class, capacity) : HAK_FLUSH_MAX / 2;
         left = left < least ? least : left;
+    }
+    if (length < capacity && has_room(thread)) {
+        int32_t more = excess_in_balance(thread, size_class);
+        left = left < more ? more : left;
     }
     owner_add(&flow->frees_end, (uint64_t)(int64_t)(left - slot->frees_left));
     owner_store(&slot->frees_left, left);
+}
+
+/* The same where it is seldom, for one copy of it. */
+__attribute__((noinline)) static void admit_frees_apart(struct thread *thread, unsigned size_class, int32_t length) {
+    admit_frees(thread, size_class, length);
 }
 
 /* Opens a class that the thread has not used yet: a few blocks of room. What a record holds of other classes is not
@@ -83,7 +105,7 @@ static void open_class(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     thread->used[size_class / 64] |= (uint64_t)1 << size_class % 64;
     owner_store(&flow->capacity, capacity_for(size_class, HAK_CACHE_START_BYTES));
-    admit_frees(thread, size_class, 0);
+    admit_frees_apart(thread, size_class, 0);
     if (owner_load(&slot->mallocs_left) == 0) {
         owner_add(&flow->mallocs_end, HAK_CHORES_INTERVAL);
         owner_store(&slot->mallocs_left, HAK_CHORES_INTERVAL);
@@ -217,7 +239,7 @@ static void pass_on(struct thread *thread) {
 static void look_below_capacity(struct thread *thread, unsigned size_class) {
     int32_t length = length_of(thread, size_class);
     if (thread->kept[size_class] && length < owner_load(&thread->view.flow[size_class].capacity))
-        admit_frees(thread, size_class, length);
+        admit_frees_apart(thread, size_class, length);
 }
 
 /* What is due once per HAK_CHORES_INTERVAL mallocs of one class. */
@@ -376,7 +398,7 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
             continue;
         (void)flush_slot(thread, c, 0, wanted);
         owner_store(&thread->view.flow[c].capacity, 0);
-        admit_frees(thread, c, 0);
+        admit_frees_apart(thread, c, 0);
         /* Last: a fork's child has to find what is not empty yet. */
         fork_fence();
         thread->used[c / 64] &= ~((uint64_t)1 << c % 64);
