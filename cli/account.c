@@ -78,8 +78,10 @@ static void park_array(struct work *work, uintptr_t array, uint64_t count, uint6
 static void park_outbox(struct work *work, uintptr_t record) {
     struct seen_thread thread;
     struct seen_outbox outbox;
-    if (survey_thread(work->survey, record, &thread) && survey_outbox(work->survey, thread.outbox, &outbox))
+    if (survey_thread(work->survey, record, &thread) && survey_outbox(work->survey, thread.outbox, &outbox)) {
         park_array(work, outbox.block, outbox.count, HAK_OUTBOX_BLOCKS, PART_OUTBOXES);
+        park_array(work, outbox.home, outbox.home_count, HAK_HOME_BLOCKS, PART_OUTBOXES);
+    }
 }
 
 static void park_transfers(struct work *work, uintptr_t address, uint64_t count) {

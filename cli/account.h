@@ -25,7 +25,7 @@
       "2 MiB a thread, 4 MiB between them; HAKMEM_PURGE_DELAY=0, hakmem trim, fewer threads")                          \
     X(TRANSFERS, transfer_caches, HAKMEM, "transfer caches: freed, for the next thread that wants one",                \
       "go home in parts as the program calls malloc and free; HAKMEM_PURGE_DELAY=0, hakmem trim")                      \
-    X(OUTBOXES, outboxes, HAKMEM, "freed by other threads, on the way to their heap",                                  \
+    X(OUTBOXES, outboxes, HAKMEM, "freed, on the way to others or to their heap",                                      \
       "malloc_trim(0) in the threads that free, HAKMEM_HEAPS=1")                                                       \
     X(RETAINED, retained, HAKMEM, "retained: free, not given back yet",                                                \
       "HAKMEM_PURGE_DELAY=0, malloc_trim(0), HAKMEM_BACKGROUND_THREAD=1 for programs that sleep")                      \

@@ -17,9 +17,11 @@ FIGURES_SEEN(FIGURE_NAME_FITS)
 
 #define MEMBER_NAME(id, name) name,
 #define SYMBOL_NAME(id, symbol, kind) symbol,
-static const char *const tiers[] = {HAK_TIERS(MEMBER_NAME)}, *const slabs[] = {FIGURE_SLABS(MEMBER_NAME)},
-                         *const granules[] = {FIGURE_GRANULES(MEMBER_NAME)},
-                         *const units[] = {FIGURE_UNITS(MEMBER_NAME)}, *const symbols[] = {HAK_ENTRIES(SYMBOL_NAME)};
+static const char tiers[][FIGURE_MEMBER_BYTES] = {HAK_TIERS(MEMBER_NAME)};
+static const char slabs[][FIGURE_MEMBER_BYTES] = {FIGURE_SLABS(MEMBER_NAME)};
+static const char granules[][FIGURE_MEMBER_BYTES] = {FIGURE_GRANULES(MEMBER_NAME)};
+static const char units[][FIGURE_MEMBER_BYTES] = {FIGURE_UNITS(MEMBER_NAME)};
+static const char symbols[][FIGURE_MEMBER_BYTES] = {HAK_ENTRIES(SYMBOL_NAME)};
 
 static const struct figure_set sets[SET_COUNT] = {
     [SET_NONE] = {NULL, NULL, 0, 1, NULL},

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define HAK_VIEW_MAGIC 0x314d454d4b4148ull /* "HAKMEM1" */
-#define HAK_VIEW_VERSION 8u
+#define HAK_VIEW_VERSION 9u
 
 /* Size classes 1 .. HAK_CLASS_COUNT - 1; class 0 is no class. */
 #define HAK_CLASS_COUNT 105
@@ -279,9 +279,10 @@ struct hak_thread_view {
 /* Blocks that wait between two threads' caches: `count` addresses from `block` on. */
 #define HAK_TRANSFER_FIELDS(X, S) X(S, count) X(S, block)
 
-/* What follows a struct hak_thread_view, and in it the addresses of blocks for others, `count` of them. */
+/* What follows a struct hak_thread_view, and in it the addresses of blocks for others, `count` of them, and of those
+ * that go home past a full list, `home_count`. */
 #define HAK_THREAD_FIELDS(X, S) X(S, heap) X(S, outbox)
-#define HAK_OUTBOX_FIELDS(X, S) X(S, count) X(S, bytes) X(S, block)
+#define HAK_OUTBOX_FIELDS(X, S) X(S, count) X(S, bytes) X(S, block) X(S, home_count) X(S, home)
 
 enum hak_struct {
 #define HAK_STRUCT_ID(name, fields) HAK_STRUCT_##name,

@@ -6,25 +6,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/figures.h"
 #include "base/atomic.h"
 #include "base/format.h"
 #include "base/options.h"
 #include "segment/view.h"
 
-const char *hak_entry_name(enum hak_entry entry) {
-    static const char *const names[] = {
-#define ENTRY_NAME(id, symbol, kind) symbol,
-        HAK_ENTRIES(ENTRY_NAME)
-#undef ENTRY_NAME
-    };
-    return names[entry];
-}
-
 /* "hakmem: call(pointer, size): " with the call's name without its parameters. */
 static void begin_line(struct format *f, enum hak_entry entry, const void *p, size_t size) {
     char name[32];
     struct format n = format_into(name, sizeof name);
-    format_text(&n, hak_entry_name(entry));
+    format_text(&n, hak_entry_names[entry]);
     for (size_t i = 0; i < n.length; i++) {
         if (name[i] == '(')
             name[i] = 0;

@@ -23,7 +23,4 @@ SLOW void hak_error_bad_size(enum hak_entry entry, const void *p, size_t size, s
  * back. For hak_heap_on_bad_block. */
 SLOW void hak_error_bad_block(const void *p);
 
-/* The name of the call as programs write it. */
-const char *hak_entry_name(enum hak_entry entry);
-
 #endif

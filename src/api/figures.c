@@ -69,12 +69,13 @@ HAK_FIGURES(FIGURE_NAME_FITS)
 
 #define TIER_NAME(id, name) name,
 #define SYMBOL_NAME(id, symbol, kind) symbol,
-static const char *const tiers[] = {HAK_TIERS(TIER_NAME)}, *const symbols[] = {HAK_ENTRIES(SYMBOL_NAME)};
+static const char tiers[][FIGURE_MEMBER_BYTES] = {HAK_TIERS(TIER_NAME)};
+const char hak_entry_names[HAK_ENTRY_COUNT][FIGURE_MEMBER_BYTES] = {HAK_ENTRIES(SYMBOL_NAME)};
 
 static const struct figure_set sets[SET_COUNT] = {
     [SET_NONE] = {NULL, NULL, 0, 1, NULL},
     [SET_TIER] = {"tier", "tiers", 0, HAK_TIER_COUNT, tiers},
-    [SET_ENTRY] = {"function", "calls", 0, HAK_ENTRY_COUNT, symbols},
+    [SET_ENTRY] = {"function", "calls", 0, HAK_ENTRY_COUNT, hak_entry_names},
     [SET_CLASS] = {"block_bytes", "classes", 1, HAK_CLASS_COUNT, NULL},
 };
 

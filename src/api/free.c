@@ -86,6 +86,13 @@ HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
         free_otherwise(p, entry, site);
 }
 
+HOT void hak_free_full(void *p, enum hak_entry entry, hak_callsite_t site, struct thread *thread, size_t offset) {
+    if (likely(thread_send_home(thread, offset, p)))
+        count_served(thread, entry);
+    else
+        hak_free_slow(p, entry, site);
+}
+
 void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry entry) {
     if (p == NULL) {
         hak_tally_add(&hak_thread_tally()->null_frees, 1);

@@ -32,11 +32,13 @@ struct figure_row {
     size_t offset; /* of a uint64_t, or an array of them */
 };
 
-/* What a member of a set is called, and all of them. */
+/* What a member of a set is called, and all of them. Names are characters, not pointers: a process pays for relocations
+ * whether it prints or not. */
+#define FIGURE_MEMBER_BYTES 24
 struct figure_set {
     const char *label, *list;
     unsigned first, end;
-    const char *const *name; /* NULL: members are called by the size of their class */
+    const char (*name)[FIGURE_MEMBER_BYTES]; /* NULL: members are called by the size of their class */
 };
 
 struct figures_print {

@@ -46,20 +46,26 @@ FAST struct slab *slab_at(struct place *place, const void *block) {
     return place->slab = hak_slab_in(place->slabs, block);
 }
 
-/* Takes one block back into its slab. What was freed already, or is no block, is left alone. */
-FAST void put_block(struct heap *heap, struct place *place, struct slab *slab, const void *block) {
+/* Takes the block of that number back into its slab; true if the slab was given back, since that was the last one.
+ * What was freed already, or is no block, is left alone. */
+FAST bool put_numbered(struct heap *heap, struct slab *slab, uint16_t index, const void *block) {
     bool listed = slab_has_room(slab);
-    if (unlikely(!slab_put(slab, block))) {
+    if (unlikely(!slab_put(slab, index))) {
         heap->bad_block = block;
-        return;
+        return false;
     }
     if (unlikely(!listed))
         list_push_front(&heap->with_room[slab_class(slab)], &slab->link);
-    if (unlikely(slab_is_empty(slab))) {
-        list_remove(&slab->link);
-        hak_superslab_give(slab, hak_slab_touched(slab));
+    if (likely(!slab_is_empty(slab)))
+        return false;
+    list_remove(&slab->link);
+    hak_superslab_give(slab, hak_slab_touched(slab));
+    return true;
+}
+
+FAST void put_block(struct heap *heap, struct place *place, struct slab *slab, const void *block) {
+    if (unlikely(put_numbered(heap, slab, slab_index(slab, block), block)))
         *place = (struct place){0};
-    }
 }
 
 /* Takes back the first blocks of a chain, `most` if it has so many, and says what is left of it. Those of other heaps
@@ -102,6 +108,39 @@ static void put_all(struct heap *heap, struct block *const *blocks, unsigned cou
     struct place place = {0};
     for (unsigned i = 0; i < count; i++)
         put_own(heap, &place, blocks[i]);
+}
+
+/* As many blocks as are looked up before the first of them is taken back: the lines of their bits come together. */
+enum { GROUP = 8, IS_OTHERS = SLAB_NO_BLOCK - 1 };
+
+/* Takes back some of up to GROUP blocks, in order, and says how many: one that empties its slab is the last. Those of
+ * other heaps are put in front of *others. */
+static unsigned put_group(struct heap *heap, struct block *const *blocks, unsigned count, struct block **others) {
+    struct slab *slabs[GROUP];
+    uint16_t indices[GROUP];
+    struct place place = {0};
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t entry = hak_slab_entry_of(blocks[i]);
+        if (unlikely(entry_heap(entry) != heap->entry)) {
+            indices[i] = entry == 0 ? SLAB_NO_BLOCK : IS_OTHERS;
+            continue;
+        }
+        slabs[i] = slab_at(&place, blocks[i]);
+        indices[i] = slab_index(slabs[i], blocks[i]);
+        if (likely(indices[i] != SLAB_NO_BLOCK))
+            __builtin_prefetch(&slabs[i]->free_blocks[indices[i] / 64], 1);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (unlikely(indices[i] == IS_OTHERS)) {
+            blocks[i]->next = *others;
+            *others = blocks[i];
+        } else if (unlikely(indices[i] == SLAB_NO_BLOCK)) {
+            heap->bad_block = blocks[i];
+        } else if (unlikely(put_numbered(heap, slabs[i], indices[i], blocks[i]))) {
+            return i + 1;
+        }
+    }
+    return count;
 }
 
 static void drain_pending(struct heap *heap) {
@@ -188,6 +227,14 @@ struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned c
     drain_pending(heap);
     unlock(heap);
     return rest;
+}
+
+void hak_heap_return_array(struct heap *heap, struct block *const *blocks, unsigned count, struct block **others) {
+    lock_acquire(&heap->lock);
+    for (unsigned done = 0; done < count;)
+        done += put_group(heap, &blocks[done], count - done < GROUP ? count - done : GROUP, others);
+    drain_pending(heap);
+    unlock(heap);
 }
 
 enum { AHEAD = 8 };

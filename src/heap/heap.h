@@ -69,6 +69,9 @@ unsigned hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned wan
  * the lock. Blocks of other heaps are put in front of *others. */
 struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned count, struct block **others) NODISCARD;
 
+/* The same for an array of blocks, all of them. None of them is touched, unless it is another heap's. */
+void hak_heap_return_array(struct heap *heap, struct block *const *blocks, unsigned count, struct block **others);
+
 /* Returns 1 or more blocks of this heap, of any classes, without waiting. */
 void hak_heap_return_remote(struct heap *heap, struct block *const *blocks, unsigned count);
 

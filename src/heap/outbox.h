@@ -2,9 +2,10 @@
  * Purpose.     Blocks that one thread has freed and has no use for, on their way to others or home.
  * Design.      An array of addresses and of their entries in the page map: what they are is known when they come, and
  *              is not looked up again. Who takes them finds them listed by class; who sends them home groups them by
- *              heap.
+ *              heap. And an array of addresses alone, of what goes home because nobody has room for it: that is what
+ *              is left of a free where many blocks come back at once, so it is to be next to nothing.
  * Invariants.  count <= HAK_OUTBOX_BLOCKS; bytes is the sum of the blocks' sizes and less than HAK_OUTBOX_BYTES plus
- *              one block.
+ *              one block; home_count <= HAK_HOME_BLOCKS
  * Concurrency. The owner's alone.
  */
 #ifndef HAK_HEAP_OUTBOX_H
@@ -24,7 +25,17 @@ struct outbox {
     /* Lists by class, of indices plus 1: of the last block of a class, and of the one before. 0: none. */
     uint16_t last[HAK_CLASS_COUNT];
     uint16_t before[HAK_OUTBOX_BLOCKS];
+    uint32_t home_count;
+    struct block *home[HAK_HOME_BLOCKS]; /* Tiny ones, most of them of the thread's heap */
 };
+
+/* Adds one of these; there is room. */
+FAST void outbox_add_home(struct outbox *outbox, void *block) {
+    uint32_t i = outbox->home_count;
+    outbox->home[i++] = block;
+    fork_fence();
+    outbox->home_count = i;
+}
 
 /* Adds a block of `size` bytes, whose page-map entry that is. True if the outbox is now full and has to be flushed. */
 static inline bool outbox_add(struct outbox *outbox, void *block, uint32_t entry, uint32_t size) {

@@ -56,14 +56,18 @@ void hak_slab_init(struct slab *slab);
 /* Takes 1..want blocks, the lowest ones, and puts them in front of *chain in address order. The slab has room. */
 unsigned hak_slab_take(struct slab *slab, unsigned want, struct block **chain);
 
-/* Takes one block back. False, with nothing changed, if that is no block or a free one. */
-FAST bool slab_put(struct slab *slab, const void *block) {
+/* The number of the block that starts at that address, or SLAB_NO_BLOCK. */
+#define SLAB_NO_BLOCK UINT16_MAX
+FAST uint16_t slab_index(const struct slab *slab, const void *block) {
     uint64_t quotient = ((uintptr_t)block - slab->base) * slab->reciprocal;
     unsigned index = (unsigned)(quotient >> SLAB_RECIPROCAL_SHIFT);
     uint64_t fraction = quotient % ((uint64_t)1 << SLAB_RECIPROCAL_SHIFT);
-    if (unlikely(index >= slab->capacity) || unlikely(fraction >= slab->reciprocal))
-        return false;
-    if (unlikely(!bits_set(&slab->free_blocks[index / 64], index % 64)))
+    return likely(index < slab->capacity && fraction < slab->reciprocal) ? (uint16_t)index : SLAB_NO_BLOCK;
+}
+
+/* Takes back the block of that number. False, with nothing changed, if there is none or it is free. */
+FAST bool slab_put(struct slab *slab, uint16_t index) {
+    if (unlikely(index == SLAB_NO_BLOCK) || unlikely(!bits_set(&slab->free_blocks[index / 64], index % 64)))
         return false;
     slab->free_count++;
     if (index / 64 < slab->lowest_word)

@@ -222,17 +222,48 @@ static bool refill(struct thread *thread, unsigned size_class) {
     owner_add(&flow->taken, got);
     owner_store(&slot->head, (void *)chain);
     thread->kept[size_class] = true;
+    thread->goes_home[size_class] = false;
     (void)grow_capacity(thread, size_class);
     admit_frees(thread, size_class, (int32_t)got);
     return true;
 }
 
-/* Empties the outbox. Of a class that nobody has room for, later blocks are kept. */
+/* Sends a chain of others' blocks home, at most so many: a block that was freed twice makes a ring of the chain. */
+FAST void send_chain_home(struct thread *thread, struct block *chain, int32_t most) {
+    for (; chain != NULL && most > 0; most--) {
+        COUNT(SENT_HOME);
+        struct block *block = chain;
+        chain = block->next;
+        uint32_t entry = hak_slab_entry_of(block);
+        if (unlikely(entry == 0))
+            hak_heap_on_bad_block(block);
+        else if (unlikely(outbox_add(&thread->outbox, block, entry, (uint32_t)size_class_bytes(entry_class(entry)))))
+            hak_outbox_flush(&thread->outbox, hak_heaps);
+    }
+}
+
+/* Those that are on their way past full lists. They are in the outbox no more then: a fork at any moment must not send
+ * them twice. */
+static void go_home(struct thread *thread) {
+    struct outbox *outbox = &thread->outbox;
+    uint32_t count = outbox->home_count;
+    struct block *others = NULL;
+    if (count == 0)
+        return;
+    outbox->home_count = 0;
+    fork_fence();
+    hak_heap_return_array(thread->heap, outbox->home, count, &others);
+    send_chain_home(thread, others, (int32_t)count);
+}
+
+/* Empties the outbox, but for others' blocks that were among those that go home. Of a class that nobody has room for,
+ * later blocks are kept. */
 static void pass_on(struct thread *thread) {
     if (load_relaxed(&hak_options.purge_delay) != 0)
         hak_outbox_pass_on(&thread->outbox, hak_heaps, thread->kept);
     else
         hak_outbox_flush(&thread->outbox, hak_heaps);
+    go_home(thread);
 }
 
 /* Spares a free the look. A list that is too long is left to the free that is to give some of it back. */
@@ -246,8 +277,9 @@ static void look_below_capacity(struct thread *thread, unsigned size_class) {
 static void chores(struct thread *thread, unsigned size_class) {
     owner_add(&thread->view.flow[size_class].mallocs_end, HAK_CHORES_INTERVAL);
     owner_store(&thread->view.slot[size_class].mallocs_left, HAK_CHORES_INTERVAL);
+    thread->goes_home[size_class] = false;
     look_below_capacity(thread, size_class);
-    if (thread->outbox.count != 0)
+    if ((thread->outbox.count | thread->outbox.home_count) != 0)
         pass_on(thread);
     hak_thread_list_adopt();
     if (++thread->chores % 8 == 0)
@@ -272,20 +304,6 @@ void *hak_thread_take(struct thread *thread, unsigned size_class) {
     if (owner_load(&slot->mallocs_left) == 0)
         chores(thread, size_class);
     return block;
-}
-
-/* Sends a chain of others' blocks home, at most so many: a block that was freed twice makes a ring of the chain. */
-static void send_chain_home(struct thread *thread, struct block *chain, int32_t most) {
-    for (; chain != NULL && most > 0; most--) {
-        COUNT(SENT_HOME);
-        struct block *block = chain;
-        chain = block->next;
-        uint32_t entry = hak_slab_entry_of(block);
-        if (unlikely(entry == 0))
-            hak_heap_on_bad_block(block);
-        else if (unlikely(outbox_add(&thread->outbox, block, entry, (uint32_t)size_class_bytes(entry_class(entry)))))
-            hak_outbox_flush(&thread->outbox, hak_heaps);
-    }
 }
 
 /* Gives back all blocks of a slot's list but `keep`: the most recent ones, which have been touched last. Where others
@@ -336,8 +354,30 @@ static void give_back_some(struct thread *thread, unsigned size_class, int32_t l
         thread->kept[size_class] = false;
 }
 
+/* True if others have room for blocks that a list of the class gives back. A hint. */
+static bool others_have_room(const struct thread *thread, unsigned size_class) {
+    return hak_transfer_has_room(transfer_of(thread->heap, size_class));
+}
+
+/* Sends a block of a class home that goes there, and those that came before it if these are many. If others have room
+ * for some of the class by now it goes home no more. False if that is so, with nothing done to the block. */
+SLOW static bool send_home(struct thread *thread, unsigned size_class, void *block) {
+    size_t offset = size_class * SLOT_BYTES;
+    if (thread_send_home(thread, offset, block))
+        return true;
+    go_home(thread);
+    thread->goes_home[size_class] = !others_have_room(thread, size_class);
+    return thread_send_home(thread, offset, block);
+}
+
+FAST void put_in_list(struct thread *thread, unsigned size_class, void *block) {
+    size_t offset = size_class * SLOT_BYTES;
+    (void)cache_push(&thread->view, &offset, block);
+}
+
 /* Puts a block into a list that is as long as it may be: lets it be longer, if the thread takes so much from it that
- * this spares the way to the heap, or gives some of it back. */
+ * this spares the way to the heap, or gives some of it back. Where neither the thread nor others want any, blocks of
+ * the class go home past the list from now on. */
 SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *block, int32_t length) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     uint32_t mallocs = (uint32_t)figures_mallocs(&thread->view.slot[size_class], flow);
@@ -346,11 +386,15 @@ SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *b
     flow->mallocs_seen = mallocs;
     while (used && length >= owner_load(&flow->capacity) && grow_capacity(thread, size_class)) {
     }
-    if (length >= owner_load(&flow->capacity))
+    if (length >= owner_load(&flow->capacity)) {
+        thread->goes_home[size_class] =
+            !used && size_class <= HAK_TINY_CLASSES && !others_have_room(thread, size_class);
+        if (thread->goes_home[size_class] && send_home(thread, size_class, block))
+            return;
         give_back_some(thread, size_class, length, used);
-    tick();
+    }
     count_frees(thread, size_class, length_of(thread, size_class));
-    (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
+    put_in_list(thread, size_class, block);
 }
 
 void hak_thread_pass_on(struct thread *thread) {
@@ -362,14 +406,20 @@ void hak_thread_keep(struct thread *thread, unsigned size_class, void *block) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     if (owner_load(&slot->frees_left) <= 0) {
         owner_store(&slot->frees_left, 0);
+        if (thread->goes_home[size_class] && send_home(thread, size_class, block)) {
+            if (thread->outbox.home_count == 1)
+                tick();
+            return;
+        }
         int32_t length = length_of(thread, size_class);
         if (unlikely(length >= thread->view.flow[size_class].capacity)) {
             put_on_full(thread, size_class, block, length);
+            tick();
             return;
         }
         admit_frees(thread, size_class, length);
     }
-    (void)cache_push(&thread->view, size_class * SLOT_BYTES, block);
+    put_in_list(thread, size_class, block);
 }
 
 void *hak_thread_take_direct(unsigned size_class) {
@@ -405,8 +455,10 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
     }
     thread->cache_bytes = 0;
     memset(thread->kept, 0, sizeof thread->kept);
+    memset(thread->goes_home, 0, sizeof thread->goes_home);
     memset(thread->circulates, 0, sizeof thread->circulates);
     hak_spare_flush(&thread->spares);
+    go_home(thread);
     hak_outbox_flush(&thread->outbox, hak_heaps);
 }
 
@@ -429,6 +481,8 @@ void hak_thread_end(void) {
     COUNT_IN(NULL);
     hak_thread_ended = true;
     pass_on(thread);
+    hak_outbox_flush(&thread->outbox, hak_heaps);
+    memset(thread->goes_home, 0, sizeof thread->goes_home);
     hak_spare_flush(&thread->spares);
     if (!is_worth_keeping(thread) || !hak_thread_list_remove_warm(thread)) {
         hak_thread_empty(thread, true);

@@ -31,6 +31,7 @@ struct thread {
     size_t cache_bytes;                  /* what the capacities of all classes have grown by */
     uint64_t used[USED_WORDS];           /* a bit for each class with capacity != 0 */
     bool kept[HAK_CLASS_COUNT];          /* blocks of the class are, since the thread takes such blocks too */
+    bool goes_home[HAK_CLASS_COUNT];     /* Tiny: what comes by does, since the list is full and unused */
     uint8_t circulates[HAK_CLASS_COUNT]; /* refills during which others' blocks are thought to go round */
     uint32_t chores;                     /* done so far */
     struct link unused;                  /* list of unused records, warm or cold */
@@ -84,6 +85,20 @@ void hak_thread_keep(struct thread *thread, unsigned size_class, void *block);
 
 /* Empties the outbox, to those that take what is in it, or home; and does what is due by the clock. */
 SLOW void hak_thread_pass_on(struct thread *thread);
+
+/* Sends a block of the class of the slot at `offset` home, past the list, whose countdown of frees has ended: it counts
+ * as put there and returned. False, with nothing done, if that class does not go home or many are on the way. */
+FAST bool thread_send_home(struct thread *thread, size_t offset, void *block) {
+    size_t size_class = offset / SLOT_BYTES;
+    if (unlikely(!thread->goes_home[size_class]) || unlikely(thread->outbox.home_count >= HAK_HOME_BLOCKS))
+        return false;
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    owner_store(SLOT_FIELD(&thread->view, offset, frees_left), 0);
+    owner_add(&flow->frees_end, 1);
+    owner_add(&flow->returned, 1);
+    outbox_add_home(&thread->outbox, block);
+    return true;
+}
 
 /* Takes back a block, whose page-map entry that is, into a cache that may be full; or into the outbox, if it is
  * another heap's and small, or if the thread takes none of its class and others may. */

@@ -60,14 +60,15 @@ FAST void cache_admit_free(struct hak_thread_view *view, unsigned size_class) {
     owner_add(&view->slot[size_class].frees_left, 1);
 }
 
-/* Takes the block into the list; false, with frees_left at -1, if it may be full. */
-FAST bool cache_push(struct hak_thread_view *view, size_t offset, void *pointer) {
+/* Takes the block into the list of the slot at *offset; false, with frees_left at -1, if it may be full. It is the
+ * caller's variable that is hidden from the compiler: a copy would take an instruction. */
+FAST bool cache_push(struct hak_thread_view *view, size_t *offset, void *pointer) {
     struct block *block = pointer;
-    if (unlikely(owner_decrement_is_negative(SLOT_FIELD(view, offset, frees_left))))
+    if (unlikely(owner_decrement_is_negative(SLOT_FIELD(view, *offset, frees_left))))
         return false;
-    block->next = owner_load(SLOT_FIELD(view, offset, head));
+    block->next = owner_load(SLOT_FIELD(view, *offset, head));
     fork_fence();
-    owner_store(SLOT_FIELD(view, offset, head), (void *)block);
+    owner_store(SLOT_FIELD(view, *offset, head), (void *)block);
     return true;
 }
 
@@ -87,8 +88,8 @@ FAST uint32_t cache_match(const struct hak_thread_view *view, const void *p) {
     return cache_entry(view, p) | view->entry_mask;
 }
 
-/* The same as cache_push at what `match` is more than ENTRY_MATCH: the difference goes into the addresses. */
-FAST bool cache_push_matched(struct hak_thread_view *view, size_t match, void *pointer) {
+/* The same as cache_push at what *match is more than ENTRY_MATCH: the difference goes into the addresses. */
+FAST bool cache_push_matched(struct hak_thread_view *view, size_t *match, void *pointer) {
     return cache_push((struct hak_thread_view *)(void *)((char *)view - ENTRY_MATCH), match, pointer);
 }
 

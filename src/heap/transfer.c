@@ -27,7 +27,7 @@ FAST void transfer_end(struct transfer *transfer) {
 }
 
 /* Where free memory is to go to the kernel at once, nothing waits. */
-FAST bool may_have_room(const struct transfer *transfer) {
+bool hak_transfer_has_room(const struct transfer *transfer) {
     uint32_t room = load_relaxed(&transfer->room);
     return (load_relaxed(&transfer->count) < room || room == 0) && load_relaxed(&hak_options.purge_delay) != 0;
 }
@@ -93,7 +93,7 @@ unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct bloc
  * algorithm", 1980.) */
 struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, struct block *chain, unsigned *count) {
     struct transfer *transfer = transfer_of(heap, size_class);
-    if (!may_have_room(transfer) || !begin_to_put(transfer, size_class))
+    if (!hak_transfer_has_room(transfer) || !begin_to_put(transfer, size_class))
         return chain;
     /* Of a block that is everybody's it does not matter whose heap it came from. */
     uint32_t compared = class_is_shared(size_class) ? ENTRY_PATTERN_ALL | ENTRY_SLOT_MASK : UINT32_MAX;
@@ -128,7 +128,7 @@ struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, str
 
 struct block **hak_transfer_begin_put(struct transfer *transfer, unsigned size_class, struct block ***end, bool *full) {
     *end = NULL;
-    if (!may_have_room(transfer)) {
+    if (!hak_transfer_has_room(transfer)) {
         *full = true;
         return NULL;
     }

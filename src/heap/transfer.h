@@ -43,6 +43,9 @@ struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, str
  * work, or memory is out: then nothing has begun. *full becomes true if there is no room. */
 struct block **hak_transfer_begin_put(struct transfer *transfer, unsigned size_class, struct block ***end, bool *full);
 
+/* False if there is no room. A hint. */
+bool hak_transfer_has_room(const struct transfer *transfer);
+
 /* So many have been put. */
 void hak_transfer_end_put(struct transfer *transfer, unsigned put);
 

@@ -49,7 +49,7 @@ static hak_cxx_function symbol_of_caller(const void *caller, const char *symbol,
 /* In the order in which the loader binds the caller's own references: global scope first. `bound` is what it bound
  * ours to when this library was loaded, or NULL. */
 static hak_cxx_function find(const char *symbol, hak_cxx_function bound, hak_cxx_function ours, const void *caller) {
-    static const char *const runtimes[] = {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"};
+    static const char runtimes[][16] = {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"};
     if (bound != NULL || dlopen == NULL || dlsym == NULL || dlclose == NULL || dladdr1 == NULL)
         return bound;
     hak_cxx_function function = symbol_of(RTLD_NEXT, symbol, ours);

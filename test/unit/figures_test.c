@@ -330,7 +330,7 @@ static void walk(void (*form)(struct figures_print *), size_t capacity, const vo
         {"class_many", FIGURE_COUNTER, 1, "many", "of classes", 8},
         {"tier_more", FIGURE_GAUGE, 2, "more", "of tiers", 32},
     };
-    static const char *const names[] = {"low", "high"};
+    static const char names[][FIGURE_MEMBER_BYTES] = {"low", "high"};
     static const struct figure_set sets[] = {
         {NULL, NULL, 0, 1, NULL}, {"block_bytes", "classes", 0, 3, NULL}, {"tier", "tiers", 0, 2, names}};
     static const uint32_t sizes[] = {0, 16, 32};

@@ -305,6 +305,8 @@ static void *take_what_goes_round(void *size) {
     static void *taken[MANY];
     for (unsigned i = 0; i < MANY; i++)
         hak_free(made[i]);
+    hak_thread_pass_on(thread);
+    hak_outbox_flush(&thread->outbox, hak_heaps); /* what went home past the list is not to come by again */
     EXPECT(!thread->circulates[c]);
     const struct hak_flow *flow = &thread->view.flow[c];
     EXPECT(hak_transfers[c].count == hak_transfers[c].room);

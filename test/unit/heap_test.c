@@ -88,6 +88,29 @@ static void blocks_of_others_are_handed_back(void **state) {
     check_all_is_back();
 }
 
+/* So are they if a block between them empties its slab, each once: nothing is remembered of a slab that is gone. */
+static void blocks_of_others_are_handed_back_once(void **state) {
+    enum { EACH = 40 };
+    (void)state;
+    for (unsigned empties = 0; empties < EACH; empties++) {
+        struct block *taken[3], *blocks[2 * EACH + 1], *others = NULL;
+        unsigned count = 0;
+        assert_int_equal(hak_heap_take(heaps[1], 9, EACH, &taken[0]), EACH);
+        assert_int_equal(hak_heap_take(heaps[2], 9, EACH, &taken[1]), EACH);
+        assert_int_equal(hak_heap_take(heaps[1], 10, 1, &taken[2]), 1);
+        for (unsigned i = 0; i < 2 * EACH; i++) {
+            if (i == empties)
+                blocks[count++] = taken[2];
+            blocks[count++] = taken[i % 2];
+            taken[i % 2] = taken[i % 2]->next;
+        }
+        hak_heap_return_array(heaps[1], blocks, count, &others);
+        assert_int_equal(chain_length(others), EACH);
+        give_back(heaps[2], others);
+        check_all_is_back();
+    }
+}
+
 static void takes_and_returns_of_every_class(void **state) {
     (void)state;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
@@ -322,6 +345,7 @@ int main(void) {
         cmocka_unit_test(tiny_slabs_may_come_from_the_space_of_large_blocks),
         cmocka_unit_test(an_outbox_sends_each_block_home),
         cmocka_unit_test(blocks_of_others_are_handed_back),
+        cmocka_unit_test(blocks_of_others_are_handed_back_once),
         cmocka_unit_test(bad_blocks_are_told_of),
         cmocka_unit_test(under_contention_counts_add_up),
     };
