@@ -5,7 +5,7 @@
  *              heap. And an array of addresses alone, of what goes home because nobody has room for it: that is what
  *              is left of a free where many blocks come back at once, so it is to be next to nothing.
  * Invariants.  count <= HAK_OUTBOX_BLOCKS; bytes is the sum of the blocks' sizes and less than HAK_OUTBOX_BYTES plus
- *              one block; home_count <= HAK_HOME_BLOCKS
+ *              one block; home_count <= HAK_HOME_BLOCKS outside of a call
  * Concurrency. The owner's alone.
  */
 #ifndef HAK_HEAP_OUTBOX_H
@@ -25,9 +25,12 @@ struct outbox {
     /* Lists by class, of indices plus 1: of the last block of a class, and of the one before. 0: none. */
     uint16_t last[HAK_CLASS_COUNT];
     uint16_t before[HAK_OUTBOX_BLOCKS];
-    uint32_t home_count;
+    uint32_t home_count;                 /* or HAK_HOME_BUSY */
     struct block *home[HAK_HOME_BLOCKS]; /* Tiny ones, most of them of the thread's heap */
 };
+
+/* As home_count: those that were there are being returned, and none can be added. */
+#define HAK_HOME_BUSY (HAK_HOME_BLOCKS + 1)
 
 /* Adds one of these; there is room. */
 FAST void outbox_add_home(struct outbox *outbox, void *block) {

@@ -242,17 +242,19 @@ FAST void send_chain_home(struct thread *thread, struct block *chain, int32_t mo
     }
 }
 
-/* Those that are on their way past full lists. They are in the outbox no more then: a fork at any moment must not send
- * them twice. */
+/* Those that are on their way past full lists. They count as there no more from the start: a fork at any moment must not
+ * send them twice, nor a signal handler that frees. */
 static void go_home(struct thread *thread) {
     struct outbox *outbox = &thread->outbox;
     uint32_t count = outbox->home_count;
     struct block *others = NULL;
-    if (count == 0)
+    if (count == 0 || count == HAK_HOME_BUSY)
         return;
-    outbox->home_count = 0;
+    outbox->home_count = HAK_HOME_BUSY;
     fork_fence();
     hak_heap_return_array(thread->heap, outbox->home, count, &others);
+    fork_fence();
+    outbox->home_count = 0;
     send_chain_home(thread, others, (int32_t)count);
 }
 
@@ -269,7 +271,8 @@ static void pass_on(struct thread *thread) {
 /* Spares a free the look. A list that is too long is left to the free that is to give some of it back. */
 static void look_below_capacity(struct thread *thread, unsigned size_class) {
     int32_t length = length_of(thread, size_class);
-    if (thread->kept[size_class] && length < owner_load(&thread->view.flow[size_class].capacity))
+    if (thread->kept[size_class] && !thread->goes_home[size_class] &&
+        length < owner_load(&thread->view.flow[size_class].capacity))
         admit_frees_apart(thread, size_class, length);
 }
 
@@ -277,7 +280,6 @@ static void look_below_capacity(struct thread *thread, unsigned size_class) {
 static void chores(struct thread *thread, unsigned size_class) {
     owner_add(&thread->view.flow[size_class].mallocs_end, HAK_CHORES_INTERVAL);
     owner_store(&thread->view.slot[size_class].mallocs_left, HAK_CHORES_INTERVAL);
-    thread->goes_home[size_class] = false;
     look_below_capacity(thread, size_class);
     if ((thread->outbox.count | thread->outbox.home_count) != 0)
         pass_on(thread);
@@ -359,14 +361,44 @@ static bool others_have_room(const struct thread *thread, unsigned size_class) {
     return hak_transfer_has_room(transfer_of(thread->heap, size_class));
 }
 
-/* Sends a block of a class home that goes there, and those that came before it if these are many. If others have room
- * for some of the class by now it goes home no more. False if that is so, with nothing done to the block. */
+/* Whether most of so many blocks lie in granules of their own: what comes back in another order than it was made. Else
+ * the way through the list takes less, since neighbours are put back together. */
+enum { SAMPLE = 16 };
+
+FAST uint64_t granule_bit(const void *block) {
+    return (uint64_t)1 << ((uintptr_t)block >> HAK_GRANULE_SHIFT) % 64;
+}
+
+FAST bool is_scattered(uint64_t granules) {
+    return __builtin_popcountll(granules) > SAMPLE / 2;
+}
+
+static bool list_is_scattered(const struct block *block) {
+    uint64_t granules = 0;
+    for (unsigned i = 0; i < SAMPLE && block != NULL; i++, block = block->next)
+        granules |= granule_bit(block);
+    return is_scattered(granules);
+}
+
+/* The same of those that went home last. */
+static bool home_is_scattered(const struct outbox *outbox) {
+    uint64_t granules = 0;
+    for (unsigned i = 0; i < SAMPLE; i++)
+        granules |= granule_bit(outbox->home[i]);
+    return is_scattered(granules);
+}
+
+/* Sends a block of a class home that goes there, and those that came before it if these are many. If the list has room
+ * by then, or others, or they are neighbours, the class goes home no more. False if that is so, with nothing done to
+ * the block. */
 SLOW static bool send_home(struct thread *thread, unsigned size_class, void *block) {
     size_t offset = size_class * SLOT_BYTES;
     if (thread_send_home(thread, offset, block))
         return true;
     go_home(thread);
-    thread->goes_home[size_class] = !others_have_room(thread, size_class);
+    thread->goes_home[size_class] =
+        length_of(thread, size_class) >= owner_load(&thread->view.flow[size_class].capacity) &&
+        home_is_scattered(&thread->outbox) && !others_have_room(thread, size_class);
     return thread_send_home(thread, offset, block);
 }
 
@@ -376,8 +408,8 @@ FAST void put_in_list(struct thread *thread, unsigned size_class, void *block) {
 }
 
 /* Puts a block into a list that is as long as it may be: lets it be longer, if the thread takes so much from it that
- * this spares the way to the heap, or gives some of it back. Where neither the thread nor others want any, blocks of
- * the class go home past the list from now on. */
+ * this spares the way to the heap, or gives some of it back. Where neither the thread nor others want any, and they are
+ * no neighbours, blocks of the class go home past the list from now on, once it is not much too long. */
 SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *block, int32_t length) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     uint32_t mallocs = (uint32_t)figures_mallocs(&thread->view.slot[size_class], flow);
@@ -387,8 +419,10 @@ SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *b
     while (used && length >= owner_load(&flow->capacity) && grow_capacity(thread, size_class)) {
     }
     if (length >= owner_load(&flow->capacity)) {
-        thread->goes_home[size_class] =
-            !used && size_class <= HAK_TINY_CLASSES && !others_have_room(thread, size_class);
+        thread->goes_home[size_class] = !used && size_class <= HAK_TINY_CLASSES &&
+                                        length < owner_load(&flow->capacity) + HAK_FLUSH_MAX &&
+                                        !others_have_room(thread, size_class) &&
+                                        list_is_scattered(owner_load(&thread->view.slot[size_class].head));
         if (thread->goes_home[size_class] && send_home(thread, size_class, block))
             return;
         give_back_some(thread, size_class, length, used);
@@ -406,13 +440,15 @@ void hak_thread_keep(struct thread *thread, unsigned size_class, void *block) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     if (owner_load(&slot->frees_left) <= 0) {
         owner_store(&slot->frees_left, 0);
-        if (thread->goes_home[size_class] && send_home(thread, size_class, block)) {
+        bool went_home = thread->goes_home[size_class];
+        if (went_home && send_home(thread, size_class, block)) {
             if (thread->outbox.home_count == 1)
                 tick();
             return;
         }
+        /* A list that none went to says nothing of what comes by now: it is looked at after some more. */
         int32_t length = length_of(thread, size_class);
-        if (unlikely(length >= thread->view.flow[size_class].capacity)) {
+        if (unlikely(length >= thread->view.flow[size_class].capacity) && !went_home) {
             put_on_full(thread, size_class, block, length);
             tick();
             return;

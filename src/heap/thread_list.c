@@ -388,6 +388,8 @@ void hak_thread_list_adopt(void) {
             continue;
         thread->vanished = false;
         recount(view);
+        if (thread->outbox.home_count == HAK_HOME_BUSY)
+            thread->outbox.home_count = 0;
         /* It may be full, and the lists may hold what goes into it. */
         hak_outbox_flush(&thread->outbox, hak_heaps);
         hak_spare_adopt(&thread->spares);

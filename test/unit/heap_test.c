@@ -267,6 +267,19 @@ static void bad_blocks_are_told_of(void **state) {
     hak_heap_return_remote(heaps[1], last, 2);
     expect_bad(c);
     check_all_is_back();
+    struct block *others = NULL;
+    assert_int_equal(hak_heap_take(heaps[1], 4, 2, &chain), 2);
+    a = chain, b = a->next;
+    struct block *array[] = {a, b, a};
+    hak_heap_return_array(heaps[1], array, 3, &others);
+    expect_bad(a);
+    assert_null(others);
+    check_all_is_back();
+    assert_int_equal(hak_heap_take(heaps[1], 4, 1, &chain), 1);
+    struct block *in[] = {(struct block *)(void *)((char *)chain + 16), chain};
+    hak_heap_return_array(heaps[1], in, 2, &others);
+    expect_bad(in[0]);
+    check_all_is_back();
 }
 
 static void *work(void *argument) {

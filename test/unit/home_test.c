@@ -1,6 +1,6 @@
 /* home_test.c
  * Purpose.     Blocks that go home past a full list: they are not touched, none is lost or counted wrongly, and the
- *              list gets them again as soon as the thread, or others, take some.
+ *              list gets them again as soon as the thread, or others, take some, or neighbours come by.
  * Design.      Each test is a child, whose caches start empty.
  */
 #include "support/child.h"
@@ -18,30 +18,64 @@
 #include "heap/transfer.h"
 #include "segment/view.h"
 
-enum { MANY = 20000 };
+enum { MANY = 1 << 17, GRANULES = 32 };
 
-static uint64_t *many[MANY];
+/* Blocks of so many granules, to be freed in steps far apart: by the golden section of all. */
+struct pile {
+    uint64_t *block[MANY];
+    size_t size;
+    unsigned count, step, freed;
+};
+
+static struct pile pile, other_pile;
 
 static struct thread *begin(void) {
     while (hak_api_thread() == NULL) {
     }
+    hak_options.purge_delay = 1 << 30;
     return hak_thread_self;
 }
 
-static void make_many(size_t size) {
-    for (unsigned i = 0; i < MANY; i++) {
-        EXPECT((many[i] = hak_malloc(size)) != NULL);
-        *many[i] = i;
+static unsigned common_divisor(unsigned a, unsigned b) {
+    return b == 0 ? a : common_divisor(b, a % b);
+}
+
+static void make(struct pile *made, size_t size) {
+    made->size = size;
+    made->freed = 0;
+    made->count = (unsigned)(GRANULES * HAK_GRANULE_SIZE / size);
+    made->step = (unsigned)(made->count * (uint64_t)618 / 1000);
+    while (common_divisor(made->count, made->step) != 1)
+        made->step--;
+    EXPECT(made->count <= MANY);
+    for (unsigned i = 0; i < made->count; i++) {
+        EXPECT((made->block[i] = hak_malloc(size)) != NULL);
+        *made->block[i] = i;
     }
 }
 
-/* Frees from `first` on until blocks of the class go home; the next one's index. */
-static unsigned free_until_home(const struct thread *thread, unsigned c, unsigned first) {
-    for (; !thread->goes_home[c]; first++) {
-        EXPECT(first < MANY);
-        hak_free(many[first]);
-    }
-    return first;
+/* Which one is the n-th, each once. */
+static unsigned nth(const struct pile *made, unsigned n) {
+    return (unsigned)((uint64_t)n * made->step % made->count);
+}
+
+static bool is_left(const struct pile *made) {
+    return made->freed < made->count;
+}
+
+static void free_next(struct pile *made) {
+    EXPECT(is_left(made));
+    hak_free(made->block[nth(made, made->freed++)]);
+}
+
+static void free_rest(struct pile *made) {
+    while (is_left(made))
+        free_next(made);
+}
+
+static void free_until_home(const struct thread *thread, struct pile *made) {
+    while (!thread->goes_home[size_class_of(made->size)])
+        free_next(made);
 }
 
 static int64_t length_of(const struct thread *thread, unsigned c) {
@@ -58,26 +92,25 @@ static void nothing_is_left(void) {
 }
 
 /* What was written into them is still there, where a list would have its link: until they are made again. */
-static void free_one_class(void *size_of) {
+static void free_one_class(void *size) {
     struct thread *thread = begin();
-    size_t size = (size_t)size_of;
-    unsigned c = size_class_of(size);
-    hak_options.purge_delay = 1 << 30;
-    make_many(size);
-    unsigned first = free_until_home(thread, c, 0);
+    make(&pile, (size_t)size);
+    free_until_home(thread, &pile);
+    unsigned c = size_class_of(pile.size), first = pile.freed;
     const struct hak_flow *flow = &thread->view.flow[c];
-    EXPECT(length_of(thread, c) >= flow->capacity && !hak_transfer_has_room(transfer_of(thread->heap, c)));
-    uint64_t frees = figures_class_sum(&thread->view, c).frees, remote = flow->remote_frees;
     int64_t length = length_of(thread, c);
-    for (unsigned i = first; i < MANY; i++) {
-        hak_free(many[i]);
+    EXPECT(length >= flow->capacity && length < flow->capacity + HAK_FLUSH_MAX);
+    EXPECT(!hak_transfer_has_room(transfer_of(thread->heap, c)));
+    uint64_t frees = figures_class_sum(&thread->view, c).frees, remote = flow->remote_frees;
+    while (is_left(&pile)) {
+        free_next(&pile);
         EXPECT(thread->goes_home[c] && thread->outbox.home_count <= HAK_HOME_BLOCKS);
     }
-    EXPECT(figures_class_sum(&thread->view, c).frees == frees + MANY - first && flow->remote_frees == remote);
-    EXPECT(length_of(thread, c) == length);
-    EXPECT(hak_view.retained_bytes != 0 && hak_view.purged_bytes == 0);
-    for (unsigned i = first; i < MANY; i++)
-        EXPECT(*many[i] == i);
+    EXPECT(pile.freed > first + HAK_HOME_BLOCKS && length_of(thread, c) == length);
+    EXPECT(figures_class_sum(&thread->view, c).frees == frees + pile.freed - first && flow->remote_frees == remote);
+    EXPECT(hak_view.purged_bytes == 0);
+    for (unsigned i = first; i < pile.count; i++)
+        EXPECT(*pile.block[nth(&pile, i)] == nth(&pile, i));
     nothing_is_left();
 }
 
@@ -91,10 +124,9 @@ static void free_larger_ones(void *unused) {
     struct thread *thread = begin();
     (void)unused;
     for (unsigned c = HAK_TINY_CLASSES + 1; c < HAK_CLASS_COUNT; c += 13) {
-        for (unsigned i = 0; i < 1000; i++)
-            EXPECT((many[i] = hak_malloc(size_class_bytes(c))) != NULL);
-        for (unsigned i = 0; i < 1000; i++) {
-            hak_free(many[i]);
+        make(&pile, size_class_bytes(c));
+        while (is_left(&pile)) {
+            free_next(&pile);
             EXPECT(!thread->goes_home[c]);
         }
     }
@@ -107,58 +139,133 @@ static void larger_ones_go_through_lists(void **state) {
     assert_true(child_succeeds(free_larger_ones, NULL));
 }
 
-/* A refill ends it at once; mallocs that the list has blocks for, when there were as many as between chores. */
-static void take_again(void *unused) {
+static void free_in_order(struct thread *thread, unsigned count) {
+    unsigned c = size_class_of(pile.size);
+    for (unsigned i = 0; i < count; i++, pile.freed++) {
+        hak_free(pile.block[pile.freed]);
+        EXPECT(!thread->goes_home[c] || i < 2 * HAK_HOME_BLOCKS);
+    }
+}
+
+/* In the order that they were made in they go through the list, from the first on or from then on. */
+static void free_neighbours(void *unused) {
     struct thread *thread = begin();
-    unsigned c = size_class_of(48), mallocs = 0;
     (void)unused;
-    make_many(48);
-    unsigned first = free_until_home(thread, c, 0);
-    for (; thread->goes_home[c]; mallocs++) {
+    make(&pile, 80);
+    unsigned c = size_class_of(80);
+    for (unsigned i = 0; i < pile.count; i++) {
+        hak_free(pile.block[i]);
+        EXPECT(!thread->goes_home[c]);
+    }
+    EXPECT(thread->outbox.home_count == 0 && !hak_transfer_has_room(transfer_of(thread->heap, c)));
+    hak_thread_flush();
+    /* First apart, then in order: those of the first eight granules are left for that. */
+    make(&pile, 80);
+    unsigned in_order = pile.count / 4;
+    for (unsigned i = 0; i < pile.count; i++) {
+        unsigned n = nth(&pile, i);
+        if (n >= in_order)
+            hak_free(pile.block[n]);
+    }
+    EXPECT(thread->goes_home[c]);
+    pile.freed = 0;
+    free_in_order(thread, in_order);
+    EXPECT(thread->outbox.home_count == 0);
+    nothing_is_left();
+}
+
+static void neighbours_go_through_lists(void **state) {
+    (void)state;
+    assert_true(child_succeeds(free_neighbours, NULL));
+}
+
+/* A list that is much too long becomes shorter first. */
+static void free_beyond_capacity(void *unused) {
+    struct thread *thread = begin();
+    const struct hak_flow *flow = &thread->view.flow[4];
+    (void)unused;
+    for (unsigned i = 0; i < 4 * HAK_CHORES_INTERVAL; i++)
+        hak_free(hak_malloc(64));
+    make(&pile, 64);
+    int64_t longest = 0;
+    while (!thread->goes_home[4]) {
+        free_next(&pile);
+        int64_t length = figures_length(&thread->view, 4) - flow->capacity;
+        longest = length > longest ? length : longest;
+    }
+    EXPECT(longest > HAK_FLUSH_MAX && figures_length(&thread->view, 4) < flow->capacity + HAK_FLUSH_MAX);
+    free_rest(&pile);
+    nothing_is_left();
+}
+
+static void a_long_list_becomes_shorter_first(void **state) {
+    (void)state;
+    assert_true(child_succeeds(free_beyond_capacity, NULL));
+}
+
+/* Where the list has room again, the way home ends with those that are on it. */
+static void make_and_free(void *unused) {
+    struct thread *thread = begin();
+    unsigned c = size_class_of(48), pairs = 0;
+    (void)unused;
+    make(&pile, 48);
+    free_until_home(thread, &pile);
+    for (; thread->goes_home[c]; pairs++) {
         void *block = hak_malloc(48);
-        EXPECT(block != NULL && mallocs < HAK_CHORES_INTERVAL);
+        EXPECT(block != NULL && pairs < HAK_FLUSH_MAX + 2 * HAK_HOME_BLOCKS);
         hak_free(block);
     }
     EXPECT(thread->outbox.home_count == 0);
     int64_t length = length_of(thread, c);
-    EXPECT(length >= thread->view.flow[c].capacity - (int64_t)mallocs);
-    hak_free(many[first++]);
+    free_next(&pile);
     EXPECT(length_of(thread, c) == length + 1 && thread->outbox.home_count == 0);
-    first = free_until_home(thread, c, first);
-    static void *taken[MANY];
-    unsigned count = 0;
-    while (thread->view.slot[c].head != NULL && count < HAK_CHORES_INTERVAL / 2)
-        EXPECT((taken[count++] = hak_malloc(48)) != NULL);
-    hak_thread_flush();
-    EXPECT(!thread->goes_home[c]);
-    while (count > 0)
-        hak_free(taken[--count]);
-    while (first < MANY)
-        hak_free(many[first++]);
+    free_rest(&pile);
     nothing_is_left();
 }
 
-static void taking_ends_it(void **state) {
+static void room_in_the_list_ends_it(void **state) {
     (void)state;
-    assert_true(child_succeeds(take_again, NULL));
+    assert_true(child_succeeds(make_and_free, NULL));
+}
+
+/* So does a refill, at once. */
+static void empty_the_list(void *unused) {
+    struct thread *thread = begin();
+    unsigned c = size_class_of(1024), count = 0;
+    (void)unused;
+    make(&pile, 1024);
+    free_until_home(thread, &pile);
+    while (thread->view.slot[c].head != NULL) {
+        EXPECT((other_pile.block[count++] = hak_malloc(1024)) != NULL);
+        EXPECT(thread->goes_home[c]);
+    }
+    EXPECT((other_pile.block[count++] = hak_malloc(1024)) != NULL && !thread->goes_home[c]);
+    while (count > 0)
+        hak_free(other_pile.block[--count]);
+    free_rest(&pile);
+    nothing_is_left();
+}
+
+static void a_refill_ends_it(void **state) {
+    (void)state;
+    assert_true(child_succeeds(empty_the_list, NULL));
 }
 
 static void others_take(void *unused) {
     struct thread *thread = begin();
     unsigned c = size_class_of(64);
     (void)unused;
-    make_many(64);
-    unsigned first = free_until_home(thread, c, 0);
+    make(&pile, 64);
+    free_until_home(thread, &pile);
     hak_transfer_empty(transfer_of(thread->heap, c), hak_heaps);
     for (unsigned more = 0; thread->goes_home[c]; more++) {
         EXPECT(more <= HAK_HOME_BLOCKS);
-        hak_free(many[first++]);
+        free_next(&pile);
     }
     EXPECT(thread->outbox.home_count == 0);
-    first = free_until_home(thread, c, first);
+    free_until_home(thread, &pile);
     EXPECT(transfer_of(thread->heap, c)->count == transfer_of(thread->heap, c)->room);
-    while (first < MANY)
-        hak_free(many[first++]);
+    free_rest(&pile);
     nothing_is_left();
 }
 
@@ -170,23 +277,17 @@ static void others_that_take_get_some_again(void **state) {
 /* The class that begins to go home finds the way full of another one. */
 static void free_two_classes(void *unused) {
     struct thread *thread = begin();
-    unsigned first = 0, c = size_class_of(48);
-    static void *small[MANY];
     (void)unused;
-    for (unsigned i = 0; i < MANY; i++)
-        EXPECT((small[i] = hak_malloc(16)) != NULL);
-    make_many(48);
-    while (thread->outbox.home_count != HAK_HOME_BLOCKS) {
-        EXPECT(first < MANY);
-        hak_free(small[first++]);
-    }
+    make(&other_pile, 16);
+    make(&pile, 48);
+    while (thread->outbox.home_count != HAK_HOME_BLOCKS)
+        free_next(&other_pile);
     EXPECT(thread->goes_home[1]);
-    unsigned next = free_until_home(thread, c, 0);
-    EXPECT(thread->outbox.home_count == 1 && thread->outbox.home[0] == (void *)many[next - 1]);
-    while (first < MANY)
-        hak_free(small[first++]);
-    while (next < MANY)
-        hak_free(many[next++]);
+    free_until_home(thread, &pile);
+    EXPECT(thread->outbox.home_count == 1 &&
+           thread->outbox.home[0] == (void *)pile.block[nth(&pile, pile.freed - 1)]);
+    free_rest(&other_pile);
+    free_rest(&pile);
     nothing_is_left();
 }
 
@@ -195,27 +296,54 @@ static void several_classes_share_the_way(void **state) {
     assert_true(child_succeeds(free_two_classes, NULL));
 }
 
-/* Of those that any thread's list may hold, each goes to its own heap. */
-static void *free_others(void *unused) {
+/* Whatever function takes them back counts itself. */
+static void free_by_other_names(void *unused) {
     struct thread *thread = begin();
-    unsigned c = size_class_of(256), own = 0;
-    static void *blocks[MANY];
-    for (; own < MANY; own++)
-        EXPECT((blocks[own] = hak_malloc(256)) != NULL);
-    for (unsigned i = 0; i < MANY; i++) {
-        hak_free(blocks[i]);
-        hak_free(many[i]);
-    }
-    EXPECT(thread->goes_home[c]);
-    return unused;
+    (void)unused;
+    make(&pile, 64);
+    free_until_home(thread, &pile);
+    const uint64_t *served = thread->view.tally.served;
+    uint64_t sized = served[HAK_ENTRY_FREE_SIZED], frees = figures_class_sum(&thread->view, 4).frees;
+    for (unsigned i = 0; i < 3 * HAK_HOME_BLOCKS; i++)
+        hak_free_sized(pile.block[nth(&pile, pile.freed++)], 64);
+    EXPECT(served[HAK_ENTRY_FREE_SIZED] == sized + 3 * HAK_HOME_BLOCKS);
+    EXPECT(figures_class_sum(&thread->view, 4).frees == frees + 3 * HAK_HOME_BLOCKS && thread->goes_home[4]);
+    free_rest(&pile);
+    nothing_is_left();
 }
 
-static void free_two_heaps(void *unused) {
+static void every_entry_counts(void **state) {
+    (void)state;
+    assert_true(child_succeeds(free_by_other_names, NULL));
+}
+
+/* Of those that any thread's list may hold, each goes to its own heap; none stays behind when the thread is to keep
+ * nothing. */
+static void *free_others(void *unused) {
+    struct thread *thread = begin();
+    unsigned c = size_class_of(256);
+    make(&other_pile, 256);
+    while (is_left(&pile)) {
+        free_next(&other_pile);
+        free_next(&pile);
+    }
+    EXPECT(thread->goes_home[c] && thread->outbox.home_count > 1);
+    if (unused != NULL) {
+        hak_thread_flush();
+        EXPECT(thread->outbox.home_count == 0 && thread->outbox.count == 0);
+    }
+    return NULL;
+}
+
+static void free_two_heaps(void *flushes) {
     pthread_t other;
-    (void)unused;
     (void)begin();
-    make_many(256);
-    EXPECT(pthread_create(&other, NULL, free_others, NULL) == 0 && pthread_join(other, NULL) == 0);
+    make(&pile, 256);
+    EXPECT(pthread_create(&other, NULL, free_others, flushes) == 0 && pthread_join(other, NULL) == 0);
+    for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
+        const struct thread *each = (const struct thread *)(const void *)view;
+        EXPECT(each->outbox.home_count == 0 && each->outbox.count == 0);
+    }
     hak_thread_flush();
     nothing_is_left();
 }
@@ -223,53 +351,80 @@ static void free_two_heaps(void *unused) {
 static void each_goes_to_its_own_heap(void **state) {
     (void)state;
     assert_true(child_succeeds(free_two_heaps, NULL));
+    assert_true(child_succeeds(free_two_heaps, &pile));
 }
 
 static pthread_barrier_t barrier;
-static unsigned freed;
 
-static void *free_and_stay(void *unused) {
-    const struct thread *thread = begin();
-    make_many(32);
-    freed = free_until_home(thread, 2, 0);
+static void *free_and_stay(void *busy) {
+    struct thread *thread = begin();
+    make(&pile, 32);
+    free_until_home(thread, &pile);
     while (thread->outbox.home_count != HAK_HOME_BLOCKS / 2)
-        hak_free(many[freed++]);
+        free_next(&pile);
+    uint32_t count = thread->outbox.home_count;
+    if (busy != NULL)
+        thread->outbox.home_count = HAK_HOME_BUSY;
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);
-    return unused;
+    thread->outbox.home_count = count;
+    return NULL;
 }
 
-static void adopt(void *unused) {
-    (void)unused;
+static void adopt(void *busy) {
     (void)begin();
     hak_thread_flush();
-    while (freed < MANY)
-        hak_free(many[freed++]);
-    nothing_is_left();
+    free_rest(&pile);
+    if (busy == NULL)
+        nothing_is_left();
+    for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next)
+        EXPECT(((const struct thread *)(const void *)view)->outbox.home_count == 0);
 }
 
-static void fork_amid(void *unused) {
+static void fork_amid(void *busy) {
     pthread_t thread;
-    (void)unused;
     pthread_barrier_init(&barrier, NULL, 2);
-    EXPECT(pthread_create(&thread, NULL, free_and_stay, NULL) == 0);
+    EXPECT(pthread_create(&thread, NULL, free_and_stay, busy) == 0);
     pthread_barrier_wait(&barrier);
-    EXPECT(child_succeeds(adopt, NULL));
+    EXPECT(child_succeeds(adopt, busy));
     pthread_barrier_wait(&barrier);
     EXPECT(pthread_join(thread, NULL) == 0);
 }
 
+/* All of them, or, if the fork came while they were being returned, none twice. */
 static void a_forks_child_sends_them_home(void **state) {
     (void)state;
     assert_true(child_succeeds(fork_amid, NULL));
+    assert_true(child_succeeds(fork_amid, &pile));
+}
+
+/* A handler that frees while those on the way are being returned adds none to them. */
+static void free_in_between(void *unused) {
+    struct thread *thread = begin();
+    (void)unused;
+    make(&pile, 112);
+    free_until_home(thread, &pile);
+    uint32_t count = thread->outbox.home_count;
+    thread->outbox.home_count = HAK_HOME_BUSY;
+    for (unsigned i = 0; i < HAK_HOME_BLOCKS; i++) {
+        free_next(&pile);
+        EXPECT(thread->outbox.home_count == HAK_HOME_BUSY);
+    }
+    thread->outbox.home_count = count;
+    free_rest(&pile);
+    nothing_is_left();
+}
+
+static void none_is_added_to_those_that_return(void **state) {
+    (void)state;
+    assert_true(child_succeeds(free_in_between, NULL));
 }
 
 /* The next thread begins without it. */
 static void *end_amid(void *unused) {
     const struct thread *thread = begin();
-    make_many(32);
-    for (unsigned i = free_until_home(thread, 2, 0); i < MANY; i++)
-        hak_free(many[i]);
+    make(&pile, 32);
+    free_rest(&pile);
     EXPECT(thread->goes_home[2] && thread->outbox.home_count != 0);
     return unused;
 }
@@ -281,9 +436,8 @@ static void end_a_thread(void *unused) {
     EXPECT(pthread_create(&thread, NULL, end_amid, NULL) == 0 && pthread_join(thread, NULL) == 0);
     for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
         const struct thread *each = (const struct thread *)(const void *)view;
-        EXPECT(!each->goes_home[2] && each->outbox.home_count == 0 && each->outbox.count == 0);
+        EXPECT(!each->goes_home[2] && each->outbox.home_count == 0);
     }
-    hak_thread_flush();
     nothing_is_left();
 }
 
@@ -292,19 +446,19 @@ static void a_thread_that_ends_leaves_none(void **state) {
     assert_true(child_succeeds(end_a_thread, NULL));
 }
 
-/* Noticed when it goes home, or by the next one of that slab. */
+/* Noticed when it goes home. */
 static void free_twice(void *unused) {
     struct thread *thread = begin();
     (void)unused;
     hak_options.on_error = HAK_ON_ERROR_REPORT;
-    make_many(80);
-    unsigned first = free_until_home(thread, 5, 0);
-    hak_free(many[first]);
-    hak_free(many[first++]);
-    uint64_t errors = load_relaxed(&hak_view.errors);
-    while (thread->outbox.home_count != 1 && first < MANY)
-        hak_free(many[first++]);
-    EXPECT(load_relaxed(&hak_view.errors) == errors + 1);
+    make(&pile, 80);
+    free_until_home(thread, &pile);
+    free_next(&pile);
+    hak_free(pile.block[nth(&pile, pile.freed - 1)]);
+    EXPECT(load_relaxed(&hak_view.errors) == 0);
+    while (thread->outbox.home_count != 1)
+        free_next(&pile);
+    EXPECT(load_relaxed(&hak_view.errors) == 1);
 }
 
 static void a_block_freed_twice_is_noticed(void **state) {
@@ -316,11 +470,16 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_goes_home_is_not_touched),
         cmocka_unit_test(larger_ones_go_through_lists),
-        cmocka_unit_test(taking_ends_it),
+        cmocka_unit_test(neighbours_go_through_lists),
+        cmocka_unit_test(a_long_list_becomes_shorter_first),
+        cmocka_unit_test(room_in_the_list_ends_it),
+        cmocka_unit_test(a_refill_ends_it),
         cmocka_unit_test(others_that_take_get_some_again),
         cmocka_unit_test(several_classes_share_the_way),
+        cmocka_unit_test(every_entry_counts),
         cmocka_unit_test(each_goes_to_its_own_heap),
         cmocka_unit_test(a_forks_child_sends_them_home),
+        cmocka_unit_test(none_is_added_to_those_that_return),
         cmocka_unit_test(a_thread_that_ends_leaves_none),
         cmocka_unit_test(a_block_freed_twice_is_noticed),
     };

@@ -107,40 +107,33 @@ static void capacity_grows_with_use_up_to_its_limit(void **state) {
     }
 }
 
-/* A full cache gives some blocks back, not too many in one call, and so many that not every call has to. What nobody
- * has room for passes it by. */
+/* A full cache gives some blocks back, not too many in one call, and so many that not every call has to. */
 static void a_full_cache_gives_back_in_parts(void **state) {
     struct thread *thread = hak_thread_self;
     unsigned c = size_class_of(1024);
     struct hak_slot *slot = &thread->view.slot[c];
-    unsigned limit = (unsigned)most_blocks(c, HAK_CACHE_BYTES), returns = 0, last = 0, freed = 0;
+    unsigned limit = (unsigned)most_blocks(c, HAK_CACHE_BYTES), returns = 0, last = 0;
     (void)state;
     fill_and_empty(1024, 4 * limit);
-    hak_transfer_empty(transfer_of(thread->heap, c), hak_heaps);
     for (unsigned i = 0; i < MANY; i++) {
         many[i] = hak_malloc(1024);
         assert_non_null(many[i]);
     }
-    for (; !thread->goes_home[c]; freed++) {
+    for (unsigned freed = 0; freed < MANY; freed++) {
         unsigned before = length_of(slot), capacity = (unsigned)thread->view.flow[c].capacity;
-        assert_true(freed < MANY);
         hak_free(many[freed]);
         unsigned after = length_of(slot);
         assert_true(after <= limit + HAK_RETURN_MAX);
-        if (after > before || thread->goes_home[c])
+        if (after > before)
             continue;
         assert_true(before >= capacity && before + 1 - after <= HAK_FLUSH_MAX);
         assert_true(returns == 0 || freed - last >= HAK_FLUSH_MAX / 2);
         returns++;
         last = freed;
     }
-    unsigned length = length_of(slot);
-    assert_true(returns >= hak_transfers[c].room / HAK_FLUSH_MAX && length <= limit + HAK_FLUSH_MAX);
+    assert_true(returns > 10 && length_of(slot) <= limit + HAK_FLUSH_MAX);
     /* Others had room for some, so the list is to be shorter. */
     assert_true((unsigned)thread->view.flow[c].capacity < limit);
-    while (freed < MANY)
-        hak_free(many[freed++]);
-    assert_int_equal(length_of(slot), length);
     check_caches(thread);
 }
 
