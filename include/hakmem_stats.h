@@ -76,7 +76,7 @@ enum hak_entry {
     X(SPARE, "spare", "Large blocks served by a run that a thread had kept or left for others, without a lock")        \
     X(LEFT_COUNTDOWN, "left_countdown", "mallocs that left the fast path: their countdown had ended")                  \
     X(LEFT_NO_RECORD, "left_no_record", "mallocs that left the fast path: the thread had no record")                   \
-    X(LEFT_FULL, "left_full", "frees that left the fast path and found the cache full, or its class unused")           \
+    X(LEFT_FULL, "left_full", "frees that left the fast path and found the cache full, but for those that go past it") \
     X(LOCK_THREADS, "lock_threads", "times that the lock of the thread list, or of the start, was taken")              \
     X(LOCK_HEAP, "lock_heap", "times that a heap's lock was taken")                                                    \
     X(LOCK_ARENA, "lock_arena", "times that the arena's lock was taken")                                               \

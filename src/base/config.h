@@ -100,6 +100,11 @@
 #define HAK_FLUSH_MAX 96
 #define HAK_CHORES_INTERVAL 1024
 
+/* A heap that has no more than so many slabs of a class, or takes Mid blocks, takes so many bytes at a time of memory
+ * that it has not used yet. */
+#define HAK_FRESH_SLABS 4
+#define HAK_FRESH_BYTES 4096
+
 /* A list into which a refill has brought a block of another heap may hold this part of those bytes, but not fewer
  * blocks, for so many refills. */
 #define HAK_CIRCULATES_SHARE 8

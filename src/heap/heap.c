@@ -59,6 +59,7 @@ FAST bool put_numbered(struct heap *heap, struct slab *slab, uint16_t index, con
     if (likely(!slab_is_empty(slab)))
         return false;
     list_remove(&slab->link);
+    heap->slabs[slab_class(slab)]--;
     hak_superslab_give(slab, hak_slab_touched(slab));
     return true;
 }
@@ -193,32 +194,51 @@ static struct slab *slab_with_room(struct heap *heap, unsigned size_class) {
         return NULL;
     hak_slab_init(slab);
     list_push_front(list, &slab->link);
+    heap->slabs[size_class]++;
     return slab;
 }
 
-unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
-    *chain = NULL;
-    return hak_heap_take_more(heap, size_class, want, chain);
+/* The number of the slab's first block that is not to be taken now: what was never used is taken by the page where
+ * there is little of it, or where each block costs a page fault anyway, so that a list holds no memory that nobody has
+ * asked for, and no malloc waits for many pages. */
+static unsigned fresh_end(const struct heap *heap, const struct slab *slab, unsigned size_class) {
+    if (slab->stale || (size_class <= HAK_TINY_CLASSES && heap->slabs[size_class] > HAK_FRESH_SLABS))
+        return slab->capacity;
+    return slab->reached + (unsigned)(HAK_FRESH_BYTES / size_class_bytes(size_class));
 }
 
-unsigned hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
-    unsigned got = 0;
+/* Takes blocks; if `sparing`, no more of those that were never used than fresh_end says. */
+static unsigned take_blocks(struct heap *heap, unsigned size_class, unsigned want, bool sparing, struct block **chain) {
+    unsigned got = 0, reached;
+    struct slab *slab;
     COUNT_REFILL_BEGIN();
     lock_acquire(&heap->lock);
     drain_pending(heap);
-    /* Several nearly full slabs may have to add up, but half of what was wanted is worth no further slab. */
+    /* Several nearly full slabs may have to add up, but half of what was wanted is worth no further slab, nor is what
+     * was never used. */
     do {
-        struct slab *slab = slab_with_room(heap, size_class);
+        slab = slab_with_room(heap, size_class);
         if (slab == NULL)
             break;
-        got += hak_slab_take(slab, want - got, chain);
+        reached = slab->reached;
+        unsigned end = sparing ? fresh_end(heap, slab, size_class) : slab->capacity;
+        got += hak_slab_take(slab, want - got, end, chain);
         if (!slab_has_room(slab))
             list_remove(&slab->link);
-    } while (got < want / 2);
+    } while (got < want / 2 && (!sparing || slab->reached == reached));
     COUNT_REFILL_END(got);
     unlock(heap);
     hak_purge_excess();
     return got;
+}
+
+unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
+    *chain = NULL;
+    return take_blocks(heap, size_class, want, false, chain);
+}
+
+unsigned hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
+    return take_blocks(heap, size_class, want, true, chain);
 }
 
 struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned count, struct block **others) {

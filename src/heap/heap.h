@@ -40,6 +40,7 @@ struct heap {
     uint32_t entry, pattern;                    /* const, its id and its own pattern in an entry of the page map */
     uint32_t threads;                           /* that use this heap (lock of the thread list) */
     struct link with_room[HAK_CLASS_COUNT];     /* slabs that can give a block */
+    uint32_t slabs[HAK_CLASS_COUNT];            /* of a class, with room or not */
     struct block *pending;                      /* atomic: pushed seq_cst by anyone, taken whole by the lock's holder */
     const void *bad_block;                      /* came back under the lock and was no block, or free already */
     struct transfer transfer[HAK_HOME_CLASSES]; /* of the classes that are not shared; each minds itself */
@@ -62,7 +63,7 @@ uint32_t hak_heap_entry(const struct heap *heap, unsigned size_class);
 /* Takes 1..want blocks of a class out of slabs as a NULL-terminated chain and says how many; 0 if memory is out. */
 unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) NODISCARD;
 
-/* The same, and puts them in front of *chain. */
+/* The same, puts them in front of *chain, and takes few of those that were never used. */
 unsigned hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) NODISCARD;
 
 /* Returns the first `count` blocks of a chain, of any classes, to their slabs and says what is left of it; waits for

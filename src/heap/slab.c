@@ -39,20 +39,23 @@ void hak_slab_init(struct slab *slab) {
     list_init(&slab->link);
 }
 
-unsigned hak_slab_take(struct slab *slab, unsigned want, struct block **chain) {
+unsigned hak_slab_take(struct slab *slab, unsigned want, unsigned end, struct block **chain) {
     hak_assert_slow(hak_slab_is_valid(slab) && slab_has_room(slab) && want > 0);
     size_t size = size_class_bytes(slab_class(slab));
-    unsigned count = want < slab->free_count ? want : slab->free_count;
-    unsigned word = slab->lowest_word, index = 0;
+    unsigned most = want < slab->free_count ? want : slab->free_count, count = 0, reached = slab->reached;
+    unsigned word = slab->lowest_word;
     struct block *rest = *chain;
     uint64_t bits = slab->free_blocks[word];
-    for (unsigned i = 0; i < count; i++) {
+    for (; count < most; count++) {
         while (bits == 0) {
             slab->free_blocks[word] = 0;
             bits = slab->free_blocks[++word];
         }
-        index = word * 64 + bits_lowest(bits);
+        unsigned index = word * 64 + bits_lowest(bits);
+        if (unlikely(index >= end) && count > 0)
+            break;
         bits &= bits - 1;
+        reached = index < reached ? reached : index + 1;
         struct block *block = (struct block *)(slab->base + index * size);
         *chain = block;
         chain = &block->next;
@@ -61,8 +64,7 @@ unsigned hak_slab_take(struct slab *slab, unsigned want, struct block **chain) {
     slab->free_blocks[word] = bits;
     slab->lowest_word = (uint8_t)word;
     slab->free_count -= (uint16_t)count;
-    if (index >= slab->reached)
-        slab->reached = (uint16_t)(index + 1);
+    slab->reached = (uint16_t)reached;
     hak_assert_slow(hak_slab_is_valid(slab));
     return count;
 }

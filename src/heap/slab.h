@@ -53,8 +53,9 @@ bool hak_slab_is_valid(const struct slab *slab);
 /* Makes a fresh run a slab without blocks out. */
 void hak_slab_init(struct slab *slab);
 
-/* Takes 1..want blocks, the lowest ones, and puts them in front of *chain in address order. The slab has room. */
-unsigned hak_slab_take(struct slab *slab, unsigned want, struct block **chain);
+/* Takes 1..want blocks, the lowest ones, and puts them in front of *chain in address order; none from number `end` on
+ * but the first. The slab has room. */
+unsigned hak_slab_take(struct slab *slab, unsigned want, unsigned end, struct block **chain);
 
 /* The number of the block that starts at that address, or SLAB_NO_BLOCK. */
 #define SLAB_NO_BLOCK UINT16_MAX

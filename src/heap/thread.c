@@ -223,7 +223,9 @@ static bool refill(struct thread *thread, unsigned size_class) {
     owner_store(&slot->head, (void *)chain);
     thread->kept[size_class] = true;
     thread->goes_home[size_class] = false;
-    (void)grow_capacity(thread, size_class);
+    /* A batch may be much less than the list may hold. */
+    if (owner_load(&flow->taken) - owner_load(&flow->returned) >= (uint64_t)flow->capacity / 2)
+        (void)grow_capacity(thread, size_class);
     admit_frees(thread, size_class, (int32_t)got);
     return true;
 }
@@ -419,10 +421,9 @@ SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *b
     while (used && length >= owner_load(&flow->capacity) && grow_capacity(thread, size_class)) {
     }
     if (length >= owner_load(&flow->capacity)) {
-        thread->goes_home[size_class] = !used && size_class <= HAK_TINY_CLASSES &&
-                                        length < owner_load(&flow->capacity) + HAK_FLUSH_MAX &&
-                                        !others_have_room(thread, size_class) &&
-                                        list_is_scattered(owner_load(&thread->view.slot[size_class].head));
+        thread->goes_home[size_class] =
+            !used && size_class <= HAK_TINY_CLASSES && length < owner_load(&flow->capacity) + HAK_FLUSH_MAX &&
+            !others_have_room(thread, size_class) && list_is_scattered(owner_load(&thread->view.slot[size_class].head));
         if (thread->goes_home[size_class] && send_home(thread, size_class, block))
             return;
         give_back_some(thread, size_class, length, used);

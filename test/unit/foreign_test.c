@@ -23,7 +23,7 @@
 #include "heap/transfer.h"
 #include "segment/view.h"
 
-enum { MANY = 4000 };
+enum { MANY = 5000 };
 
 static const size_t sizes[] = {HAK_SHARED_MIN_BYTES, 1024, 4096};
 static void *made[MANY];

@@ -12,6 +12,7 @@
 #include "heap/heap.h"
 #include "heap/outbox.h"
 #include "heap/slab.h"
+#include "segment/purge.h"
 #include "segment/view.h"
 
 enum { HEAPS = 3, THREADS = 4, HELD = 600 };
@@ -50,6 +51,7 @@ static void check_all_is_back(void) {
         assert_int_equal(heaps[i]->lock.word, 0);
         for (unsigned c = 0; c < HAK_CLASS_COUNT; c++) {
             assert_true(list_is_empty(&heaps[i]->with_room[c]));
+            assert_int_equal(heaps[i]->slabs[c], 0);
         }
     }
     assert_int_equal(hak_view.active_bytes, 0);
@@ -109,6 +111,34 @@ static void blocks_of_others_are_handed_back_once(void **state) {
         give_back(heaps[2], others);
         check_all_is_back();
     }
+}
+
+/* A refill takes a page at a time of what was never used: of the first slabs of a Tiny class, and of all Mid ones. What
+ * was used before, and slabs of memory that was, are taken as they come. */
+static void fresh_memory_is_taken_by_the_page(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        unsigned size = (unsigned)size_class_bytes(c), page = HAK_FRESH_BYTES / size, want = hak_size_class[c].capacity;
+        struct block *chains[HAK_FRESH_SLABS + 2] = {NULL}, *chain = NULL;
+        page = page > 0 ? page : 1;
+        (void)hak_purge_all();
+        assert_int_equal(hak_heap_take_more(heaps[1], c, want, &chain), page < want ? page : want);
+        assert_int_equal(hak_heap_take_more(heaps[1], c, want, &chain), page < want - page ? page : want - page);
+        give_back(heaps[1], chain);
+        /* The slab went back as well, and is not fresh any more. */
+        chain = NULL;
+        assert_in_range(hak_heap_take_more(heaps[1], c, want, &chain), want / 2, want);
+        give_back(heaps[1], chain);
+        (void)hak_purge_all();
+        for (unsigned i = 0; i <= HAK_FRESH_SLABS; i++)
+            assert_int_equal(hak_heap_take(heaps[1], c, want, &chains[i]), want);
+        assert_int_equal(heaps[1]->slabs[c], HAK_FRESH_SLABS + 1);
+        unsigned more = c <= HAK_TINY_CLASSES ? want : page;
+        assert_int_equal(hak_heap_take_more(heaps[1], c, want, &chains[HAK_FRESH_SLABS + 1]), more);
+        for (unsigned i = 0; i < HAK_FRESH_SLABS + 2; i++)
+            give_back(heaps[1], chains[i]);
+    }
+    check_all_is_back();
 }
 
 static void takes_and_returns_of_every_class(void **state) {
@@ -351,6 +381,7 @@ static int start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fresh_memory_is_taken_by_the_page),
         cmocka_unit_test(takes_and_returns_of_every_class),
         cmocka_unit_test(a_slab_is_listed_iff_it_has_room),
         cmocka_unit_test(blocks_wait_while_the_lock_is_taken),

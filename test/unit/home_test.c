@@ -284,8 +284,7 @@ static void free_two_classes(void *unused) {
         free_next(&other_pile);
     EXPECT(thread->goes_home[1]);
     free_until_home(thread, &pile);
-    EXPECT(thread->outbox.home_count == 1 &&
-           thread->outbox.home[0] == (void *)pile.block[nth(&pile, pile.freed - 1)]);
+    EXPECT(thread->outbox.home_count == 1 && thread->outbox.home[0] == (void *)pile.block[nth(&pile, pile.freed - 1)]);
     free_rest(&other_pile);
     free_rest(&pile);
     nothing_is_left();

@@ -41,7 +41,7 @@ static unsigned take_all(struct slab *slab, unsigned want, struct block **blocks
     unsigned count = 0;
     while (slab_has_room(slab)) {
         struct block *chain = NULL;
-        unsigned got = hak_slab_take(slab, want, &chain);
+        unsigned got = hak_slab_take(slab, want, slab->capacity, &chain);
         assert_in_range(got, 1, want);
         for (unsigned i = 0; i < got; i++) {
             uintptr_t offset = (uintptr_t)chain - slab->base;
@@ -95,7 +95,7 @@ static void memory_is_reached_as_it_is_needed(void **state) {
     (void)hak_purge_all();
     struct slab *slab = new_slab(size_class_of(1024));
     struct block *chain = NULL;
-    assert_int_equal(hak_slab_take(slab, 5, &chain), 5);
+    assert_int_equal(hak_slab_take(slab, 5, slab->capacity, &chain), 5);
     assert_int_equal(slab->reached, 5);
     assert_int_equal(hak_slab_touched(slab), 1);
     for (unsigned i = 0; i < 5; i++, chain = chain->next) {
@@ -108,13 +108,37 @@ static void memory_is_reached_as_it_is_needed(void **state) {
     hak_superslab_give(slab, hak_slab_touched(slab));
 }
 
+/* What lies behind the end is left, but for one; what was reached before is taken first. */
+static void takes_end_where_they_are_told_to(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        struct slab *slab = new_slab(c);
+        struct block *chain = NULL;
+        size_t size = size_class_bytes(c);
+        unsigned end = slab->capacity / 2;
+        assert_int_equal(hak_slab_take(slab, slab->capacity, end, &chain), end);
+        assert_int_equal(slab->reached, end);
+        assert_int_equal(hak_slab_take(slab, slab->capacity, end, &chain), 1);
+        assert_int_equal((uintptr_t)chain, slab->base + end * size);
+        put(slab, (void *)slab->base);
+        assert_int_equal(hak_slab_take(slab, slab->capacity, end, &chain), 1);
+        assert_int_equal((uintptr_t)chain, slab->base);
+        unsigned left = slab->capacity - (end + 1);
+        assert_int_equal(slab->free_count, left);
+        assert_true(hak_slab_is_valid(slab));
+        for (unsigned i = 0; i <= end; i++)
+            put(slab, (void *)(slab->base + i * size));
+        hak_superslab_give(slab, hak_slab_touched(slab));
+    }
+}
+
 static void what_was_reached_may_hold_data(void **state) {
     (void)state;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         struct slab *slab = new_slab(c);
         struct block *chain = NULL;
         for (unsigned reached = 1; reached <= slab->capacity; reached++) {
-            assert_int_equal(hak_slab_take(slab, 1, &chain), 1);
+            assert_int_equal(hak_slab_take(slab, 1, slab->capacity, &chain), 1);
             size_t bytes = reached * size_class_bytes(c);
             assert_int_equal(hak_slab_touched(slab), (bytes + HAK_GRANULE_SIZE - 1) / HAK_GRANULE_SIZE);
         }
@@ -141,15 +165,15 @@ static void the_lowest_blocks_go_first(void **state) {
         put(slab, blocks[free_ones[i]]);
     }
     struct block *chain = &mine;
-    assert_int_equal(hak_slab_take(slab, 4, &chain), 4);
+    assert_int_equal(hak_slab_take(slab, 4, slab->capacity, &chain), 4);
     for (unsigned i = 0; i < 4; i++, chain = chain->next) {
         assert_ptr_equal(chain, blocks[in_order[i]]);
     }
     assert_ptr_equal(chain, &mine);
     put(slab, blocks[3]);
-    assert_int_equal(hak_slab_take(slab, 1, &chain), 1);
+    assert_int_equal(hak_slab_take(slab, 1, slab->capacity, &chain), 1);
     assert_ptr_equal(chain, blocks[3]);
-    assert_int_equal(hak_slab_take(slab, 9, &chain), COUNT - 4);
+    assert_int_equal(hak_slab_take(slab, 9, slab->capacity, &chain), COUNT - 4);
     for (unsigned i = 4; i < COUNT; i++, chain = chain->next) {
         assert_ptr_equal(chain, blocks[in_order[i]]);
     }
@@ -218,7 +242,7 @@ static void random_use_keeps_the_books(void **state) {
         for (unsigned step = 0; step < 2000; step++) {
             if (slab_has_room(slab) && unit_below(&random, 2) == 0) {
                 struct block *chain = NULL;
-                unsigned got = hak_slab_take(slab, 1 + unit_below(&random, 9), &chain);
+                unsigned got = hak_slab_take(slab, 1 + unit_below(&random, 9), slab->capacity, &chain);
                 for (unsigned i = 0; i < got; i++) {
                     struct block *next = chain->next;
                     out[count++] = chain;
@@ -251,13 +275,10 @@ static int start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_class_gives_all_its_blocks),
-        cmocka_unit_test(memory_is_reached_as_it_is_needed),
-        cmocka_unit_test(what_was_reached_may_hold_data),
-        cmocka_unit_test(the_lowest_blocks_go_first),
-        cmocka_unit_test(what_is_no_block_is_refused),
-        cmocka_unit_test(random_use_keeps_the_books),
-        cmocka_unit_test(slabs_share_no_bits),
+        cmocka_unit_test(every_class_gives_all_its_blocks), cmocka_unit_test(memory_is_reached_as_it_is_needed),
+        cmocka_unit_test(takes_end_where_they_are_told_to), cmocka_unit_test(what_was_reached_may_hold_data),
+        cmocka_unit_test(the_lowest_blocks_go_first),       cmocka_unit_test(what_is_no_block_is_refused),
+        cmocka_unit_test(random_use_keeps_the_books),       cmocka_unit_test(slabs_share_no_bits),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
