@@ -26,7 +26,7 @@
     X(TRANSFERS, transfer_caches, HAKMEM, "transfer caches: freed, for the next thread that wants one",                \
       "go home in parts as the program calls malloc and free; HAKMEM_PURGE_DELAY=0, hakmem trim")                      \
     X(OUTBOXES, outboxes, HAKMEM, "freed, on the way to others or to their heap",                                      \
-      "malloc_trim(0) in the threads that free, HAKMEM_HEAPS=1")                                                       \
+      "malloc_trim(0) in the threads that free")                                                                       \
     X(RETAINED, retained, HAKMEM, "retained: free, not given back yet",                                                \
       "HAKMEM_PURGE_DELAY=0, malloc_trim(0), HAKMEM_BACKGROUND_THREAD=1 for programs that sleep")                      \
     X(SLACK, huge_page_slack, HAKMEM, "huge-page slack: never used, resident with a neighbour", "HAKMEM_THP=never")    \

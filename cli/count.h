@@ -38,7 +38,7 @@ struct counts {
     X(tls_sll, c->frees - c->large_frees - c->remote_frees - c->counter[HAK_COUNTER_FREE_DIRECT],                      \
       "blocks freed into the thread's own cache, other heaps' blocks too")                                             \
     X(ss_local, c->returned - c->counter[HAK_COUNTER_SENT_HOME],                                                       \
-      "blocks that went from a cache to a transfer cache or the slabs of its own heap")                                \
+      "blocks that went from a cache, or past a full one, to a transfer cache or the slabs of its own heap")           \
     X(outbox, c->remote_frees, "blocks for others, freed into the thread's outbox: a free that left the fast path")    \
     X(left_empty,                                                                                                      \
       counts_range(c, HAK_COUNTER_REFILL_TRANSFER, HAK_COUNTER_REFILL_FAILED) -                                        \

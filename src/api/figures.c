@@ -67,6 +67,8 @@ enum { SET_NONE, SET_TIER, SET_ENTRY, SET_CLASS, SET_COUNT };
 static const struct figure_row rows[] = {HAK_FIGURES(FIGURE_ROW)};
 HAK_FIGURES(FIGURE_NAME_FITS)
 
+#define NAME_FITS(id, symbol, kind) _Static_assert(sizeof symbol <= FIGURE_MEMBER_BYTES, symbol);
+HAK_ENTRIES(NAME_FITS)
 #define TIER_NAME(id, name) name,
 #define SYMBOL_NAME(id, symbol, kind) symbol,
 static const char tiers[][FIGURE_MEMBER_BYTES] = {HAK_TIERS(TIER_NAME)};

@@ -116,3 +116,25 @@ void hak_outbox_flush(struct outbox *outbox, struct heap *const *heaps) {
         hak_heap_return_remote(heaps[entry_heap_id(heap)], &outbox->block[first], end - first);
     }
 }
+
+/* They count as there no more from the start: a fork at any moment must not send them twice, nor a signal handler that
+ * frees. */
+void hak_outbox_go_home(struct outbox *outbox, struct heap *heap, struct heap *const *heaps) {
+    uint32_t count = outbox->home_count;
+    struct block *others = NULL;
+    if (count == 0 || count == HAK_HOME_BUSY)
+        return;
+    outbox->home_count = HAK_HOME_BUSY;
+    fork_fence();
+    hak_heap_return_array(heap, outbox->home, count, &others);
+    fork_fence();
+    outbox->home_count = 0;
+    outbox_add_chain(outbox, others, count, heaps);
+}
+
+bool hak_outbox_home_is_scattered(const struct outbox *outbox) {
+    uint64_t granules = 0;
+    for (unsigned i = 0; i < OUTBOX_SAMPLE; i++)
+        granules |= outbox_granule_bit(outbox->home[i]);
+    return outbox_is_scattered(granules);
+}

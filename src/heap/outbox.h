@@ -15,6 +15,7 @@
 
 #include "base/config.h"
 #include "heap/heap.h"
+#include "heap/slab.h"
 #include "segment/page_map.h"
 
 struct outbox {
@@ -58,7 +59,39 @@ static inline bool outbox_add(struct outbox *outbox, void *block, uint32_t entry
  * all. `heaps` is indexed by id. */
 void hak_outbox_pass_on(struct outbox *outbox, struct heap *const *heaps, bool *refused);
 
-/* Sends everything home. */
+/* Sends everything home, but for what goes there by itself. */
 void hak_outbox_flush(struct outbox *outbox, struct heap *const *heaps);
+
+/* Sends home what goes there by itself: `heap` is the thread's. Others' blocks among it are put to the rest. */
+void hak_outbox_go_home(struct outbox *outbox, struct heap *heap, struct heap *const *heaps);
+
+/* Adds a chain of blocks, at most so many, since a block that was freed twice makes a ring of it, and flushes when it
+ * is full. */
+FAST void outbox_add_chain(struct outbox *outbox, struct block *chain, uint32_t most, struct heap *const *heaps) {
+    for (; chain != NULL && most > 0; most--) {
+        COUNT(SENT_HOME);
+        struct block *block = chain;
+        chain = block->next;
+        uint32_t entry = hak_slab_entry_of(block);
+        if (unlikely(entry == 0))
+            hak_heap_on_bad_block(block);
+        else if (unlikely(outbox_add(outbox, block, entry, (uint32_t)size_class_bytes(entry_class(entry)))))
+            hak_outbox_flush(outbox, heaps);
+    }
+}
+
+/* Whether most of so many blocks lie in granules of their own: what comes back in another order than it was made. */
+enum { OUTBOX_SAMPLE = 16 };
+
+FAST uint64_t outbox_granule_bit(const void *block) {
+    return (uint64_t)1 << ((uintptr_t)block >> HAK_GRANULE_SHIFT) % 64;
+}
+
+FAST bool outbox_is_scattered(uint64_t granules) {
+    return __builtin_popcountll(granules) > OUTBOX_SAMPLE / 2;
+}
+
+/* The same of those that went home last; there were as many. */
+bool hak_outbox_home_is_scattered(const struct outbox *outbox);
 
 #endif

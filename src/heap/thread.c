@@ -230,36 +230,6 @@ static bool refill(struct thread *thread, unsigned size_class) {
     return true;
 }
 
-/* Sends a chain of others' blocks home, at most so many: a block that was freed twice makes a ring of the chain. */
-FAST void send_chain_home(struct thread *thread, struct block *chain, int32_t most) {
-    for (; chain != NULL && most > 0; most--) {
-        COUNT(SENT_HOME);
-        struct block *block = chain;
-        chain = block->next;
-        uint32_t entry = hak_slab_entry_of(block);
-        if (unlikely(entry == 0))
-            hak_heap_on_bad_block(block);
-        else if (unlikely(outbox_add(&thread->outbox, block, entry, (uint32_t)size_class_bytes(entry_class(entry)))))
-            hak_outbox_flush(&thread->outbox, hak_heaps);
-    }
-}
-
-/* Those that are on their way past full lists. They count as there no more from the start: a fork at any moment must not
- * send them twice, nor a signal handler that frees. */
-static void go_home(struct thread *thread) {
-    struct outbox *outbox = &thread->outbox;
-    uint32_t count = outbox->home_count;
-    struct block *others = NULL;
-    if (count == 0 || count == HAK_HOME_BUSY)
-        return;
-    outbox->home_count = HAK_HOME_BUSY;
-    fork_fence();
-    hak_heap_return_array(thread->heap, outbox->home, count, &others);
-    fork_fence();
-    outbox->home_count = 0;
-    send_chain_home(thread, others, (int32_t)count);
-}
-
 /* Empties the outbox, but for others' blocks that were among those that go home. Of a class that nobody has room for,
  * later blocks are kept. */
 static void pass_on(struct thread *thread) {
@@ -267,7 +237,7 @@ static void pass_on(struct thread *thread) {
         hak_outbox_pass_on(&thread->outbox, hak_heaps, thread->kept);
     else
         hak_outbox_flush(&thread->outbox, hak_heaps);
-    go_home(thread);
+    hak_outbox_go_home(&thread->outbox, thread->heap, hak_heaps);
 }
 
 /* Spares a free the look. A list that is too long is left to the free that is to give some of it back. */
@@ -330,7 +300,7 @@ static bool flush_slot(struct thread *thread, unsigned size_class, int32_t keep,
     owner_add(&flow->returned, (uint64_t)(likely(chain != NULL) ? count : count + keep));
     /* A block that was freed twice makes a ring of the list. */
     owner_store(&slot->head, (void *)(keep == 0 ? NULL : chain));
-    send_chain_home(thread, others, count);
+    outbox_add_chain(&thread->outbox, others, count, hak_heaps);
     return left == 0;
 }
 
@@ -363,31 +333,11 @@ static bool others_have_room(const struct thread *thread, unsigned size_class) {
     return hak_transfer_has_room(transfer_of(thread->heap, size_class));
 }
 
-/* Whether most of so many blocks lie in granules of their own: what comes back in another order than it was made. Else
- * the way through the list takes less, since neighbours are put back together. */
-enum { SAMPLE = 16 };
-
-FAST uint64_t granule_bit(const void *block) {
-    return (uint64_t)1 << ((uintptr_t)block >> HAK_GRANULE_SHIFT) % 64;
-}
-
-FAST bool is_scattered(uint64_t granules) {
-    return __builtin_popcountll(granules) > SAMPLE / 2;
-}
-
 static bool list_is_scattered(const struct block *block) {
     uint64_t granules = 0;
-    for (unsigned i = 0; i < SAMPLE && block != NULL; i++, block = block->next)
-        granules |= granule_bit(block);
-    return is_scattered(granules);
-}
-
-/* The same of those that went home last. */
-static bool home_is_scattered(const struct outbox *outbox) {
-    uint64_t granules = 0;
-    for (unsigned i = 0; i < SAMPLE; i++)
-        granules |= granule_bit(outbox->home[i]);
-    return is_scattered(granules);
+    for (unsigned i = 0; i < OUTBOX_SAMPLE && block != NULL; i++, block = block->next)
+        granules |= outbox_granule_bit(block);
+    return outbox_is_scattered(granules);
 }
 
 /* Sends a block of a class home that goes there, and those that came before it if these are many. If the list has room
@@ -397,10 +347,10 @@ SLOW static bool send_home(struct thread *thread, unsigned size_class, void *blo
     size_t offset = size_class * SLOT_BYTES;
     if (thread_send_home(thread, offset, block))
         return true;
-    go_home(thread);
+    hak_outbox_go_home(&thread->outbox, thread->heap, hak_heaps);
     thread->goes_home[size_class] =
         length_of(thread, size_class) >= owner_load(&thread->view.flow[size_class].capacity) &&
-        home_is_scattered(&thread->outbox) && !others_have_room(thread, size_class);
+        hak_outbox_home_is_scattered(&thread->outbox) && !others_have_room(thread, size_class);
     return thread_send_home(thread, offset, block);
 }
 
@@ -495,7 +445,7 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
     memset(thread->goes_home, 0, sizeof thread->goes_home);
     memset(thread->circulates, 0, sizeof thread->circulates);
     hak_spare_flush(&thread->spares);
-    go_home(thread);
+    hak_outbox_go_home(&thread->outbox, thread->heap, hak_heaps);
     hak_outbox_flush(&thread->outbox, hak_heaps);
 }
 
