@@ -243,8 +243,7 @@ static void pass_on(struct thread *thread) {
 /* Spares a free the look. A list that is too long is left to the free that is to give some of it back. */
 static void look_below_capacity(struct thread *thread, unsigned size_class) {
     int32_t length = length_of(thread, size_class);
-    if (thread->kept[size_class] && !thread->goes_home[size_class] &&
-        length < owner_load(&thread->view.flow[size_class].capacity))
+    if (thread->kept[size_class] && length < owner_load(&thread->view.flow[size_class].capacity))
         admit_frees_apart(thread, size_class, length);
 }
 

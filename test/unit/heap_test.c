@@ -119,7 +119,7 @@ static void fresh_memory_is_taken_by_the_page(void **state) {
     (void)state;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         unsigned size = (unsigned)size_class_bytes(c), page = HAK_FRESH_BYTES / size, want = hak_size_class[c].capacity;
-        struct block *chains[HAK_FRESH_SLABS + 2] = {NULL}, *chain = NULL;
+        struct block *chains[HAK_FRESH_SLABS + 1] = {NULL}, *chain = NULL;
         page = page > 0 ? page : 1;
         (void)hak_purge_all();
         assert_int_equal(hak_heap_take_more(heaps[1], c, want, &chain), page < want ? page : want);
@@ -130,12 +130,16 @@ static void fresh_memory_is_taken_by_the_page(void **state) {
         assert_in_range(hak_heap_take_more(heaps[1], c, want, &chain), want / 2, want);
         give_back(heaps[1], chain);
         (void)hak_purge_all();
-        for (unsigned i = 0; i <= HAK_FRESH_SLABS; i++)
+        for (unsigned i = 0; i < HAK_FRESH_SLABS - 1; i++)
             assert_int_equal(hak_heap_take(heaps[1], c, want, &chains[i]), want);
-        assert_int_equal(heaps[1]->slabs[c], HAK_FRESH_SLABS + 1);
-        unsigned more = c <= HAK_TINY_CLASSES ? want : page;
-        assert_int_equal(hak_heap_take_more(heaps[1], c, want, &chains[HAK_FRESH_SLABS + 1]), more);
-        for (unsigned i = 0; i < HAK_FRESH_SLABS + 2; i++)
+        unsigned few = page < want ? page : want;
+        assert_int_equal(hak_heap_take_more(heaps[1], c, want, &chains[HAK_FRESH_SLABS - 1]), few);
+        assert_int_equal(heaps[1]->slabs[c], HAK_FRESH_SLABS);
+        chain = NULL;
+        assert_int_equal(hak_heap_take(heaps[1], c, want - few, &chains[HAK_FRESH_SLABS]), want - few);
+        assert_int_equal(hak_heap_take_more(heaps[1], c, want, &chain), c <= HAK_TINY_CLASSES ? want : few);
+        give_back(heaps[1], chain);
+        for (unsigned i = 0; i <= HAK_FRESH_SLABS; i++)
             give_back(heaps[1], chains[i]);
     }
     check_all_is_back();
