@@ -80,7 +80,9 @@ static void park_outbox(struct work *work, uintptr_t record) {
     struct seen_outbox outbox;
     if (survey_thread(work->survey, record, &thread) && survey_outbox(work->survey, thread.outbox, &outbox)) {
         park_array(work, outbox.block, outbox.count, HAK_OUTBOX_BLOCKS, PART_OUTBOXES);
-        park_array(work, outbox.home, outbox.home_count, HAK_HOME_BLOCKS, PART_OUTBOXES);
+        /* While these are being returned the count says so, and is none of theirs (HAK_HOME_BUSY). */
+        if (outbox.home_count <= HAK_HOME_BLOCKS)
+            park_array(work, outbox.home, outbox.home_count, HAK_HOME_BLOCKS, PART_OUTBOXES);
     }
 }
 
