@@ -29,6 +29,7 @@
 #include "heap/spare.c"
 #include "heap/huge.c"
 #include "heap/large.c"
+#include "heap/thread_capacity.c"
 #include "heap/thread_list.c"
 #include "heap/thread.c"
 

@@ -19,6 +19,7 @@
 #include "api/limit.h"
 #include "api/options.h"
 #include "base/options.h"
+#include "heap/thread_capacity.h"
 #include "heap/thread_list.h"
 #include "segment/arena.h"
 #include "segment/page_map.h"
@@ -120,11 +121,17 @@ static void start(void) {
 /* Slow paths that a thread has taken without a record. */
 HAK_TLS uint8_t visits;
 
+static uint8_t visits_needed(void) {
+    if (hak_thread_list_is_warm())
+        return HAK_WARM_VISITS;
+    return threads_are_many() ? HAK_VISITS_MANY : HAK_VISITS_MAX;
+}
+
 /* The process's first thread has a record at once; any other has to earn it, since most threads of large pools hardly
  * allocate. It is soon earned where another thread has left one. */
 static bool deserves_record(void) {
     if (load_acquire(&init.ready))
-        return ++visits > (hak_thread_list_is_warm() ? HAK_WARM_VISITS : HAK_VISITS_MAX);
+        return ++visits > visits_needed();
     start();
     return !thread_is_alive(hak_thread_self);
 }

@@ -82,11 +82,18 @@
 #define HAK_HEAPS_MAX 1023
 #define HAK_HEAPS_MIN 4
 
-/* Slow paths of a thread before it gets a record and caches of its own. */
+/* Slow paths of a thread before it gets a record and caches of its own; the same where many threads have them. */
 #define HAK_VISITS_MAX 16
+#define HAK_VISITS_MANY 64
 
 /* A thread's caches may grow to this much in all. */
 #define HAK_THREAD_CACHE_BYTES ((size_t)4 << 20)
+
+/* So many threads, or one for each cpu if these are more, may have that. More share what these would have: each may grow
+ * to a part of what it has taken from its heap, and a little. */
+#define HAK_CACHE_THREADS_MIN 16
+#define HAK_CACHE_EARNED_PART 8
+#define HAK_CACHE_LEAST_BYTES ((size_t)16 << 10)
 
 /* Thread cache, per class: bytes it may grow to (a default), and blocks; bytes it starts with; blocks that it gives
  * back in all to be within bounds again, at most; that it may be out of bounds by, and the part of the bytes that the

@@ -4,8 +4,8 @@
  *              is not looked up again. Who takes them finds them listed by class; who sends them home groups them by
  *              heap. And an array of addresses alone, of what goes home because nobody has room for it: that is what
  *              is left of a free where many blocks come back at once, so it is to be next to nothing.
- * Invariants.  count <= HAK_OUTBOX_BLOCKS; bytes is the sum of the blocks' sizes and less than HAK_OUTBOX_BYTES plus
- *              one block; home_count <= HAK_HOME_BLOCKS outside of a call
+ * Invariants.  count <= HAK_OUTBOX_BLOCKS; bytes is the sum of the blocks' sizes and less than most_bytes plus one
+ *              block, and that is HAK_OUTBOX_BYTES at most; home_count <= HAK_HOME_BLOCKS outside of a call
  * Concurrency. The owner's alone.
  */
 #ifndef HAK_HEAP_OUTBOX_H
@@ -21,6 +21,7 @@
 struct outbox {
     uint32_t count;
     uint32_t bytes;
+    uint32_t most_bytes;
     struct block *block[HAK_OUTBOX_BLOCKS];
     uint32_t entry[HAK_OUTBOX_BLOCKS]; /* of the block in the page map */
     /* Lists by class, of indices plus 1: of the last block of a class, and of the one before. 0: none. */
@@ -52,7 +53,7 @@ static inline bool outbox_add(struct outbox *outbox, void *block, uint32_t entry
     fork_fence();
     outbox->count = i;
     outbox->bytes = bytes;
-    return i == HAK_OUTBOX_BLOCKS || bytes >= HAK_OUTBOX_BYTES;
+    return i == HAK_OUTBOX_BLOCKS || bytes >= outbox->most_bytes;
 }
 
 /* Puts what fits into transfer caches, and sends the rest home. refused[class] becomes true where there is no room at

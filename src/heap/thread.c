@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "base/size_class.h"
 #include "heap/slab.h"
+#include "heap/thread_capacity.h"
 #include "heap/thread_list.h"
 #include "heap/transfer.h"
 #include "os/os.h"
@@ -27,91 +28,6 @@ __attribute__((section(".data.rel.ro.hakmem"), aligned(HAK_ALIGNMENT))) struct t
 HAK_TLS_DEFINE struct thread *hak_thread_self = NOBODY;
 HAK_TLS_DEFINE bool hak_thread_ended;
 
-enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
-
-static int32_t capacity_for(unsigned size_class, size_t bytes) {
-    size_t blocks = bytes / size_class_bytes(size_class);
-    return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : (int32_t)blocks;
-}
-
-FAST int32_t length_of(const struct thread *thread, unsigned size_class) {
-    return (int32_t)figures_length(&thread->view, size_class);
-}
-
-/* What a full list gives back in all. */
-FAST int32_t share_of(int32_t capacity) {
-    return capacity / 2 < HAK_RETURN_MAX ? capacity / 2 : HAK_RETURN_MAX;
-}
-
-/* How many blocks a Tiny list of this capacity may be too long by: what it gives back in all, or as many as fit half a
- * slab or HAKMEM_CACHE_BYTES. Mid lists are counted exactly. */
-FAST int32_t excess_of(unsigned size_class, int32_t capacity) {
-    if (size_class > HAK_TINY_CLASSES || capacity == 0)
-        return 0;
-    int64_t bytes = load_relaxed(&hak_options.cache_bytes);
-    int32_t least = hak_size_class[size_class].capacity / 2, share = share_of(capacity);
-    if (bytes < HALF_SLAB)
-        least = (int32_t)(least * bytes / HALF_SLAB);
-    least = least < HAK_RETURN_MAX ? least : HAK_RETURN_MAX;
-    return least > share ? least : share;
-}
-
-/* False if a share of what the thread's caches have not grown to is no more than what any list may be too long by. */
-FAST bool has_room(const struct thread *thread) {
-    return thread->cache_bytes < HAK_THREAD_CACHE_BYTES - HAK_EXCESS_SHARE * HALF_SLAB;
-}
-
-/* The same for a class of which the record's threads have taken at least half as many as they have given, since its
- * list hardly grows between two looks as long as that goes on: that share, so that the sum over all classes is bounded.
- * 0 for others. */
-static int32_t excess_in_balance(const struct thread *thread, unsigned size_class) {
-    const struct hak_slot *slot = &thread->view.slot[size_class];
-    const struct hak_flow *flow = &thread->view.flow[size_class];
-    if (size_class > HAK_TINY_CLASSES ||
-        figures_mallocs(slot, flow) < figures_cached_frees(slot, flow) / 2 + HAK_RETURN_MAX)
-        return 0;
-    size_t bytes = (HAK_THREAD_CACHE_BYTES - thread->cache_bytes) / HAK_EXCESS_SHARE;
-    size_t blocks = least(bytes, (size_t)load_relaxed(&hak_options.cache_bytes)) / size_class_bytes(size_class);
-    return (int32_t)least(blocks, HAK_EXCESS_MAX);
-}
-
-/* Until the next look at a list of the given length: as many frees as it has room for, but never so few that looking
- * costs more than the frees; the list may be longer than its capacity by these, HAK_EXCESS_MAX at most. */
-FAST void admit_frees(struct thread *thread, unsigned size_class, int32_t length) {
-    struct hak_slot *slot = &thread->view.slot[size_class];
-    struct hak_flow *flow = &thread->view.flow[size_class];
-    int32_t capacity = owner_load(&flow->capacity), left = capacity - length;
-    if (left < HAK_RETURN_MAX) {
-        int32_t least = left > 0 || capacity == 0 ? excess_of(size_class, capacity) : HAK_FLUSH_MAX / 2;
-        left = left < least ? least : left;
-    }
-    if (length < capacity && has_room(thread)) {
-        int32_t more = excess_in_balance(thread, size_class);
-        left = left < more ? more : left;
-    }
-    owner_add(&flow->frees_end, (uint64_t)(int64_t)(left - slot->frees_left));
-    owner_store(&slot->frees_left, left);
-}
-
-/* The same where it is seldom, for one copy of it. */
-__attribute__((noinline)) static void admit_frees_apart(struct thread *thread, unsigned size_class, int32_t length) {
-    admit_frees(thread, size_class, length);
-}
-
-/* Opens a class that the thread has not used yet: a few blocks of room. What a record holds of other classes is not
- * touched, at birth and end either. */
-static void open_class(struct thread *thread, unsigned size_class) {
-    struct hak_slot *slot = &thread->view.slot[size_class];
-    struct hak_flow *flow = &thread->view.flow[size_class];
-    thread->used[size_class / 64] |= (uint64_t)1 << size_class % 64;
-    owner_store(&flow->capacity, capacity_for(size_class, HAK_CACHE_START_BYTES));
-    admit_frees_apart(thread, size_class, 0);
-    if (owner_load(&slot->mallocs_left) == 0) {
-        owner_add(&flow->mallocs_end, HAK_CHORES_INTERVAL);
-        owner_store(&slot->mallocs_left, HAK_CHORES_INTERVAL);
-    }
-}
-
 static void use_page_map(struct thread *thread) {
     thread->view.page_map = hak_page_map.flat;
     thread->view.address_mask = hak_page_map.address_mask;
@@ -124,6 +40,7 @@ bool hak_thread_begin(void) {
     hak_assert((uintptr_t)thread % HAK_ALIGNMENT == 0); /* slot_for */
     use_page_map(thread);
     thread->view.entry_mask = ENTRY_MATCH & ~thread->heap->pattern;
+    thread->outbox.most_bytes = (uint32_t)hak_capacity_outbox(thread);
     hak_thread_self = thread;
     COUNT_IN(thread->counters);
     return true;
@@ -135,42 +52,6 @@ bool hak_thread_drop_page_map(void) {
     if (thread_is_alive(hak_thread_self))
         use_page_map(hak_thread_self);
     return true;
-}
-
-/* What the list of a class may grow to. What goes round among threads need not wait with each of them. */
-static size_t most_bytes(const struct thread *thread, unsigned size_class) {
-    size_t bytes = (size_t)load_relaxed(&hak_options.cache_bytes);
-    size_t few = HAK_CIRCULATES_BLOCKS * size_class_bytes(size_class), share = bytes / HAK_CIRCULATES_SHARE;
-    return thread->circulates[size_class] == 0 ? bytes : least(bytes, few > share ? few : share);
-}
-
-/* Twice the capacity for a class whose has proved too small, as far as the limits go; false if they are reached. */
-static bool grow_capacity(struct thread *thread, unsigned size_class) {
-    struct hak_flow *flow = &thread->view.flow[size_class];
-    if (flow->capacity == 0) {
-        open_class(thread, size_class);
-        return true;
-    }
-    size_t size = size_class_bytes(size_class);
-    int32_t limit = capacity_for(size_class, most_bytes(thread, size_class));
-    int32_t more = flow->capacity < limit - flow->capacity ? flow->capacity : limit - flow->capacity;
-    if (more <= 0 || thread->cache_bytes + (size_t)more * size > HAK_THREAD_CACHE_BYTES)
-        return false;
-    thread->cache_bytes += (size_t)more * size;
-    owner_add(&flow->capacity, more);
-    return true;
-}
-
-/* Less capacity by half of what is given back at once: the list shrinks as fast as it is given back from. Not less than
- * is worth the way to the heap. */
-static void shrink_capacity(struct thread *thread, unsigned size_class) {
-    struct hak_flow *flow = &thread->view.flow[size_class];
-    int32_t less =
-        flow->capacity - HAK_FLUSH_MAX < HAK_FLUSH_MAX / 2 ? flow->capacity - HAK_FLUSH_MAX : HAK_FLUSH_MAX / 2;
-    if (less <= 0)
-        return;
-    thread->cache_bytes -= (size_t)less * size_class_bytes(size_class);
-    owner_add(&flow->capacity, -less);
 }
 
 /* What is due by the clock. */
@@ -208,25 +89,76 @@ static unsigned take_batch(struct thread *thread, unsigned size_class, unsigned 
     return got;
 }
 
+/* Gives back all blocks of a slot's list but `keep`: the most recent ones, which have been touched last. Where others
+ * may want them, they wait for these, as far as there is room; true if all of them do. The list is empty meanwhile: a
+ * fork at any moment must not return a block twice. */
+static bool flush_slot(struct thread *thread, unsigned size_class, int32_t keep, bool wanted) {
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t count = length_of(thread, size_class) - keep;
+    if (count <= 0)
+        return true;
+    struct block *chain = owner_load(&slot->head), *others = NULL;
+    owner_store(&slot->head, NULL);
+    fork_fence();
+    unsigned left = (unsigned)count;
+    if (wanted)
+        chain = hak_transfer_put_chain(thread->heap, size_class, chain, &left);
+    if (left != 0)
+        chain = hak_heap_return(thread->heap, chain, left, &others);
+    owner_add(&flow->returned, (uint64_t)(likely(chain != NULL) ? count : count + keep));
+    /* A block that was freed twice makes a ring of the list. */
+    owner_store(&slot->head, (void *)(keep == 0 ? NULL : chain));
+    outbox_add_chain(&thread->outbox, others, count, hak_heaps);
+    return left == 0;
+}
+
+/* Halves what a class may hold, for another one; all have their turns. */
+SLOW static void give_up_capacity(struct thread *thread, unsigned wanted_by) {
+    unsigned c = thread->gives_up_last, looked_at = 0;
+    do
+        c = c % (HAK_CLASS_COUNT - 1) + 1;
+    while ((c == wanted_by || thread->view.flow[c].capacity < 2) && ++looked_at < HAK_CLASS_COUNT);
+    if (looked_at == HAK_CLASS_COUNT)
+        return;
+    thread->gives_up_last = (uint8_t)c;
+    hak_capacity_halve(thread, c);
+    int32_t capacity = thread->view.flow[c].capacity;
+    thread->kept[c] = thread->kept[c] && capacity > 1;
+    (void)flush_slot(thread, c, thread->kept[c] ? capacity : 0, true);
+    hak_capacity_admit(thread, c, length_of(thread, c));
+}
+
+/* More capacity for a class whose list is empty, if the program has as many blocks as it had room for: a batch may be
+ * much less. */
+static void grow_to_demand(struct thread *thread, unsigned size_class) {
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    if (owner_load(&flow->taken) - owner_load(&flow->returned) < (uint64_t)flow->capacity / 2)
+        return;
+    if (unlikely(hak_capacity_is_short(thread, size_class)))
+        give_up_capacity(thread, size_class);
+    (void)hak_capacity_grow(thread, size_class);
+}
+
 static bool refill(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct block *chain;
     if (flow->capacity == 0)
-        open_class(thread, size_class);
-    unsigned want = (unsigned)flow->capacity / 2;
+        hak_capacity_open(thread, size_class);
+    else
+        grow_to_demand(thread, size_class);
+    unsigned want = ((unsigned)flow->capacity + 1) / 2;
     tick();
     unsigned got = take_batch(thread, size_class, want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX, &chain);
     if (got == 0)
         return false;
     owner_add(&flow->taken, got);
     owner_store(&slot->head, (void *)chain);
-    thread->kept[size_class] = true;
+    capacity_earn(thread, got * size_class_bytes(size_class));
+    thread->kept[size_class] = flow->capacity > 1;
     thread->goes_home[size_class] = false;
-    /* A batch may be much less than the list may hold. */
-    if (owner_load(&flow->taken) - owner_load(&flow->returned) >= (uint64_t)flow->capacity / 2)
-        (void)grow_capacity(thread, size_class);
-    admit_frees(thread, size_class, (int32_t)got);
+    hak_capacity_admit(thread, size_class, (int32_t)got);
     return true;
 }
 
@@ -238,13 +170,14 @@ static void pass_on(struct thread *thread) {
     else
         hak_outbox_flush(&thread->outbox, hak_heaps);
     hak_outbox_go_home(&thread->outbox, thread->heap, hak_heaps);
+    thread->outbox.most_bytes = (uint32_t)hak_capacity_outbox(thread);
 }
 
 /* Spares a free the look. A list that is too long is left to the free that is to give some of it back. */
 static void look_below_capacity(struct thread *thread, unsigned size_class) {
     int32_t length = length_of(thread, size_class);
     if (thread->kept[size_class] && length < owner_load(&thread->view.flow[size_class].capacity))
-        admit_frees_apart(thread, size_class, length);
+        hak_capacity_admit(thread, size_class, length);
 }
 
 /* What is due once per HAK_CHORES_INTERVAL mallocs of one class. */
@@ -279,34 +212,10 @@ void *hak_thread_take(struct thread *thread, unsigned size_class) {
     return block;
 }
 
-/* Gives back all blocks of a slot's list but `keep`: the most recent ones, which have been touched last. Where others
- * may want them, they wait for these, as far as there is room; true if all of them do. The list is empty meanwhile: a
- * fork at any moment must not return a block twice. */
-static bool flush_slot(struct thread *thread, unsigned size_class, int32_t keep, bool wanted) {
-    struct hak_slot *slot = &thread->view.slot[size_class];
-    struct hak_flow *flow = &thread->view.flow[size_class];
-    int32_t count = length_of(thread, size_class) - keep;
-    if (count <= 0)
-        return true;
-    struct block *chain = owner_load(&slot->head), *others = NULL;
-    owner_store(&slot->head, NULL);
-    fork_fence();
-    unsigned left = (unsigned)count;
-    if (wanted)
-        chain = hak_transfer_put_chain(thread->heap, size_class, chain, &left);
-    if (left != 0)
-        chain = hak_heap_return(thread->heap, chain, left, &others);
-    owner_add(&flow->returned, (uint64_t)(likely(chain != NULL) ? count : count + keep));
-    /* A block that was freed twice makes a ring of the list. */
-    owner_store(&slot->head, (void *)(keep == 0 ? NULL : chain));
-    outbox_add_chain(&thread->outbox, others, count, hak_heaps);
-    return left == 0;
-}
-
 /* Begins a countdown of frees: of one, where no block must come by. */
 FAST void count_frees(struct thread *thread, unsigned size_class, int32_t length) {
     if (likely(thread->kept[size_class]))
-        admit_frees(thread, size_class, length);
+        hak_capacity_admit(thread, size_class, length);
     else
         cache_admit_free(&thread->view, size_class);
 }
@@ -322,7 +231,7 @@ static void give_back_some(struct thread *thread, unsigned size_class, int32_t l
     if (!flush_slot(thread, size_class, keep, true) || !unwanted)
         return;
     if (!ends)
-        shrink_capacity(thread, size_class);
+        hak_capacity_shrink(thread, size_class);
     else if (flush_slot(thread, size_class, 0, true))
         thread->kept[size_class] = false;
 }
@@ -367,7 +276,7 @@ SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *b
     bool used = mallocs - flow->mallocs_seen >= (uint32_t)share_of(flow->capacity);
     COUNT(LEFT_FULL);
     flow->mallocs_seen = mallocs;
-    while (used && length >= owner_load(&flow->capacity) && grow_capacity(thread, size_class)) {
+    while (used && length >= owner_load(&flow->capacity) && hak_capacity_grow(thread, size_class)) {
     }
     if (length >= owner_load(&flow->capacity)) {
         thread->goes_home[size_class] =
@@ -403,7 +312,7 @@ void hak_thread_keep(struct thread *thread, unsigned size_class, void *block) {
             tick();
             return;
         }
-        admit_frees(thread, size_class, length);
+        hak_capacity_admit(thread, size_class, length);
     }
     put_in_list(thread, size_class, block);
 }
@@ -433,13 +342,9 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
         if ((thread->used[c / 64] >> c % 64 & 1) == 0)
             continue;
         (void)flush_slot(thread, c, 0, wanted);
-        owner_store(&thread->view.flow[c].capacity, 0);
-        admit_frees_apart(thread, c, 0);
-        /* Last: a fork's child has to find what is not empty yet. */
-        fork_fence();
-        thread->used[c / 64] &= ~((uint64_t)1 << c % 64);
+        hak_capacity_close(thread, c);
     }
-    thread->cache_bytes = 0;
+    thread->cache_bytes = thread->begun_bytes = thread->earned_bytes = 0;
     memset(thread->kept, 0, sizeof thread->kept);
     memset(thread->goes_home, 0, sizeof thread->goes_home);
     memset(thread->circulates, 0, sizeof thread->circulates);

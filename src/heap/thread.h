@@ -28,11 +28,14 @@ struct thread {
     COUNT_ONLY(uint64_t counters[HAK_COUNTER_COUNT];)
     struct heap *heap;                   /* const while the thread lives */
     uint32_t trims;                      /* hak_view.control.trims, as far as the thread has followed them */
-    size_t cache_bytes;                  /* what the capacities of all classes have grown by */
+    size_t cache_bytes;                  /* what the capacities of all classes add up to */
+    size_t begun_bytes;                  /* of these, with what classes began while threads were few */
+    size_t earned_bytes;                 /* what they may add up to beyond the least, where threads are many */
     uint64_t used[USED_WORDS];           /* a bit for each class with capacity != 0 */
     bool kept[HAK_CLASS_COUNT];          /* blocks of the class are, since the thread takes such blocks too */
     bool goes_home[HAK_CLASS_COUNT];     /* Tiny: what comes by does, since the list is full and unused */
     uint8_t circulates[HAK_CLASS_COUNT]; /* refills during which others' blocks are thought to go round */
+    uint8_t gives_up_last;               /* class that last lost capacity to another one */
     uint32_t chores;                     /* done so far */
     struct link unused;                  /* list of unused records, warm or cold */
     uint64_t ended_ms;                   /* warm record: when its thread ended */

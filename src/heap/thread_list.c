@@ -8,6 +8,7 @@
 #include "base/options.h"
 #include "base/size_class.h"
 #include "heap/spare.h"
+#include "heap/thread_capacity.h"
 #include "heap/transfer.h"
 #include "os/os.h"
 #include "segment/arena.h"
@@ -19,6 +20,8 @@ struct heap *hak_heaps[HAK_HEAPS_MAX + 1];
 static struct {
     struct lock lock;
     uint32_t heap_count;    /* ids 1..heap_count may be used */
+    uint32_t record_count;  /* records that a thread has */
+    uint32_t few;           /* so many are not many */
     struct link cold;       /* records without a thread and without blocks */
     struct link warm;       /* records without a thread, the latest first, whose caches are left for the next one */
     uint32_t warm_count;    /* of them; atomic: read without the lock */
@@ -36,6 +39,7 @@ void hak_thread_init(unsigned cpu_count) {
     if (hak_options.heaps != 0)
         count = (uint32_t)hak_options.heaps;
     list.heap_count = count < HAK_HEAPS_MAX ? count : HAK_HEAPS_MAX;
+    list.few = cpu_count > HAK_CACHE_THREADS_MIN ? cpu_count : HAK_CACHE_THREADS_MIN;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
         hak_view.class_size[c] = (uint32_t)size_class_bytes(c);
     VIEW_PUBLISH(heap, HAK_HEAP_FIELDS);
@@ -67,6 +71,13 @@ static struct heap *least_used_heap(void) {
             break;
     }
     return heap_with_id(best);
+}
+
+/* The caller's thread has the record from now on. */
+static void assign(struct thread *thread) {
+    thread->heap->threads++;
+    hak_thread_share_among(++list.record_count, list.few);
+    store_release(&thread->view.thread_id, hak_lock_self());
 }
 
 static struct thread *record_of(struct link *unused) {
@@ -105,10 +116,8 @@ static struct thread *record_take(void) {
 SLOW struct thread *hak_thread_list_add(void) {
     lock_acquire(&list.lock);
     struct thread *thread = record_take();
-    if (thread != NULL) {
-        thread->heap->threads++;
-        store_release(&thread->view.thread_id, hak_lock_self());
-    }
+    if (thread != NULL)
+        assign(thread);
     lock_release(&list.lock);
     return thread;
 }
@@ -117,6 +126,7 @@ static void retire(struct thread *thread, struct link *to) {
     store_relaxed(&thread->view.thread_id, 0);
     thread->vanished = false;
     thread->heap->threads--;
+    hak_thread_share_among(--list.record_count, list.few);
     list_push_front(to, &thread->unused);
 }
 
@@ -155,8 +165,7 @@ static struct thread *take_cooled(uint64_t now_ms) {
     if (!has_cooled(thread->ended_ms, now_ms))
         return NULL;
     (void)warm_record(&thread->unused);
-    thread->heap->threads++;
-    store_relaxed(&thread->view.thread_id, hak_lock_self());
+    assign(thread);
     return thread;
 }
 

@@ -236,7 +236,7 @@ static void tiny_slabs_may_come_from_the_space_of_large_blocks(void **state) {
 }
 
 static void an_outbox_sends_each_block_home(void **state) {
-    static struct outbox outbox;
+    static struct outbox outbox = {.most_bytes = HAK_OUTBOX_BYTES};
     struct block *chain[HEAPS + 1];
     unsigned count = 0;
     bool full = false;
@@ -320,7 +320,7 @@ static void *work(void *argument) {
     uint64_t random = (uintptr_t)argument;
     static _Thread_local struct block *held[HELD];
     static _Thread_local unsigned classes[HELD];
-    static _Thread_local struct outbox outbox;
+    static _Thread_local struct outbox outbox = {.most_bytes = HAK_OUTBOX_BYTES};
     unsigned count = 0;
     for (unsigned step = 0; step < 6000; step++) {
         struct heap *heap = heaps[1 + unit_below(&random, HEAPS)];

@@ -48,7 +48,7 @@ static int32_t most_excess(unsigned c, int32_t capacity) {
 /* The invariants of thread_cache.h, and the limits of what a thread may keep. Classes that it has not used are
  * closed. */
 static void check_caches(const struct thread *thread) {
-    size_t held = 0;
+    size_t held = 0, capacities = 0;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         const struct hak_slot *slot = &thread->view.slot[c];
         const struct hak_flow *flow = &thread->view.flow[c];
@@ -70,7 +70,9 @@ static void check_caches(const struct thread *thread) {
             EXPECT(entry_heap_id(entry) == thread->heap->id || size_class_bytes(c) >= HAK_SHARED_MIN_BYTES);
         }
         held += length * size_class_bytes(c);
+        capacities += (size_t)flow->capacity * size_class_bytes(c);
     }
+    EXPECT(capacities == thread->cache_bytes);
     EXPECT(held <= (size_t)6 << 20);
     EXPECT(thread->view.slot[0].head == NULL);
     EXPECT(thread->view.entry_mask == (ENTRY_MATCH & ~thread->heap->pattern));
@@ -143,7 +145,7 @@ static void a_thread_keeps_a_few_megabytes_at_most(void **state) {
         fill_and_empty(size_class_bytes(c), 300);
     }
     check_caches(hak_thread_self);
-    assert_true(hak_thread_self->cache_bytes <= HAK_THREAD_CACHE_BYTES);
+    assert_true(hak_thread_self->cache_bytes <= HAK_THREAD_CACHE_BYTES + hak_thread_self->begun_bytes);
 }
 
 static void a_flush_keeps_nothing(void **state) {
@@ -167,9 +169,9 @@ static void earn_record(void) {
     EXPECT(!thread_is_alive(hak_thread_self) && !hak_thread_ended);
     unsigned visits = 1;
     for (; hak_api_thread() == NULL; visits++) {
-        EXPECT(visits <= HAK_VISITS_MAX);
+        EXPECT(visits <= HAK_VISITS_MANY);
     }
-    EXPECT(visits == HAK_VISITS_MAX + 1 || visits == HAK_WARM_VISITS + 1);
+    EXPECT(visits == HAK_VISITS_MAX + 1 || visits == HAK_WARM_VISITS + 1 || visits == HAK_VISITS_MANY + 1);
 }
 
 /* A barrier that all threads pass with their records alive, so that heaps have to be shared. */

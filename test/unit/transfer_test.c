@@ -219,7 +219,7 @@ static void what_is_of_another_class_is_seen(void **state) {
 
 /* One block twice, as two frees by one thread put it there. */
 static void the_same_twice_in_a_row_is_seen(void **state) {
-    static struct outbox outbox;
+    static struct outbox outbox = {.most_bytes = HAK_OUTBOX_BYTES};
     bool refused[HAK_CLASS_COUNT] = {false};
     struct block *twice = take(1, SHARED, 1), *once = take(1, SHARED, 1), *added[] = {twice, twice, once};
     (void)state;
@@ -234,7 +234,7 @@ static void the_same_twice_in_a_row_is_seen(void **state) {
 /* What a signal handler may do that frees in the midst of a free. A list that is a ring ends; and a block in the list
  * of another class goes to its own. */
 static void a_list_gone_wrong_does_no_harm(void **state) {
-    static struct outbox outbox;
+    static struct outbox outbox = {.most_bytes = HAK_OUTBOX_BYTES};
     bool refused[HAK_CLASS_COUNT] = {false};
     struct block *chain = take(1, SHARED, 3);
     (void)state;
@@ -259,7 +259,7 @@ static void a_list_gone_wrong_does_no_harm(void **state) {
 /* Blocks of many classes and two heaps: each class's in its place, small ones in that of their heap, and what has no
  * room is left, with its entry. */
 static void an_outbox_is_passed_on(void **state) {
-    static struct outbox outbox;
+    static struct outbox outbox = {.most_bytes = HAK_OUTBOX_BYTES};
     bool refused[HAK_CLASS_COUNT] = {false};
     unsigned put[HEAPS + 1][HAK_CLASS_COUNT] = {{0}};
     (void)state;
@@ -321,7 +321,7 @@ enum { THREADS = 4, ROUNDS = 4000 };
 
 /* Takes and puts; each block has its holder's mark. */
 static void *work(void *argument) {
-    static _Thread_local struct outbox outbox;
+    static _Thread_local struct outbox outbox = {.most_bytes = HAK_OUTBOX_BYTES};
     bool refused[HAK_CLASS_COUNT];
     uint64_t random = (uintptr_t)argument;
     struct block *held = NULL;

@@ -151,7 +151,7 @@ static void an_outbox_shows_its_blocks(void **state) {
     assert_int_equal(GET(outbox, outbox, count), 1);
     assert_int_equal(GET(outbox, outbox, bytes), 48);
     assert_int_equal(blocks[0], (uintptr_t)&block);
-    hak_thread_self->outbox = (struct outbox){.count = 0};
+    hak_thread_self->outbox = (struct outbox){.most_bytes = HAK_OUTBOX_BYTES};
 }
 
 static void the_page_map_is_where_it_says(void **state) {

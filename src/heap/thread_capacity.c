@@ -1,0 +1,149 @@
+/* heap/thread_capacity.c
+ * Purpose.     See thread_capacity.h.
+ */
+#include "heap/thread_capacity.h"
+
+#include "base/options.h"
+#include "base/size_class.h"
+
+enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
+
+size_t hak_thread_share = HAK_THREAD_CACHE_BYTES;
+
+void hak_thread_share_among(uint32_t threads, uint32_t few) {
+    size_t share = threads <= few ? HAK_THREAD_CACHE_BYTES : HAK_THREAD_CACHE_BYTES * few / threads;
+    store_relaxed(&hak_thread_share, share > HAK_CACHE_LEAST_BYTES ? share : HAK_CACHE_LEAST_BYTES);
+}
+
+/* What the capacities of the thread's classes may add up to. Where threads are few, what a class begins with is not
+ * taken from the others. */
+static size_t limit_of(const struct thread *thread) {
+    size_t share = load_relaxed(&hak_thread_share);
+    if (likely(share == HAK_THREAD_CACHE_BYTES))
+        return share + thread->begun_bytes;
+    return least(share, HAK_CACHE_LEAST_BYTES + thread->earned_bytes);
+}
+
+size_t hak_capacity_outbox(const struct thread *thread) {
+    return least(HAK_OUTBOX_BYTES, limit_of(thread) / 2);
+}
+
+static int32_t capacity_for(unsigned size_class, size_t bytes) {
+    size_t blocks = bytes / size_class_bytes(size_class);
+    return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : (int32_t)blocks;
+}
+
+/* How many blocks a Tiny list of this capacity may be too long by: what it gives back in all, or as many as fit half a
+ * slab or HAKMEM_CACHE_BYTES, if threads are few. Mid lists are counted exactly. */
+FAST int32_t excess_of(unsigned size_class, int32_t capacity) {
+    if (size_class > HAK_TINY_CLASSES || capacity == 0)
+        return 0;
+    int64_t bytes = load_relaxed(&hak_options.cache_bytes);
+    int32_t least = hak_size_class[size_class].capacity / 2, share = share_of(capacity);
+    if (bytes < HALF_SLAB)
+        least = (int32_t)(least * bytes / HALF_SLAB);
+    least = least < HAK_RETURN_MAX ? least : HAK_RETURN_MAX;
+    return least > share && !threads_are_many() ? least : share;
+}
+
+/* The same for a class of which the record's threads have taken at least half as many as they have given, since its
+ * list hardly grows between two looks as long as that goes on: a share of what the thread's caches have not grown to,
+ * so that the sum over all classes is bounded. 0 for others. */
+static int32_t excess_in_balance(const struct thread *thread, unsigned size_class) {
+    const struct hak_slot *slot = &thread->view.slot[size_class];
+    const struct hak_flow *flow = &thread->view.flow[size_class];
+    size_t most = load_relaxed(&hak_thread_share);
+    if (size_class > HAK_TINY_CLASSES || thread->cache_bytes >= most ||
+        figures_mallocs(slot, flow) < figures_cached_frees(slot, flow) / 2 + HAK_RETURN_MAX)
+        return 0;
+    size_t bytes = (most - thread->cache_bytes) / HAK_EXCESS_SHARE;
+    size_t blocks = least(bytes, (size_t)load_relaxed(&hak_options.cache_bytes)) / size_class_bytes(size_class);
+    return (int32_t)least(blocks, HAK_EXCESS_MAX);
+}
+
+void hak_capacity_admit(struct thread *thread, unsigned size_class, int32_t length) {
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t capacity = thread->kept[size_class] ? owner_load(&flow->capacity) : 0, left = capacity - length;
+    if (left < HAK_RETURN_MAX) {
+        bool looks_soon = left > 0 || capacity == 0 || threads_are_many();
+        int32_t least = looks_soon ? excess_of(size_class, capacity) : HAK_FLUSH_MAX / 2;
+        left = left < least ? least : left;
+    }
+    if (length < capacity) {
+        int32_t more = excess_in_balance(thread, size_class);
+        left = left < more ? more : left;
+    }
+    owner_add(&flow->frees_end, (uint64_t)(int64_t)(left - slot->frees_left));
+    owner_store(&slot->frees_left, left);
+}
+
+void hak_capacity_open(struct thread *thread, unsigned size_class) {
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t capacity = capacity_for(size_class, HAK_CACHE_START_BYTES);
+    size_t size = size_class_bytes(size_class), bytes = (size_t)capacity * size;
+    if (!threads_are_many())
+        thread->begun_bytes += bytes;
+    else if (thread->cache_bytes + bytes > limit_of(thread))
+        capacity = 1;
+    thread->used[size_class / 64] |= (uint64_t)1 << size_class % 64;
+    thread->cache_bytes += (size_t)capacity * size;
+    owner_store(&flow->capacity, capacity);
+    hak_capacity_admit(thread, size_class, 0);
+    if (owner_load(&slot->mallocs_left) == 0) {
+        owner_add(&flow->mallocs_end, HAK_CHORES_INTERVAL);
+        owner_store(&slot->mallocs_left, HAK_CHORES_INTERVAL);
+    }
+}
+
+static void lose_capacity(struct thread *thread, unsigned size_class, int32_t blocks) {
+    thread->cache_bytes -= (size_t)blocks * size_class_bytes(size_class);
+    owner_add(&thread->view.flow[size_class].capacity, -blocks);
+}
+
+void hak_capacity_close(struct thread *thread, unsigned size_class) {
+    owner_store(&thread->view.flow[size_class].capacity, 0);
+    hak_capacity_admit(thread, size_class, 0);
+    /* Last: a fork's child has to find what is not empty yet. */
+    fork_fence();
+    thread->used[size_class / 64] &= ~((uint64_t)1 << size_class % 64);
+}
+
+/* What the list of a class may grow to. What goes round among threads need not wait with each of them. */
+static size_t most_bytes(const struct thread *thread, unsigned size_class) {
+    size_t bytes = (size_t)load_relaxed(&hak_options.cache_bytes);
+    size_t few = HAK_CIRCULATES_BLOCKS * size_class_bytes(size_class), share = bytes / HAK_CIRCULATES_SHARE;
+    return thread->circulates[size_class] == 0 ? bytes : least(bytes, few > share ? few : share);
+}
+
+bool hak_capacity_grow(struct thread *thread, unsigned size_class) {
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    if (flow->capacity == 0) {
+        hak_capacity_open(thread, size_class);
+        return true;
+    }
+    size_t size = size_class_bytes(size_class);
+    int32_t limit = capacity_for(size_class, most_bytes(thread, size_class));
+    int32_t more = flow->capacity < limit - flow->capacity ? flow->capacity : limit - flow->capacity;
+    if (more <= 0 || thread->cache_bytes + (size_t)more * size > limit_of(thread))
+        return false;
+    lose_capacity(thread, size_class, -more);
+    return true;
+}
+
+void hak_capacity_shrink(struct thread *thread, unsigned size_class) {
+    int32_t capacity = thread->view.flow[size_class].capacity;
+    int32_t less = capacity - HAK_FLUSH_MAX < HAK_FLUSH_MAX / 2 ? capacity - HAK_FLUSH_MAX : HAK_FLUSH_MAX / 2;
+    if (less > 0)
+        lose_capacity(thread, size_class, less);
+}
+
+bool hak_capacity_is_short(const struct thread *thread, unsigned size_class) {
+    size_t twice = (size_t)thread->view.flow[size_class].capacity * size_class_bytes(size_class);
+    return threads_are_many() && thread->cache_bytes + twice > limit_of(thread);
+}
+
+void hak_capacity_halve(struct thread *thread, unsigned size_class) {
+    lose_capacity(thread, size_class, thread->view.flow[size_class].capacity / 2);
+}

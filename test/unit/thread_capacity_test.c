@@ -1,0 +1,320 @@
+/* thread_capacity_test.c
+ * Purpose.     What the lists of a thread may hold where threads are many: a little, and more as it is earned; and that
+ *              nothing is different where they are few.
+ * Design.      Each test is a child, whose caches start empty. Most pretend that there are many threads.
+ */
+#include "support/child.h"
+#include "support/unit.h"
+
+#include <pthread.h>
+
+#include "api/init.h"
+#include "base/options.h"
+#include "base/size_class.h"
+#include "hakmem.h"
+#include "heap/thread_capacity.h"
+#include "heap/thread_list.h"
+#include "segment/view.h"
+
+enum { FEW = HAK_CACHE_THREADS_MIN, MANY = 1000, BLOCKS = 1000, THREADS = 40 };
+
+static void *blocks[16 * BLOCKS];
+
+static struct thread *begin(uint32_t threads) {
+    while (hak_api_thread() == NULL) {
+    }
+    hak_options.purge_delay = 1 << 30;
+    hak_thread_share_among(threads, FEW);
+    return hak_thread_self;
+}
+
+static size_t capacities(const struct thread *thread) {
+    size_t bytes = 0;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
+        bytes += (size_t)thread->view.flow[c].capacity * size_class_bytes(c);
+    EXPECT(bytes == thread->cache_bytes);
+    return bytes;
+}
+
+static size_t held(const struct thread *thread) {
+    size_t bytes = thread->outbox.bytes;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
+        bytes += (size_t)length_of(thread, c) * size_class_bytes(c);
+    return bytes;
+}
+
+/* Of 16 to 1024 B, in turn. */
+static void make(unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        EXPECT((blocks[i] = hak_malloc(16 + 16 * (i % HAK_TINY_CLASSES))) != NULL);
+}
+
+static void drop(unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        hak_free(blocks[i]);
+}
+
+static void expect_all_free(void) {
+    hak_trim();
+    EXPECT(hak_view.active_bytes == 0);
+}
+
+static void so_many_share_what_a_few_have(void **state) {
+    (void)state;
+    assert_int_equal(hak_thread_share, HAK_THREAD_CACHE_BYTES);
+    for (uint32_t threads = 0; threads < 100000; threads = 1 + threads * 5 / 4) {
+        hak_thread_share_among(threads, FEW);
+        assert_int_equal(threads_are_many(), threads > FEW);
+        assert_true(hak_thread_share >= HAK_CACHE_LEAST_BYTES);
+        if (hak_thread_share > HAK_CACHE_LEAST_BYTES && threads > FEW)
+            assert_true(hak_thread_share * threads <= FEW * HAK_THREAD_CACHE_BYTES);
+    }
+    hak_thread_share_among(64, 64);
+    assert_false(threads_are_many());
+    hak_thread_share_among(1, FEW);
+}
+
+/* What a thread gets of the classes that it uses once: what a class begins with as long as that fits, then a block. */
+static void use_each_class_once(void *unused) {
+    (void)unused;
+    const struct thread *thread = begin(MANY);
+    size_t ones = 0;
+    make(HAK_TINY_CLASSES);
+    for (unsigned c = 1; c <= HAK_TINY_CLASSES; c++) {
+        int32_t capacity = thread->view.flow[c].capacity;
+        EXPECT(capacity == 1 || capacity >= 4);
+        EXPECT(thread->kept[c] == (capacity != 1));
+        ones += capacity == 1 ? size_class_bytes(c) : 0;
+    }
+    EXPECT(thread->view.flow[1].capacity >= 4 && thread->view.flow[HAK_TINY_CLASSES].capacity == 1);
+    EXPECT(capacities(thread) <= HAK_CACHE_LEAST_BYTES + thread->earned_bytes + ones);
+    drop(HAK_TINY_CLASSES);
+    /* Blocks of the others are on their way to other threads. */
+    for (unsigned c = 1; c <= HAK_TINY_CLASSES; c++)
+        EXPECT((length_of(thread, c) != 0) == thread->kept[c]);
+    EXPECT(thread->outbox.count != 0);
+    expect_all_free();
+}
+
+static void a_class_that_is_used_once_gets_a_block(void **state) {
+    (void)state;
+    assert_true(child_succeeds(use_each_class_once, NULL));
+}
+
+/* The same as above, often enough that lists of few threads would hold all. */
+static size_t use_and_wait(uint32_t threads) {
+    const struct thread *thread = begin(threads);
+    make(BLOCKS);
+    drop(BLOCKS);
+    (void)capacities(thread);
+    return held(thread);
+}
+
+static void wait_as_one_of_many(void *unused) {
+    (void)unused;
+    size_t bytes = use_and_wait(MANY);
+    EXPECT(bytes <= 2 * hak_thread_share);
+    expect_all_free();
+}
+
+static void wait_as_one_of_few(void *unused) {
+    (void)unused;
+    size_t bytes = use_and_wait(FEW);
+    EXPECT(bytes >= (size_t)BLOCKS * 520);
+    expect_all_free();
+}
+
+static void one_of_many_holds_little(void **state) {
+    (void)state;
+    assert_true(child_succeeds(wait_as_one_of_many, NULL));
+    assert_true(child_succeeds(wait_as_one_of_few, NULL));
+}
+
+/* Who takes much may have its share, and no more. */
+static void earn(void *unused) {
+    (void)unused;
+    const struct thread *thread = begin(4 * FEW);
+    size_t earned = 0;
+    for (unsigned round = 0; round < 40; round++) {
+        make(8 * BLOCKS);
+        EXPECT(thread->earned_bytes >= earned);
+        earned = thread->earned_bytes;
+        EXPECT(capacities(thread) <= least(hak_thread_share, HAK_CACHE_LEAST_BYTES + earned) + HAK_TINY_CLASSES * 520);
+        drop(8 * BLOCKS);
+    }
+    EXPECT(earned >= hak_thread_share && capacities(thread) >= hak_thread_share * 3 / 4);
+    expect_all_free();
+    EXPECT(thread->earned_bytes == 0 && thread->begun_bytes == 0);
+}
+
+static void a_share_has_to_be_earned(void **state) {
+    (void)state;
+    assert_true(child_succeeds(earn, NULL));
+}
+
+/* A thread that has had its share with some classes goes on with others, which get theirs. */
+static void change(void *unused) {
+    (void)unused;
+    const struct thread *thread = begin(MANY);
+    unsigned before = size_class_of(512), after = size_class_of(2000);
+    for (unsigned round = 0; round < 100; round++) {
+        for (unsigned i = 0; i < BLOCKS; i++)
+            EXPECT((blocks[i] = hak_malloc(512)) != NULL);
+        drop(BLOCKS);
+    }
+    int32_t had = thread->view.flow[before].capacity;
+    EXPECT(had * 512 >= (int32_t)hak_thread_share / 2);
+    for (unsigned round = 0; round < 100; round++) {
+        for (unsigned i = 0; i < BLOCKS; i++)
+            EXPECT((blocks[i] = hak_malloc(2000)) != NULL);
+        drop(BLOCKS);
+    }
+    EXPECT(thread->view.flow[before].capacity <= had / 2);
+    EXPECT(length_of(thread, before) <= thread->view.flow[before].capacity);
+    EXPECT(thread->view.flow[after].capacity * 2000 >= (int32_t)hak_thread_share / 4);
+    EXPECT(capacities(thread) <= hak_thread_share + 2000);
+    expect_all_free();
+}
+
+static void capacity_goes_where_it_is_wanted(void **state) {
+    (void)state;
+    assert_true(child_succeeds(change, NULL));
+}
+
+/* A thread that has all, when others come. */
+static void get_company(void *unused) {
+    (void)unused;
+    const struct thread *thread = begin(1);
+    make(8 * BLOCKS);
+    drop(8 * BLOCKS);
+    size_t before = capacities(thread);
+    hak_thread_share_among(MANY, FEW);
+    EXPECT(before > 4 * hak_thread_share);
+    for (unsigned round = 0; round < 200; round++) {
+        make(16 * BLOCKS);
+        drop(16 * BLOCKS);
+    }
+    EXPECT(capacities(thread) < before / 2);
+    expect_all_free();
+}
+
+static void who_has_more_gives_up_some(void **state) {
+    (void)state;
+    assert_true(child_succeeds(get_company, NULL));
+}
+
+/* Of another heap's blocks, not so many wait. */
+static pthread_barrier_t barrier;
+
+static void *lend(void *unused) {
+    while (hak_api_thread() == NULL) {
+    }
+    for (unsigned i = 0; i < 1000; i++)
+        EXPECT((blocks[i] = hak_malloc(64)) != NULL);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return unused;
+}
+
+static void free_others(void *many) {
+    pthread_t lender;
+    struct thread *thread = begin(1);
+    EXPECT(pthread_barrier_init(&barrier, NULL, 2) == 0);
+    EXPECT(pthread_create(&lender, NULL, lend, NULL) == 0);
+    pthread_barrier_wait(&barrier);
+    hak_thread_share_among(many != NULL ? MANY : 1, FEW);
+    thread->outbox.most_bytes = (uint32_t)hak_capacity_outbox(thread);
+    unsigned most = 0;
+    for (unsigned i = 0; i < 1000; i++) {
+        hak_free(blocks[i]);
+        most = thread->outbox.count > most ? thread->outbox.count : most;
+    }
+    EXPECT(most == (many != NULL ? HAK_CACHE_LEAST_BYTES / 2 / 64 : HAK_OUTBOX_BLOCKS) - 1);
+    pthread_barrier_wait(&barrier);
+    EXPECT(pthread_join(lender, NULL) == 0);
+    expect_all_free();
+}
+
+static void fewer_wait_for_others(void **state) {
+    (void)state;
+    assert_true(child_succeeds(free_others, NULL));
+    assert_true(child_succeeds(free_others, blocks));
+}
+
+/* Threads are counted as they get records and lose them. */
+static void *come_and_go(void *unused) {
+    while (hak_api_thread() == NULL) {
+    }
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return unused;
+}
+
+static void count_threads(void *unused) {
+    pthread_t threads[THREADS];
+    (void)unused;
+    while (hak_api_thread() == NULL) {
+    }
+    for (unsigned round = 0; round < 2; round++) {
+        EXPECT(!threads_are_many());
+        EXPECT(pthread_barrier_init(&barrier, NULL, THREADS + 1) == 0);
+        for (unsigned i = 0; i < THREADS; i++)
+            EXPECT(pthread_create(&threads[i], NULL, come_and_go, NULL) == 0);
+        pthread_barrier_wait(&barrier);
+        EXPECT(hak_thread_share == HAK_THREAD_CACHE_BYTES * FEW / (THREADS + 1));
+        pthread_barrier_wait(&barrier);
+        for (unsigned i = 0; i < THREADS; i++)
+            EXPECT(pthread_join(threads[i], NULL) == 0);
+        pthread_barrier_destroy(&barrier);
+    }
+    EXPECT(hak_thread_share == HAK_THREAD_CACHE_BYTES);
+}
+
+static void births_and_ends_count(void **state) {
+    (void)state;
+    assert_true(child_succeeds(count_threads, NULL));
+}
+
+/* In a fork's child the others are gone, as soon as what they left is adopted. */
+static void fork_from_many(void *unused) {
+    pthread_t threads[THREADS];
+    (void)unused;
+    while (hak_api_thread() == NULL) {
+    }
+    EXPECT(pthread_barrier_init(&barrier, NULL, THREADS + 1) == 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        EXPECT(pthread_create(&threads[i], NULL, come_and_go, NULL) == 0);
+    pthread_barrier_wait(&barrier);
+    pid_t child = fork();
+    if (child == 0) {
+        EXPECT(threads_are_many());
+        hak_thread_flush();
+        EXPECT(hak_thread_share == HAK_THREAD_CACHE_BYTES);
+        _exit(0);
+    }
+    EXPECT(child > 0 && expect_wait(child) == 0);
+    EXPECT(threads_are_many());
+    pthread_barrier_wait(&barrier);
+    for (unsigned i = 0; i < THREADS; i++)
+        EXPECT(pthread_join(threads[i], NULL) == 0);
+}
+
+static void a_forks_child_is_alone(void **state) {
+    (void)state;
+    assert_true(child_succeeds(fork_from_many, NULL));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(so_many_share_what_a_few_have),
+        cmocka_unit_test(a_class_that_is_used_once_gets_a_block),
+        cmocka_unit_test(one_of_many_holds_little),
+        cmocka_unit_test(a_share_has_to_be_earned),
+        cmocka_unit_test(capacity_goes_where_it_is_wanted),
+        cmocka_unit_test(who_has_more_gives_up_some),
+        cmocka_unit_test(fewer_wait_for_others),
+        cmocka_unit_test(births_and_ends_count),
+        cmocka_unit_test(a_forks_child_is_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
