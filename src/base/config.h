@@ -93,7 +93,7 @@
  * to a part of what it has taken from its heap, and a little. */
 #define HAK_CACHE_THREADS_MIN 16
 #define HAK_CACHE_EARNED_PART 8
-#define HAK_CACHE_LEAST_BYTES ((size_t)16 << 10)
+#define HAK_CACHE_LEAST_BYTES ((size_t)8 << 10)
 
 /* Thread cache, per class: bytes it may grow to (a default), and blocks; bytes it starts with; blocks that it gives
  * back in all to be within bounds again, at most; that it may be out of bounds by, and the part of the bytes that the

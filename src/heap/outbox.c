@@ -36,6 +36,46 @@ struct passing {
     const void *bad; /* a block that was there twice, or NULL */
 };
 
+/* What of their entries makes two blocks go to the same transfer cache: the class, and the heap if they are not
+ * everybody's. */
+FAST uint32_t entry_compared(unsigned size_class) {
+    return class_is_shared(size_class) ? ENTRY_SLOT_MASK : UINT32_MAX;
+}
+
+FAST bool entries_are_alike(uint32_t a, uint32_t b, uint32_t compared) {
+    return likely(a == b) || ((a ^ b) & compared) == 0;
+}
+
+/* Puts the blocks at the end that are as the last one, which are all where one thread frees what another makes. Says
+ * how many there are before these. What finds no room is counted, and marked if it does not stand at the front. The
+ * same block twice in a row is put once. */
+static uint32_t put_run(struct outbox *outbox, uint32_t count, struct passing *passing) {
+    const uint32_t entry = outbox->entry[count - 1];
+    const unsigned c = entry_class(entry);
+    const uint32_t compared = entry_compared(c);
+    struct transfer *transfer = transfer_of(passing->heaps[entry_heap_id(entry)], c);
+    struct block **end, **const begin = hak_transfer_begin_put(transfer, c, &end, &passing->refused[c]);
+    struct block **to = begin, *put = NULL;
+    uint32_t most = begin == NULL ? 0 : (uint32_t)(end - begin), least = count > most ? count - most : 0, first = count;
+    for (; first > least && entries_are_alike(outbox->entry[first - 1], entry, compared); first--) {
+        struct block *block = outbox->block[first - 1];
+        if (unlikely(block == put))
+            passing->bad = block;
+        else
+            *to++ = put = block;
+    }
+    if (likely(begin != NULL))
+        hak_transfer_end_put(transfer, (unsigned)(to - begin));
+    uint32_t left = first;
+    while (first > 0 && entries_are_alike(outbox->entry[first - 1], entry, compared))
+        first--;
+    outbox->last[c] = outbox->before[first];
+    for (uint32_t i = first; i < left && first != 0; i++)
+        outbox->before[i] = IS_LEFT;
+    passing->left = left - first;
+    return first;
+}
+
 /* Puts the blocks of a list that are as the last one: of its class, and of its heap if they are not everybody's. What
  * finds no room is marked and counted, and the list of the others is returned. The same block twice in a row is put
  * once. A signal handler that frees in the midst of a free may make a list go wrong: it ends where indices do not go
@@ -43,7 +83,7 @@ struct passing {
 static uint32_t put_list(struct outbox *outbox, uint32_t last, struct passing *passing) {
     const uint32_t entry = outbox->entry[last - 1];
     const unsigned c = entry_class(entry);
-    const uint32_t compared = class_is_shared(c) ? ENTRY_SLOT_MASK : UINT32_MAX;
+    const uint32_t compared = entry_compared(c);
     struct transfer *transfer = transfer_of(passing->heaps[entry_heap_id(entry)], c);
     struct block **end, **const begin = hak_transfer_begin_put(transfer, c, &end, &passing->refused[c]);
     struct block **to = begin, *put = NULL;
@@ -73,7 +113,7 @@ static uint32_t put_list(struct outbox *outbox, uint32_t last, struct passing *p
     return others;
 }
 
-/* Keeps those that are left. */
+/* Moves those that are left to the front. */
 static void keep_left(struct outbox *outbox, uint32_t count) {
     uint32_t left = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -82,20 +122,26 @@ static void keep_left(struct outbox *outbox, uint32_t count) {
             outbox->entry[left++] = outbox->entry[i];
         }
     }
-    fork_fence();
-    outbox->count = left;
+}
+
+static void put_lists(struct outbox *outbox, struct passing *passing) {
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        uint32_t list = outbox->last[c];
+        for (outbox->last[c] = 0; list != 0;)
+            list = put_list(outbox, list, passing);
+    }
 }
 
 void hak_outbox_pass_on(struct outbox *outbox, struct heap *const *heaps, bool *refused) {
     struct passing passing = {.heaps = heaps, .refused = refused};
     uint32_t count = unload(outbox);
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        uint32_t list = outbox->last[c];
-        for (outbox->last[c] = 0; list != 0;)
-            list = put_list(outbox, list, &passing);
+    if (count != 0 && put_run(outbox, count, &passing) != 0) {
+        put_lists(outbox, &passing);
+        keep_left(outbox, passing.left == 0 ? 0 : count);
     }
     if (passing.left != 0) {
-        keep_left(outbox, count);
+        fork_fence();
+        outbox->count = passing.left;
         hak_outbox_flush(outbox, heaps);
     }
     if (unlikely(passing.bad != NULL))
