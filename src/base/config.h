@@ -89,8 +89,8 @@
 /* A thread's caches may grow to this much in all. */
 #define HAK_THREAD_CACHE_BYTES ((size_t)4 << 20)
 
-/* So many threads, or one for each cpu if these are more, may have that. More share what these would have: each may grow
- * to a part of what it has taken from its heap, and a little. */
+/* So many threads, or one for each cpu if these are more, may have that. More share what these would have: each may
+ * grow to a little, and to a part of what it has taken from its heap. */
 #define HAK_CACHE_THREADS_MIN 16
 #define HAK_CACHE_EARNED_PART 8
 #define HAK_CACHE_LEAST_BYTES ((size_t)8 << 10)
