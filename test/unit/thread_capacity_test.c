@@ -7,6 +7,7 @@
 #include "support/unit.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "api/init.h"
 #include "base/options.h"
@@ -28,10 +29,26 @@ static struct thread *begin(uint32_t threads) {
     return hak_thread_self;
 }
 
+/* How much longer than its capacity a list may be. */
+static int32_t most_excess(unsigned c, int32_t capacity) {
+    int32_t in_balance = (int32_t)(hak_thread_share / HAK_EXCESS_SHARE / size_class_bytes(c));
+    return share_of(capacity) > in_balance ? share_of(capacity) : in_balance;
+}
+
+/* In bytes; and what holds of every list of one thread of many. */
 static size_t capacities(const struct thread *thread) {
     size_t bytes = 0;
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
-        bytes += (size_t)thread->view.flow[c].capacity * size_class_bytes(c);
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        int32_t capacity = thread->view.flow[c].capacity, frees_left = thread->view.slot[c].frees_left;
+        int32_t length = length_of(thread, c);
+        bytes += (size_t)capacity * size_class_bytes(c);
+        EXPECT(length >= 0 && frees_left >= 0 && length + frees_left >= (thread->view.slot[c].head != NULL));
+        if (!threads_are_many())
+            continue;
+        EXPECT(length + frees_left <= capacity + most_excess(c, capacity));
+        EXPECT(thread->kept[c] || (frees_left == 0 && length <= 1));
+        EXPECT(capacity != 1 || !thread->kept[c]);
+    }
     EXPECT(bytes == thread->cache_bytes);
     return bytes;
 }
@@ -50,8 +67,10 @@ static void make(unsigned count) {
 }
 
 static void drop(unsigned count) {
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         hak_free(blocks[i]);
+        (void)(i % 64 == 0 ? capacities(hak_thread_self) : 0);
+    }
 }
 
 static void expect_all_free(void) {
@@ -122,6 +141,29 @@ static void wait_as_one_of_few(void *unused) {
     size_t bytes = use_and_wait(FEW);
     EXPECT(bytes >= (size_t)BLOCKS * 520);
     expect_all_free();
+}
+
+/* What a class begins with is not taken from the rest. */
+static void use_all(void *unused) {
+    (void)unused;
+    const struct thread *thread = begin(FEW);
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
+        hak_free(hak_malloc(size_class_bytes(c)));
+    size_t begun = capacities(thread);
+    EXPECT(thread->begun_bytes == begun && begun > HAK_THREAD_CACHE_BYTES / 4);
+    for (unsigned c = HAK_TINY_CLASSES; c > 0; c--) {
+        for (unsigned i = 0; i < 4 * BLOCKS; i++)
+            EXPECT((blocks[i] = hak_malloc(size_class_bytes(c))) != NULL);
+        drop(4 * BLOCKS);
+    }
+    EXPECT(capacities(thread) <= HAK_THREAD_CACHE_BYTES + begun);
+    EXPECT(capacities(thread) > HAK_THREAD_CACHE_BYTES + begun / 2);
+    expect_all_free();
+}
+
+static void one_of_few_grows_by_a_few_megabytes(void **state) {
+    (void)state;
+    assert_true(child_succeeds(use_all, NULL));
 }
 
 static void one_of_many_holds_little(void **state) {
@@ -241,13 +283,28 @@ static void fewer_wait_for_others(void **state) {
     assert_true(child_succeeds(free_others, blocks));
 }
 
-/* Threads are counted as they get records and lose them. */
+/* Threads are counted as they get records and lose them. They get them later if there are many. */
 static void *come_and_go(void *unused) {
-    while (hak_api_thread() == NULL) {
+    unsigned visits = 1;
+    bool were_many = threads_are_many();
+    for (; hak_api_thread() == NULL; visits++) {
     }
+    if (were_many)
+        EXPECT(visits == HAK_VISITS_MANY + 1 || visits == HAK_WARM_VISITS + 1);
+    else
+        EXPECT(visits > HAK_WARM_VISITS);
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);
     return unused;
+}
+
+/* One after the other. */
+static void wait_for_records(unsigned count) {
+    for (unsigned records = 0; records != count; sched_yield()) {
+        records = 0;
+        for (unsigned id = 1; id <= HAK_HEAPS_MAX && load_acquire(&hak_heaps[id]) != NULL; id++)
+            records += load_relaxed(&hak_heaps[id]->threads);
+    }
 }
 
 static void count_threads(void *unused) {
@@ -258,8 +315,10 @@ static void count_threads(void *unused) {
     for (unsigned round = 0; round < 2; round++) {
         EXPECT(!threads_are_many());
         EXPECT(pthread_barrier_init(&barrier, NULL, THREADS + 1) == 0);
-        for (unsigned i = 0; i < THREADS; i++)
+        for (unsigned i = 0; i < THREADS; i++) {
             EXPECT(pthread_create(&threads[i], NULL, come_and_go, NULL) == 0);
+            wait_for_records(i + 2);
+        }
         pthread_barrier_wait(&barrier);
         EXPECT(hak_thread_share == HAK_THREAD_CACHE_BYTES * FEW / (THREADS + 1));
         pthread_barrier_wait(&barrier);
@@ -306,15 +365,11 @@ static void a_forks_child_is_alone(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(so_many_share_what_a_few_have),
-        cmocka_unit_test(a_class_that_is_used_once_gets_a_block),
-        cmocka_unit_test(one_of_many_holds_little),
-        cmocka_unit_test(a_share_has_to_be_earned),
-        cmocka_unit_test(capacity_goes_where_it_is_wanted),
-        cmocka_unit_test(who_has_more_gives_up_some),
-        cmocka_unit_test(fewer_wait_for_others),
-        cmocka_unit_test(births_and_ends_count),
-        cmocka_unit_test(a_forks_child_is_alone),
+        cmocka_unit_test(so_many_share_what_a_few_have), cmocka_unit_test(a_class_that_is_used_once_gets_a_block),
+        cmocka_unit_test(one_of_many_holds_little),      cmocka_unit_test(one_of_few_grows_by_a_few_megabytes),
+        cmocka_unit_test(a_share_has_to_be_earned),      cmocka_unit_test(capacity_goes_where_it_is_wanted),
+        cmocka_unit_test(who_has_more_gives_up_some),    cmocka_unit_test(fewer_wait_for_others),
+        cmocka_unit_test(births_and_ends_count),         cmocka_unit_test(a_forks_child_is_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

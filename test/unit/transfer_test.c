@@ -240,9 +240,12 @@ static void a_list_gone_wrong_does_no_harm(void **state) {
     (void)state;
     for (unsigned i = 0; i < 3; i++, chain = chain->next)
         assert_false(outbox_add(&outbox, chain, page_map_flat_get(chain), 16));
+    chain = take(1, SHARED + 1, 1);
+    assert_false(outbox_add(&outbox, chain, page_map_flat_get(chain), 16));
     outbox.before[0] = 3;
     hak_outbox_pass_on(&outbox, heaps, refused);
     assert_int_equal(hak_transfers[SHARED].count, 3);
+    assert_int_equal(hak_transfers[SHARED + 1].count, 1);
     for (unsigned i = 0; i < 2; i++) {
         struct block *block = take(1, SHARED + i, 1);
         assert_false(outbox_add(&outbox, block, page_map_flat_get(block), 16));
@@ -251,7 +254,7 @@ static void a_list_gone_wrong_does_no_harm(void **state) {
     outbox.before[1] = 1;
     hak_outbox_pass_on(&outbox, heaps, refused);
     assert_int_equal(hak_transfers[SHARED].count, 4);
-    assert_int_equal(hak_transfers[SHARED + 1].count, 1);
+    assert_int_equal(hak_transfers[SHARED + 1].count, 2);
 }
 
 /* ---- outboxes ---- */
@@ -287,6 +290,73 @@ static void an_outbox_is_passed_on(void **state) {
     hak_outbox_pass_on(&outbox, heaps, refused);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
         assert_int_equal(refused[c], c == LARGEST);
+}
+
+static void add(struct outbox *outbox, unsigned heap, unsigned c, unsigned count) {
+    for (; count > 0; count--) {
+        struct block *block = take(heap, c, 1);
+        assert_false(outbox_add(outbox, block, page_map_flat_get(block), 16));
+    }
+}
+
+/* Blocks at the end that are all alike; with others, or none, in front of them. */
+static void blocks_of_one_kind_go_together(void **state) {
+    static struct outbox outbox = {.most_bytes = HAK_OUTBOX_BYTES};
+    bool refused[HAK_CLASS_COUNT] = {false};
+    (void)state;
+    for (unsigned others = 0; others < 3; others++) {
+        /* Small ones each to their heap. */
+        add(&outbox, 1, 1, others);
+        add(&outbox, 2, HOME, 7);
+        add(&outbox, 1, HOME, 20);
+        hak_outbox_pass_on(&outbox, heaps, refused);
+        assert_int_equal(heaps[1]->transfer[HOME].count, 20);
+        assert_int_equal(heaps[2]->transfer[HOME].count, 7);
+        assert_int_equal(heaps[1]->transfer[1].count, others);
+        for (unsigned i = 0; i < 27; i++)
+            assert_int_equal(entry_heap_id(hak_slab_entry_of(heaps[1 + i / 20]->transfer[HOME].block[i % 20])),
+                             1 + i / 20);
+        /* Everybody's, of both heaps. */
+        add(&outbox, 1, 1, others);
+        add(&outbox, 2, SHARED, 7);
+        add(&outbox, 1, SHARED, 20);
+        add(&outbox, 2, SHARED, 3);
+        hak_outbox_pass_on(&outbox, heaps, refused);
+        assert_int_equal(hak_transfers[SHARED].count, 30);
+        assert_int_equal(outbox.count + outbox.bytes, 0);
+        empty_all();
+        assert_int_equal(hak_view.active_bytes, 0);
+    }
+    assert_false(refused[1] || refused[HOME] || refused[SHARED]);
+}
+
+/* As many as there is room for; the others go home, and those in front of them to their places. */
+static void what_has_no_room_goes_home(void **state) {
+    static struct outbox outbox = {.most_bytes = HAK_OUTBOX_BYTES};
+    bool refused[HAK_CLASS_COUNT] = {false};
+    unsigned room = HAK_TRANSFER_BYTES / HAK_MID_MAX;
+    (void)state;
+    for (unsigned others = 0; others < 3; others++) {
+        for (unsigned times = 0; times < 2; times++) {
+            assert_false(refused[LARGEST]);
+            add(&outbox, 2, SHARED, others);
+            add(&outbox, 1, LARGEST, room / 2 + 3);
+            hak_outbox_pass_on(&outbox, heaps, refused);
+            assert_int_equal(outbox.count + outbox.bytes, 0);
+            assert_int_equal(hak_transfers[SHARED].count, others * (times + 1));
+        }
+        assert_int_equal(hak_transfers[LARGEST].count, room);
+        uint64_t bytes = hak_view.active_bytes;
+        add(&outbox, 2, SHARED, others);
+        add(&outbox, 1, LARGEST, 5);
+        hak_outbox_pass_on(&outbox, heaps, refused);
+        assert_true(refused[LARGEST] && !refused[SHARED]);
+        assert_int_equal(hak_transfers[SHARED].count, others * 3);
+        assert_int_equal(hak_view.active_bytes, bytes);
+        refused[LARGEST] = false;
+        empty_all();
+        assert_int_equal(hak_view.active_bytes, 0);
+    }
 }
 
 /* ---- the way home ---- */
@@ -393,6 +463,8 @@ int main(void) {
         TEST(the_same_twice_in_a_row_is_seen),
         TEST(a_list_gone_wrong_does_no_harm),
         TEST(an_outbox_is_passed_on),
+        TEST(blocks_of_one_kind_go_together),
+        TEST(what_has_no_room_goes_home),
         TEST(what_is_not_wanted_goes_home),
         TEST(each_block_has_one_holder),
     };
