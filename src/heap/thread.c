@@ -125,7 +125,7 @@ SLOW static void give_up_capacity(struct thread *thread, unsigned wanted_by) {
     hak_capacity_halve(thread, c);
     int32_t capacity = thread->view.flow[c].capacity;
     thread->kept[c] = thread->kept[c] && capacity > 1;
-    (void)flush_slot(thread, c, thread->kept[c] ? capacity : 0, true);
+    (void)flush_slot(thread, c, capacity, true);
     hak_capacity_admit(thread, c, length_of(thread, c));
 }
 

@@ -194,23 +194,26 @@ static void a_share_has_to_be_earned(void **state) {
     assert_true(child_succeeds(earn, NULL));
 }
 
-/* A thread that has had its share with some classes goes on with others, which get theirs. */
+/* As many blocks of one size, often. */
+static void work(size_t size, unsigned count, unsigned rounds) {
+    for (; rounds > 0; rounds--) {
+        for (unsigned i = 0; i < count; i++)
+            EXPECT((blocks[i] = hak_malloc(size)) != NULL);
+        drop(count);
+    }
+}
+
+/* A thread that has had its share with one class goes on with another, which gets it. The list is full then. */
 static void change(void *unused) {
     (void)unused;
     const struct thread *thread = begin(MANY);
     unsigned before = size_class_of(512), after = size_class_of(2000);
-    for (unsigned round = 0; round < 100; round++) {
-        for (unsigned i = 0; i < BLOCKS; i++)
-            EXPECT((blocks[i] = hak_malloc(512)) != NULL);
-        drop(BLOCKS);
-    }
+    work(512, BLOCKS, 100);
     int32_t had = thread->view.flow[before].capacity;
     EXPECT(had * 512 >= (int32_t)hak_thread_share / 2);
-    for (unsigned round = 0; round < 100; round++) {
-        for (unsigned i = 0; i < BLOCKS; i++)
-            EXPECT((blocks[i] = hak_malloc(2000)) != NULL);
-        drop(BLOCKS);
-    }
+    work(512, (unsigned)had, 20);
+    EXPECT(thread->kept[before] && length_of(thread, before) > had / 2);
+    work(2000, BLOCKS, 100);
     EXPECT(thread->view.flow[before].capacity <= had / 2);
     EXPECT(length_of(thread, before) <= thread->view.flow[before].capacity);
     EXPECT(thread->view.flow[after].capacity * 2000 >= (int32_t)hak_thread_share / 4);
@@ -221,6 +224,25 @@ static void change(void *unused) {
 static void capacity_goes_where_it_is_wanted(void **state) {
     (void)state;
     assert_true(child_succeeds(change, NULL));
+}
+
+/* A list that has had less than half of what it may hold does not grow. */
+static void take_by_the_page(void *unused) {
+    (void)unused;
+    const struct thread *thread = begin(FEW);
+    const struct hak_flow *flow = &thread->view.flow[size_class_of(8192)];
+    static const int32_t capacity[] = {4, 4, 8};
+    for (unsigned i = 0; i < 3; i++) {
+        EXPECT((blocks[i] = hak_malloc(8192)) != NULL);
+        EXPECT(flow->taken == i + 1 && flow->capacity == capacity[i]);
+    }
+    drop(3);
+    expect_all_free();
+}
+
+static void a_list_grows_by_what_it_got(void **state) {
+    (void)state;
+    assert_true(child_succeeds(take_by_the_page, NULL));
 }
 
 /* A thread that has all, when others come. */
@@ -368,8 +390,9 @@ int main(void) {
         cmocka_unit_test(so_many_share_what_a_few_have), cmocka_unit_test(a_class_that_is_used_once_gets_a_block),
         cmocka_unit_test(one_of_many_holds_little),      cmocka_unit_test(one_of_few_grows_by_a_few_megabytes),
         cmocka_unit_test(a_share_has_to_be_earned),      cmocka_unit_test(capacity_goes_where_it_is_wanted),
-        cmocka_unit_test(who_has_more_gives_up_some),    cmocka_unit_test(fewer_wait_for_others),
-        cmocka_unit_test(births_and_ends_count),         cmocka_unit_test(a_forks_child_is_alone),
+        cmocka_unit_test(a_list_grows_by_what_it_got),   cmocka_unit_test(who_has_more_gives_up_some),
+        cmocka_unit_test(fewer_wait_for_others),         cmocka_unit_test(births_and_ends_count),
+        cmocka_unit_test(a_forks_child_is_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
