@@ -197,8 +197,10 @@ static void a_share_has_to_be_earned(void **state) {
 /* As many blocks of one size, often. */
 static void work(size_t size, unsigned count, unsigned rounds) {
     for (; rounds > 0; rounds--) {
-        for (unsigned i = 0; i < count; i++)
+        for (unsigned i = 0; i < count; i++) {
             EXPECT((blocks[i] = hak_malloc(size)) != NULL);
+            (void)(i % 8 == 0 ? capacities(hak_thread_self) : 0);
+        }
         drop(count);
     }
 }
