@@ -91,26 +91,45 @@ static struct thread *warm_record(struct link *unused) {
     return record_of(unused);
 }
 
+
+/* Without the lock, which is not held while pages become resident: where many threads begin at once, those that sleep
+ * meanwhile wait for all others' turns. */
+static struct thread *new_record(void) {
+    struct thread *thread = hak_meta_alloc(sizeof *thread);
+    if (thread != NULL) {
+        list_init(&thread->unused);
+        store_relaxed(&thread->view.thread_id, 0u);
+    }
+    return thread;
+}
+
+/* A record without blocks, chained, or NULL. The lock is released meanwhile if it has to be made. */
+static struct thread *empty_record(void) {
+    if (!list_is_empty(&list.cold))
+        return record_of(list.cold.next);
+    lock_release(&list.lock);
+    struct thread *thread = new_record();
+    lock_acquire(&list.lock);
+    if (thread != NULL) {
+        thread->view.next = hak_view.threads;
+        store_release(&hak_view.threads, &thread->view);
+    }
+    return thread;
+}
+
 /* A record with a heap. */
 static struct thread *record_take(void) {
     if (!list_is_empty(&list.warm))
         return warm_record(list.warm.next);
-    struct heap *heap = least_used_heap();
-    if (heap == NULL)
+    struct thread *thread = empty_record();
+    if (thread == NULL)
         return NULL;
-    struct thread *thread = NULL;
-    if (!list_is_empty(&list.cold)) {
-        thread = record_of(list.cold.next);
-    } else if ((thread = hak_meta_alloc(sizeof *thread)) != NULL) {
-        list_init(&thread->unused);
-        thread->view.next = hak_view.threads;
-        store_release(&hak_view.threads, &thread->view);
-    }
-    if (thread != NULL) {
-        thread->heap = heap;
-        thread->trims = load_relaxed(&hak_view.control.trims); /* it holds nothing */
-    }
-    return thread;
+    thread->heap = least_used_heap();
+    thread->trims = load_relaxed(&hak_view.control.trims); /* it holds nothing */
+    if (thread->heap != NULL)
+        return thread;
+    list_push_front(&list.cold, &thread->unused);
+    return NULL;
 }
 
 SLOW struct thread *hak_thread_list_add(void) {
