@@ -207,10 +207,35 @@ static unsigned fresh_end(const struct heap *heap, const struct slab *slab, unsi
     return slab->reached + (unsigned)(HAK_FRESH_BYTES / size_class_bytes(size_class));
 }
 
-/* Takes blocks; if `sparing`, no more of those that were never used than fresh_end says. */
+/* Blocks that are taken out of one slab. */
+struct part {
+    uintptr_t base;
+    unsigned count;
+};
+
+enum { PARTS_MAX = 4 };
+
+/* Puts the blocks of these numbers in front of *chain, in their order. */
+static void link_blocks(const struct part *part, unsigned parts, const uint16_t *number, size_t size,
+                        struct block **chain) {
+    struct block *rest = *chain;
+    for (; parts > 0; parts--, part++) {
+        for (unsigned i = 0; i < part->count; i++) {
+            *chain = (struct block *)(part->base + *number++ * size);
+            chain = &(*chain)->next;
+        }
+    }
+    *chain = rest;
+}
+
+/* Takes blocks; if `sparing`, no more of those that were never used than fresh_end says. They are touched when the lock
+ * is free again: what becomes resident with them takes longer than all that needs it. */
 static unsigned take_blocks(struct heap *heap, unsigned size_class, unsigned want, bool sparing, struct block **chain) {
-    unsigned got = 0, reached;
+    uint16_t numbers[HAK_BATCH_MAX];
+    struct part part[PARTS_MAX];
+    unsigned got = 0, parts = 0, reached;
     struct slab *slab;
+    want = want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX;
     COUNT_REFILL_BEGIN();
     lock_acquire(&heap->lock);
     drain_pending(heap);
@@ -222,12 +247,15 @@ static unsigned take_blocks(struct heap *heap, unsigned size_class, unsigned wan
             break;
         reached = slab->reached;
         unsigned end = sparing ? fresh_end(heap, slab, size_class) : slab->capacity;
-        got += hak_slab_take(slab, want - got, end, chain);
+        part[parts].base = slab->base;
+        part[parts].count = hak_slab_take(slab, want - got, end, &numbers[got]);
+        got += part[parts++].count;
         if (!slab_has_room(slab))
             list_remove(&slab->link);
-    } while (got < want / 2 && (!sparing || slab->reached == reached));
+    } while (got < want / 2 && parts < PARTS_MAX && (!sparing || slab->reached == reached));
     COUNT_REFILL_END(got);
     unlock(heap);
+    link_blocks(part, parts, numbers, size_class_bytes(size_class), chain);
     hak_purge_excess();
     return got;
 }

@@ -60,7 +60,8 @@ struct heap *hak_heap_new(uint32_t id);
 /* What the page map holds for the heap's slabs of a class. */
 uint32_t hak_heap_entry(const struct heap *heap, unsigned size_class);
 
-/* Takes 1..want blocks of a class out of slabs as a NULL-terminated chain and says how many; 0 if memory is out. */
+/* Takes 1..want blocks of a class, HAK_BATCH_MAX at most, out of slabs as a NULL-terminated chain and says how many; 0
+ * if memory is out. */
 unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) NODISCARD;
 
 /* The same, puts them in front of *chain, and takes few of those that were never used. */

@@ -39,32 +39,30 @@ void hak_slab_init(struct slab *slab) {
     list_init(&slab->link);
 }
 
-unsigned hak_slab_take(struct slab *slab, unsigned want, unsigned end, struct block **chain) {
+/* Of the 64 numbers from `first` on, those that are `end` or more, as bits. */
+FAST uint64_t numbers_from(unsigned first, unsigned end) {
+    return end >= first + 64 ? 0 : end <= first ? ~(uint64_t)0 : ~(uint64_t)0 << (end - first);
+}
+
+unsigned hak_slab_take(struct slab *slab, unsigned want, unsigned end, uint16_t *numbers) {
     hak_assert_slow(hak_slab_is_valid(slab) && slab_has_room(slab) && want > 0);
-    size_t size = size_class_bytes(slab_class(slab));
-    unsigned most = want < slab->free_count ? want : slab->free_count, count = 0, reached = slab->reached;
-    unsigned word = slab->lowest_word;
-    struct block *rest = *chain;
-    uint64_t bits = slab->free_blocks[word];
-    for (; count < most; count++) {
-        while (bits == 0) {
-            slab->free_blocks[word] = 0;
-            bits = slab->free_blocks[++word];
-        }
-        unsigned index = word * 64 + bits_lowest(bits);
-        if (unlikely(index >= end) && count > 0)
+    unsigned most = want < slab->free_count ? want : slab->free_count, count = 0, word = slab->lowest_word;
+    for (;; word++) {
+        unsigned first = word * 64;
+        uint64_t bits = slab->free_blocks[word], behind = bits & numbers_from(first, end);
+        if (unlikely(behind != 0) && count == 0 && behind == bits)
+            behind &= behind - 1;
+        uint64_t left = bits & ~behind;
+        for (; left != 0 && count < most; left &= left - 1)
+            numbers[count++] = (uint16_t)(first + bits_lowest(left));
+        slab->free_blocks[word] = left | behind;
+        if (count == most || behind != 0)
             break;
-        bits &= bits - 1;
-        reached = index < reached ? reached : index + 1;
-        struct block *block = (struct block *)(slab->base + index * size);
-        *chain = block;
-        chain = &block->next;
     }
-    *chain = rest;
-    slab->free_blocks[word] = bits;
+    unsigned reached = numbers[count - 1] + 1u;
     slab->lowest_word = (uint8_t)word;
     slab->free_count -= (uint16_t)count;
-    slab->reached = (uint16_t)reached;
+    slab->reached = (uint16_t)(reached > slab->reached ? reached : slab->reached);
     hak_assert_slow(hak_slab_is_valid(slab));
     return count;
 }

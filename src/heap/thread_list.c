@@ -91,7 +91,6 @@ static struct thread *warm_record(struct link *unused) {
     return record_of(unused);
 }
 
-
 /* Without the lock, which is not held while pages become resident: where many threads begin at once, those that sleep
  * meanwhile wait for all others' turns. */
 static struct thread *new_record(void) {
