@@ -89,11 +89,16 @@
 /* A thread's caches may grow to this much in all. */
 #define HAK_THREAD_CACHE_BYTES ((size_t)4 << 20)
 
-/* So many threads, or one for each cpu if these are more, may have that. More share what these would have: each may
- * grow to a little, and to a part of what it has taken from its heap. */
-#define HAK_CACHE_THREADS_MIN 16
-#define HAK_CACHE_EARNED_PART 8
+/* So many threads, or one for each cpu if these are more, may have that. More share what these would have: each begins
+ * with a part of its share, but not less than the least, and may grow by a part of what goes through it. Where others
+ * have what a class would need to grow, it takes some of one of them each so many times, for which it looks at so many.
+ */
+#define HAK_CACHE_THREADS_MIN 64
+#define HAK_CACHE_BEGIN_PART 128
 #define HAK_CACHE_LEAST_BYTES ((size_t)8 << 10)
+#define HAK_CACHE_EARNED_PART 8
+#define HAK_CACHE_LOOKS_MAX 8
+#define HAK_CACHE_SHORTAGES 8
 
 /* Thread cache, per class: bytes it may grow to (a default), and blocks; bytes it starts with; blocks that it gives
  * back in all to be within bounds again, at most; that it may be out of bounds by, and the part of the bytes that the

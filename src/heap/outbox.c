@@ -16,6 +16,15 @@ static void exchange(struct outbox *outbox, uint32_t i, uint32_t j) {
     outbox->entry[j] = entry;
 }
 
+/* What a signal handler that frees has put there meanwhile is lost: it may be among those that are on their way. */
+FAST void forget_meanwhile(struct outbox *outbox) {
+    if (likely(outbox->count == 0))
+        return;
+    outbox->count = 0;
+    outbox->bytes = 0;
+    memset(outbox->last, 0, sizeof outbox->last);
+}
+
 /* How many there were. What is on its way is in the outbox no more: a fork at any moment must not send it twice. */
 static uint32_t unload(struct outbox *outbox) {
     uint32_t count = outbox->count;
@@ -69,7 +78,7 @@ static uint32_t put_run(struct outbox *outbox, uint32_t count, struct passing *p
     uint32_t left = first;
     while (first > 0 && entries_are_alike(outbox->entry[first - 1], entry, compared))
         first--;
-    outbox->last[c] = outbox->before[first];
+    outbox->last[c] = first == 0 ? 0 : outbox->before[first];
     for (uint32_t i = first; i < left && first != 0; i++)
         outbox->before[i] = IS_LEFT;
     passing->left = left - first;
@@ -78,8 +87,8 @@ static uint32_t put_run(struct outbox *outbox, uint32_t count, struct passing *p
 
 /* Puts the blocks of a list that are as the last one: of its class, and of its heap if they are not everybody's. What
  * finds no room is marked and counted, and the list of the others is returned. The same block twice in a row is put
- * once. A signal handler that frees in the midst of a free may make a list go wrong: it ends where indices do not go
- * down, and no block is taken for one of another class. */
+ * once. A signal handler that frees meanwhile may make a list go wrong: it ends where indices do not go down, and a block
+ * of another class in it is lost. */
 static uint32_t put_list(struct outbox *outbox, uint32_t last, struct passing *passing) {
     const uint32_t entry = outbox->entry[last - 1];
     const unsigned c = entry_class(entry);
@@ -93,6 +102,8 @@ static uint32_t put_list(struct outbox *outbox, uint32_t last, struct passing *p
         next = outbox->before[i] - 1u;
         struct block *block = outbox->block[i];
         if (unlikely(((outbox->entry[i] ^ entry) & compared) != 0)) {
+            if (unlikely(((outbox->entry[i] ^ entry) & ENTRY_SLOT_MASK) != 0))
+                continue;
             outbox->before[i] = 0;
             if (others == 0)
                 others = i + 1;
@@ -127,7 +138,8 @@ static void keep_left(struct outbox *outbox, uint32_t count) {
 static void put_lists(struct outbox *outbox, struct passing *passing) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         uint32_t list = outbox->last[c];
-        for (outbox->last[c] = 0; list != 0;)
+        outbox->last[c] = 0;
+        while (list != 0 && likely(entry_class(outbox->entry[list - 1]) == c))
             list = put_list(outbox, list, passing);
     }
 }
@@ -139,6 +151,7 @@ void hak_outbox_pass_on(struct outbox *outbox, struct heap *const *heaps, bool *
         put_lists(outbox, &passing);
         keep_left(outbox, passing.left == 0 ? 0 : count);
     }
+    forget_meanwhile(outbox);
     if (passing.left != 0) {
         fork_fence();
         outbox->count = passing.left;
@@ -161,6 +174,7 @@ void hak_outbox_flush(struct outbox *outbox, struct heap *const *heaps) {
                 exchange(outbox, i, end++);
         hak_heap_return_remote(heaps[entry_heap_id(heap)], &outbox->block[first], end - first);
     }
+    forget_meanwhile(outbox);
 }
 
 /* They count as there no more from the start: a fork at any moment must not send them twice, nor a signal handler that

@@ -113,15 +113,17 @@ static bool flush_slot(struct thread *thread, unsigned size_class, int32_t keep,
     return left == 0;
 }
 
-/* Halves what a class may hold, for another one; all have their turns. */
+/* Halves what a class may hold, for another one; all have their turns, though not many in one call. */
 SLOW static void give_up_capacity(struct thread *thread, unsigned wanted_by) {
-    unsigned c = thread->gives_up_last, looked_at = 0;
-    do
+    unsigned c = thread->gives_up_last;
+    for (unsigned looks = 0; looks < HAK_CACHE_LOOKS_MAX; looks++) {
         c = c % (HAK_CLASS_COUNT - 1) + 1;
-    while ((c == wanted_by || thread->view.flow[c].capacity < 2) && ++looked_at < HAK_CLASS_COUNT);
-    if (looked_at == HAK_CLASS_COUNT)
-        return;
+        if (c != wanted_by && thread->view.flow[c].capacity > 1)
+            break;
+    }
     thread->gives_up_last = (uint8_t)c;
+    if (c == wanted_by || thread->view.flow[c].capacity <= 1)
+        return;
     hak_capacity_halve(thread, c);
     int32_t capacity = thread->view.flow[c].capacity;
     thread->kept[c] = thread->kept[c] && capacity > 1;
@@ -135,8 +137,11 @@ static void grow_to_demand(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     if (owner_load(&flow->taken) - owner_load(&flow->returned) < (uint64_t)flow->capacity / 2)
         return;
-    if (unlikely(hak_capacity_is_short(thread, size_class)))
+    if (unlikely(hak_capacity_is_short(thread, size_class))) {
+        if (++thread->shortages % HAK_CACHE_SHORTAGES != 0)
+            return;
         give_up_capacity(thread, size_class);
+    }
     (void)hak_capacity_grow(thread, size_class);
 }
 
@@ -165,6 +170,7 @@ static bool refill(struct thread *thread, unsigned size_class) {
 /* Empties the outbox, but for others' blocks that were among those that go home. Of a class that nobody has room for,
  * later blocks are kept. */
 static void pass_on(struct thread *thread) {
+    capacity_earn(thread, thread->outbox.bytes);
     if (load_relaxed(&hak_options.purge_delay) != 0)
         hak_outbox_pass_on(&thread->outbox, hak_heaps, thread->kept);
     else
@@ -344,7 +350,7 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
         (void)flush_slot(thread, c, 0, wanted);
         hak_capacity_close(thread, c);
     }
-    thread->cache_bytes = thread->begun_bytes = thread->earned_bytes = 0;
+    hak_capacity_forget(thread);
     memset(thread->kept, 0, sizeof thread->kept);
     memset(thread->goes_home, 0, sizeof thread->goes_home);
     memset(thread->circulates, 0, sizeof thread->circulates);

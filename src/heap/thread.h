@@ -35,6 +35,7 @@ struct thread {
     bool kept[HAK_CLASS_COUNT];          /* blocks of the class are, since the thread takes such blocks too */
     bool goes_home[HAK_CLASS_COUNT];     /* Tiny: what comes by does, since the list is full and unused */
     uint8_t circulates[HAK_CLASS_COUNT]; /* refills during which others' blocks are thought to go round */
+    uint8_t shortages;                   /* times that a class could not grow for what others have, the lower bits */
     uint8_t gives_up_last;               /* class that last lost capacity to another one */
     uint32_t chores;                     /* done so far */
     struct link unused;                  /* list of unused records, warm or cold */

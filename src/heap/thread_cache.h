@@ -9,7 +9,7 @@
  *              A list holds blocks of the thread's heap, and of every heap if they are not small: what a thread frees,
  *              it uses again (doc/decisions/015).
  *              Slot 0 stays empty: sizes 0 and SIZE_MAX - 14 .. SIZE_MAX round to it, so that neither needs a test.
- * Invariants.  frees_left + length of the list <= capacity + what it may be too long by (thread.c)
+ * Invariants.  frees_left + length of the list <= capacity + what it may be too long by (thread_capacity.c)
  *              0 <= frees_left outside of a call
  * Concurrency. One writer, the thread. `head`, `frees_left` and `mallocs_left` may be read by others at any time.
  * Not here.    Where blocks come from and go to (thread.h): the cache knows no supplier.

@@ -10,8 +10,13 @@ enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
 
 size_t hak_thread_share = HAK_THREAD_CACHE_BYTES;
 
+/* What the capacities of all threads add up to, and what they may as long as no thread is to have less than its share.
+ * Signed: a fork's child may be off by what its parent's threads were just changing. */
+static int64_t all_bytes, most_bytes_of_all;
+
 void hak_thread_share_among(uint32_t threads, uint32_t few) {
-    size_t share = threads <= few ? HAK_THREAD_CACHE_BYTES : HAK_THREAD_CACHE_BYTES * few / threads;
+    size_t most = HAK_THREAD_CACHE_BYTES * few, share = threads <= few ? HAK_THREAD_CACHE_BYTES : most / threads;
+    store_relaxed(&most_bytes_of_all, (int64_t)most);
     store_relaxed(&hak_thread_share, share > HAK_CACHE_LEAST_BYTES ? share : HAK_CACHE_LEAST_BYTES);
 }
 
@@ -21,7 +26,24 @@ static size_t limit_of(const struct thread *thread) {
     size_t share = load_relaxed(&hak_thread_share);
     if (likely(share == HAK_THREAD_CACHE_BYTES))
         return share + thread->begun_bytes;
-    return least(share, HAK_CACHE_LEAST_BYTES + thread->earned_bytes);
+    size_t begin = share / HAK_CACHE_BEGIN_PART;
+    begin = begin > HAK_CACHE_LEAST_BYTES ? begin : HAK_CACHE_LEAST_BYTES;
+    bool some_is_left = load_relaxed(&all_bytes) < load_relaxed(&most_bytes_of_all);
+    return least(some_is_left ? HAK_THREAD_CACHE_BYTES : share, begin + thread->earned_bytes);
+}
+
+/* A capacity of 1 counts nothing: its list is empty whenever there is a choice. */
+static size_t counted(unsigned size_class, int32_t capacity) {
+    return capacity > 1 ? (size_t)capacity * size_class_bytes(size_class) : 0;
+}
+
+static void set_capacity(struct thread *thread, unsigned size_class, int32_t capacity) {
+    int32_t *has = &thread->view.flow[size_class].capacity;
+    size_t more = counted(size_class, capacity) - counted(size_class, *has);
+    thread->cache_bytes += more;
+    if (more != 0)
+        fetch_add_relaxed(&all_bytes, (int64_t)more);
+    owner_store(has, capacity);
 }
 
 size_t hak_capacity_outbox(const struct thread *thread) {
@@ -46,13 +68,18 @@ FAST int32_t excess_of(unsigned size_class, int32_t capacity) {
     return least > share && !threads_are_many() ? least : share;
 }
 
+/* The same for a list that is too long already: fewer than it gives back in one call. */
+FAST int32_t further_excess_of(int32_t capacity) {
+    return threads_are_many() && share_of(capacity) < HAK_FLUSH_MAX / 2 ? share_of(capacity) : HAK_FLUSH_MAX / 2;
+}
+
 /* The same for a class of which the record's threads have taken at least half as many as they have given, since its
  * list hardly grows between two looks as long as that goes on: a share of what the thread's caches have not grown to,
  * so that the sum over all classes is bounded. 0 for others. */
 static int32_t excess_in_balance(const struct thread *thread, unsigned size_class) {
     const struct hak_slot *slot = &thread->view.slot[size_class];
     const struct hak_flow *flow = &thread->view.flow[size_class];
-    size_t most = load_relaxed(&hak_thread_share);
+    size_t most = limit_of(thread);
     if (size_class > HAK_TINY_CLASSES || thread->cache_bytes >= most ||
         figures_mallocs(slot, flow) < figures_cached_frees(slot, flow) / 2 + HAK_RETURN_MAX)
         return 0;
@@ -66,8 +93,7 @@ void hak_capacity_admit(struct thread *thread, unsigned size_class, int32_t leng
     struct hak_flow *flow = &thread->view.flow[size_class];
     int32_t capacity = thread->kept[size_class] ? owner_load(&flow->capacity) : 0, left = capacity - length;
     if (left < HAK_RETURN_MAX) {
-        bool looks_soon = left > 0 || capacity == 0 || threads_are_many();
-        int32_t least = looks_soon ? excess_of(size_class, capacity) : HAK_FLUSH_MAX / 2;
+        int32_t least = left > 0 || capacity == 0 ? excess_of(size_class, capacity) : further_excess_of(capacity);
         left = left < least ? least : left;
     }
     if (length < capacity) {
@@ -82,14 +108,13 @@ void hak_capacity_open(struct thread *thread, unsigned size_class) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
     int32_t capacity = capacity_for(size_class, HAK_CACHE_START_BYTES);
-    size_t size = size_class_bytes(size_class), bytes = (size_t)capacity * size;
+    size_t bytes = counted(size_class, capacity);
     if (!threads_are_many())
         thread->begun_bytes += bytes;
     else if (thread->cache_bytes + bytes > limit_of(thread))
         capacity = 1;
     thread->used[size_class / 64] |= (uint64_t)1 << size_class % 64;
-    thread->cache_bytes += (size_t)capacity * size;
-    owner_store(&flow->capacity, capacity);
+    set_capacity(thread, size_class, capacity);
     hak_capacity_admit(thread, size_class, 0);
     if (owner_load(&slot->mallocs_left) == 0) {
         owner_add(&flow->mallocs_end, HAK_CHORES_INTERVAL);
@@ -97,17 +122,17 @@ void hak_capacity_open(struct thread *thread, unsigned size_class) {
     }
 }
 
-static void lose_capacity(struct thread *thread, unsigned size_class, int32_t blocks) {
-    thread->cache_bytes -= (size_t)blocks * size_class_bytes(size_class);
-    owner_add(&thread->view.flow[size_class].capacity, -blocks);
-}
-
 void hak_capacity_close(struct thread *thread, unsigned size_class) {
-    owner_store(&thread->view.flow[size_class].capacity, 0);
+    set_capacity(thread, size_class, 0);
     hak_capacity_admit(thread, size_class, 0);
     /* Last: a fork's child has to find what is not empty yet. */
     fork_fence();
     thread->used[size_class / 64] &= ~((uint64_t)1 << size_class % 64);
+}
+
+void hak_capacity_forget(struct thread *thread) {
+    fetch_add_relaxed(&all_bytes, -(int64_t)thread->cache_bytes);
+    thread->cache_bytes = thread->begun_bytes = thread->earned_bytes = 0;
 }
 
 /* What the list of a class may grow to. What goes round among threads need not wait with each of them. */
@@ -117,18 +142,24 @@ static size_t most_bytes(const struct thread *thread, unsigned size_class) {
     return thread->circulates[size_class] == 0 ? bytes : least(bytes, few > share ? few : share);
 }
 
+/* By how much a class may grow at once, as far as that is its own affair. */
+static int32_t wanted_growth(const struct thread *thread, unsigned size_class) {
+    int32_t capacity = thread->view.flow[size_class].capacity;
+    int32_t room = capacity_for(size_class, most_bytes(thread, size_class)) - capacity;
+    return capacity < room ? capacity : room;
+}
+
 bool hak_capacity_grow(struct thread *thread, unsigned size_class) {
-    struct hak_flow *flow = &thread->view.flow[size_class];
-    if (flow->capacity == 0) {
+    int32_t capacity = thread->view.flow[size_class].capacity;
+    if (capacity == 0) {
         hak_capacity_open(thread, size_class);
         return true;
     }
-    size_t size = size_class_bytes(size_class);
-    int32_t limit = capacity_for(size_class, most_bytes(thread, size_class));
-    int32_t more = flow->capacity < limit - flow->capacity ? flow->capacity : limit - flow->capacity;
-    if (more <= 0 || thread->cache_bytes + (size_t)more * size > limit_of(thread))
+    int32_t more = wanted_growth(thread, size_class);
+    size_t others = thread->cache_bytes - counted(size_class, capacity), limit = limit_of(thread);
+    if (more <= 0 || others + counted(size_class, capacity + more) > limit)
         return false;
-    lose_capacity(thread, size_class, -more);
+    set_capacity(thread, size_class, capacity + more);
     return true;
 }
 
@@ -136,14 +167,16 @@ void hak_capacity_shrink(struct thread *thread, unsigned size_class) {
     int32_t capacity = thread->view.flow[size_class].capacity;
     int32_t less = capacity - HAK_FLUSH_MAX < HAK_FLUSH_MAX / 2 ? capacity - HAK_FLUSH_MAX : HAK_FLUSH_MAX / 2;
     if (less > 0)
-        lose_capacity(thread, size_class, less);
+        set_capacity(thread, size_class, capacity - less);
 }
 
 bool hak_capacity_is_short(const struct thread *thread, unsigned size_class) {
-    size_t twice = (size_t)thread->view.flow[size_class].capacity * size_class_bytes(size_class);
-    return threads_are_many() && thread->cache_bytes + twice > limit_of(thread);
+    int32_t capacity = thread->view.flow[size_class].capacity, more = wanted_growth(thread, size_class);
+    size_t others = thread->cache_bytes - counted(size_class, capacity), limit = limit_of(thread);
+    size_t grown = counted(size_class, capacity + more);
+    return more > 0 && threads_are_many() && grown <= limit / 2 && others + grown > limit;
 }
 
 void hak_capacity_halve(struct thread *thread, unsigned size_class) {
-    lose_capacity(thread, size_class, thread->view.flow[size_class].capacity / 2);
+    set_capacity(thread, size_class, thread->view.flow[size_class].capacity / 2);
 }

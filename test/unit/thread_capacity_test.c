@@ -17,13 +17,15 @@
 #include "heap/thread_list.h"
 #include "segment/view.h"
 
-enum { FEW = HAK_CACHE_THREADS_MIN, MANY = 1000, BLOCKS = 1000, THREADS = 40 };
+enum { FEW = HAK_CACHE_THREADS_MIN, MANY = 1000, BLOCKS = 1000, THREADS = FEW + 16, WORKERS = 4 };
 
 static void *blocks[16 * BLOCKS];
 
+/* As on a machine with one cpu. */
 static struct thread *begin(uint32_t threads) {
     while (hak_api_thread() == NULL) {
     }
+    hak_thread_init(1);
     hak_options.purge_delay = 1 << 30;
     hak_thread_share_among(threads, FEW);
     return hak_thread_self;
@@ -31,7 +33,7 @@ static struct thread *begin(uint32_t threads) {
 
 /* How much longer than its capacity a list may be. */
 static int32_t most_excess(unsigned c, int32_t capacity) {
-    int32_t in_balance = (int32_t)(hak_thread_share / HAK_EXCESS_SHARE / size_class_bytes(c));
+    int32_t in_balance = (int32_t)(HAK_THREAD_CACHE_BYTES / HAK_EXCESS_SHARE / size_class_bytes(c));
     return share_of(capacity) > in_balance ? share_of(capacity) : in_balance;
 }
 
@@ -41,7 +43,7 @@ static size_t capacities(const struct thread *thread) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         int32_t capacity = thread->view.flow[c].capacity, frees_left = thread->view.slot[c].frees_left;
         int32_t length = length_of(thread, c);
-        bytes += (size_t)capacity * size_class_bytes(c);
+        bytes += capacity > 1 ? (size_t)capacity * size_class_bytes(c) : 0;
         EXPECT(length >= 0 && frees_left >= 0 && length + frees_left >= (thread->view.slot[c].head != NULL));
         if (!threads_are_many())
             continue;
@@ -97,16 +99,14 @@ static void so_many_share_what_a_few_have(void **state) {
 static void use_each_class_once(void *unused) {
     (void)unused;
     const struct thread *thread = begin(MANY);
-    size_t ones = 0;
     make(HAK_TINY_CLASSES);
     for (unsigned c = 1; c <= HAK_TINY_CLASSES; c++) {
         int32_t capacity = thread->view.flow[c].capacity;
         EXPECT(capacity == 1 || capacity >= 4);
         EXPECT(thread->kept[c] == (capacity != 1));
-        ones += capacity == 1 ? size_class_bytes(c) : 0;
     }
     EXPECT(thread->view.flow[1].capacity >= 4 && thread->view.flow[HAK_TINY_CLASSES].capacity == 1);
-    EXPECT(capacities(thread) <= HAK_CACHE_LEAST_BYTES + thread->earned_bytes + ones);
+    EXPECT(capacities(thread) <= HAK_CACHE_LEAST_BYTES + thread->earned_bytes);
     drop(HAK_TINY_CLASSES);
     /* Blocks of the others are on their way to other threads. */
     for (unsigned c = 1; c <= HAK_TINY_CLASSES; c++)
@@ -121,25 +121,28 @@ static void a_class_that_is_used_once_gets_a_block(void **state) {
 }
 
 /* The same as above, often enough that lists of few threads would hold all. */
-static size_t use_and_wait(uint32_t threads) {
+static const struct thread *use_and_wait(uint32_t threads) {
     const struct thread *thread = begin(threads);
     make(BLOCKS);
     drop(BLOCKS);
     (void)capacities(thread);
-    return held(thread);
+    return thread;
 }
 
 static void wait_as_one_of_many(void *unused) {
     (void)unused;
-    size_t bytes = use_and_wait(MANY);
-    EXPECT(bytes <= 2 * hak_thread_share);
+    const struct thread *thread = use_and_wait(MANY);
+    size_t taken = 0;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
+        taken += (size_t)thread->view.flow[c].taken * size_class_bytes(c);
+    EXPECT(taken >= (size_t)BLOCKS * 500 && thread->earned_bytes <= 2 * taken / HAK_CACHE_EARNED_PART);
+    EXPECT(held(thread) <= 2 * (HAK_CACHE_LEAST_BYTES + thread->earned_bytes));
     expect_all_free();
 }
 
 static void wait_as_one_of_few(void *unused) {
     (void)unused;
-    size_t bytes = use_and_wait(FEW);
-    EXPECT(bytes >= (size_t)BLOCKS * 520);
+    EXPECT(held(use_and_wait(FEW)) >= (size_t)BLOCKS * 500);
     expect_all_free();
 }
 
@@ -172,24 +175,26 @@ static void one_of_many_holds_little(void **state) {
     assert_true(child_succeeds(wait_as_one_of_few, NULL));
 }
 
-/* Who takes much may have its share, and no more. */
+/* Who takes much may have much, as long as others leave it some. */
 static void earn(void *unused) {
     (void)unused;
-    const struct thread *thread = begin(4 * FEW);
-    size_t earned = 0;
-    for (unsigned round = 0; round < 40; round++) {
-        make(8 * BLOCKS);
+    const struct thread *thread = begin(2 * FEW);
+    size_t earned = 0, most = 0;
+    for (unsigned round = 0; earned < HAK_THREAD_CACHE_BYTES; round++) {
+        EXPECT(round < 100);
+        make(16 * BLOCKS);
         EXPECT(thread->earned_bytes >= earned);
         earned = thread->earned_bytes;
-        EXPECT(capacities(thread) <= least(hak_thread_share, HAK_CACHE_LEAST_BYTES + earned) + HAK_TINY_CLASSES * 520);
-        drop(8 * BLOCKS);
+        most = capacities(thread);
+        EXPECT(most <= least(HAK_THREAD_CACHE_BYTES, hak_thread_share / HAK_CACHE_BEGIN_PART + earned));
+        drop(16 * BLOCKS);
     }
-    EXPECT(earned >= hak_thread_share && capacities(thread) >= hak_thread_share * 3 / 4);
+    EXPECT(most > hak_thread_share && most >= HAK_THREAD_CACHE_BYTES * 3 / 4);
     expect_all_free();
     EXPECT(thread->earned_bytes == 0 && thread->begun_bytes == 0);
 }
 
-static void a_share_has_to_be_earned(void **state) {
+static void what_a_thread_may_have_is_earned(void **state) {
     (void)state;
     assert_true(child_succeeds(earn, NULL));
 }
@@ -205,21 +210,20 @@ static void work(size_t size, unsigned count, unsigned rounds) {
     }
 }
 
-/* A thread that has had its share with one class goes on with another, which gets it. The list is full then. */
+/* A thread that has all it may with some classes goes on with another one, which gets some. Their lists are full then. */
 static void change(void *unused) {
     (void)unused;
     const struct thread *thread = begin(MANY);
-    unsigned before = size_class_of(512), after = size_class_of(2000);
-    work(512, BLOCKS, 100);
-    int32_t had = thread->view.flow[before].capacity;
-    EXPECT(had * 512 >= (int32_t)hak_thread_share / 2);
-    work(512, (unsigned)had, 20);
-    EXPECT(thread->kept[before] && length_of(thread, before) > had / 2);
+    unsigned after = size_class_of(2000);
+    for (unsigned round = 0; round < 4; round++)
+        for (size_t size = 528; size <= 1024; size += 16)
+            work(size, BLOCKS, 4);
+    size_t had = capacities(thread);
+    EXPECT(had > HAK_THREAD_CACHE_BYTES * 7 / 8 && thread->view.flow[after].capacity == 0);
     work(2000, BLOCKS, 100);
-    EXPECT(thread->view.flow[before].capacity <= had / 2);
-    EXPECT(length_of(thread, before) <= thread->view.flow[before].capacity);
-    EXPECT(thread->view.flow[after].capacity * 2000 >= (int32_t)hak_thread_share / 4);
-    EXPECT(capacities(thread) <= hak_thread_share + 2000);
+    size_t got = (size_t)thread->view.flow[after].capacity * size_class_bytes(after);
+    EXPECT(got >= HAK_CACHE_BYTES / 4);
+    EXPECT(capacities(thread) - got <= had - got / 2 && capacities(thread) <= HAK_THREAD_CACHE_BYTES);
     expect_all_free();
 }
 
@@ -247,31 +251,58 @@ static void a_list_grows_by_what_it_got(void **state) {
     assert_true(child_succeeds(take_by_the_page, NULL));
 }
 
-/* A thread that has all, when others come. */
-static void get_company(void *unused) {
-    (void)unused;
-    const struct thread *thread = begin(1);
-    make(8 * BLOCKS);
-    drop(8 * BLOCKS);
-    size_t before = capacities(thread);
-    hak_thread_share_among(MANY, FEW);
-    EXPECT(before > 4 * hak_thread_share);
-    for (unsigned round = 0; round < 200; round++) {
-        make(16 * BLOCKS);
-        drop(16 * BLOCKS);
+/* Some threads of many that want all they can get: together they have what all may have, and each has its share. */
+static pthread_barrier_t barrier;
+static struct thread *worker[WORKERS];
+
+static void *want_all(void *argument) {
+    void *block[4 * BLOCKS];
+    while (hak_api_thread() == NULL) {
     }
-    EXPECT(capacities(thread) < before / 2);
+    *(struct thread **)argument = hak_thread_self;
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    for (unsigned round = 0; round < 60; round++) {
+        for (unsigned i = 0; i < 4 * BLOCKS; i++)
+            EXPECT((block[i] = hak_malloc(512 + 16 * (i % 32))) != NULL);
+        for (unsigned i = 0; i < 4 * BLOCKS; i++)
+            hak_free(block[i]);
+    }
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return NULL;
+}
+
+static void share(void *unused) {
+    pthread_t threads[WORKERS];
+    size_t all = 0, each = HAK_THREAD_CACHE_BYTES / 16;
+    (void)unused;
+    (void)begin(1);
+    EXPECT(pthread_barrier_init(&barrier, NULL, WORKERS + 1) == 0);
+    for (unsigned i = 0; i < WORKERS; i++)
+        EXPECT(pthread_create(&threads[i], NULL, want_all, &worker[i]) == 0);
+    pthread_barrier_wait(&barrier);
+    hak_thread_share_among(16, 1);
+    EXPECT(hak_thread_share == each);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        all += capacities(worker[i]);
+        EXPECT(capacities(worker[i]) >= each * 3 / 4);
+    }
+    EXPECT(all >= HAK_THREAD_CACHE_BYTES * 7 / 8 && all <= HAK_THREAD_CACHE_BYTES + WORKERS * each);
+    pthread_barrier_wait(&barrier);
+    for (unsigned i = 0; i < WORKERS; i++)
+        EXPECT(pthread_join(threads[i], NULL) == 0);
     expect_all_free();
 }
 
-static void who_has_more_gives_up_some(void **state) {
+static void all_have_so_much_and_each_its_share(void **state) {
     (void)state;
-    assert_true(child_succeeds(get_company, NULL));
+    assert_true(child_succeeds(share, NULL));
 }
 
 /* Of another heap's blocks, not so many wait. */
-static pthread_barrier_t barrier;
-
 static void *lend(void *unused) {
     while (hak_api_thread() == NULL) {
     }
@@ -290,12 +321,14 @@ static void free_others(void *many) {
     pthread_barrier_wait(&barrier);
     hak_thread_share_among(many != NULL ? MANY : 1, FEW);
     thread->outbox.most_bytes = (uint32_t)hak_capacity_outbox(thread);
+    EXPECT(thread->outbox.most_bytes == (many != NULL ? HAK_CACHE_LEAST_BYTES / 2 : HAK_OUTBOX_BYTES));
     unsigned most = 0;
     for (unsigned i = 0; i < 1000; i++) {
         hak_free(blocks[i]);
         most = thread->outbox.count > most ? thread->outbox.count : most;
     }
-    EXPECT(most == (many != NULL ? HAK_CACHE_LEAST_BYTES / 2 / 64 : HAK_OUTBOX_BLOCKS) - 1);
+    size_t limit = HAK_CACHE_LEAST_BYTES + 1000 * 64 / HAK_CACHE_EARNED_PART;
+    EXPECT(many == NULL ? most == HAK_OUTBOX_BLOCKS - 1 : most < limit / 2 / 64);
     pthread_barrier_wait(&barrier);
     EXPECT(pthread_join(lender, NULL) == 0);
     expect_all_free();
@@ -313,6 +346,7 @@ static void *come_and_go(void *unused) {
     bool were_many = threads_are_many();
     for (; hak_api_thread() == NULL; visits++) {
     }
+    EXPECT(hak_thread_self->outbox.most_bytes == hak_capacity_outbox(hak_thread_self));
     if (were_many)
         EXPECT(visits == HAK_VISITS_MANY + 1 || visits == HAK_WARM_VISITS + 1);
     else
@@ -334,8 +368,7 @@ static void wait_for_records(unsigned count) {
 static void count_threads(void *unused) {
     pthread_t threads[THREADS];
     (void)unused;
-    while (hak_api_thread() == NULL) {
-    }
+    (void)begin(1);
     for (unsigned round = 0; round < 2; round++) {
         EXPECT(!threads_are_many());
         EXPECT(pthread_barrier_init(&barrier, NULL, THREADS + 1) == 0);
@@ -362,8 +395,7 @@ static void births_and_ends_count(void **state) {
 static void fork_from_many(void *unused) {
     pthread_t threads[THREADS];
     (void)unused;
-    while (hak_api_thread() == NULL) {
-    }
+    (void)begin(1);
     EXPECT(pthread_barrier_init(&barrier, NULL, THREADS + 1) == 0);
     for (unsigned i = 0; i < THREADS; i++)
         EXPECT(pthread_create(&threads[i], NULL, come_and_go, NULL) == 0);
@@ -389,11 +421,16 @@ static void a_forks_child_is_alone(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(so_many_share_what_a_few_have), cmocka_unit_test(a_class_that_is_used_once_gets_a_block),
-        cmocka_unit_test(one_of_many_holds_little),      cmocka_unit_test(one_of_few_grows_by_a_few_megabytes),
-        cmocka_unit_test(a_share_has_to_be_earned),      cmocka_unit_test(capacity_goes_where_it_is_wanted),
-        cmocka_unit_test(a_list_grows_by_what_it_got),   cmocka_unit_test(who_has_more_gives_up_some),
-        cmocka_unit_test(fewer_wait_for_others),         cmocka_unit_test(births_and_ends_count),
+        cmocka_unit_test(so_many_share_what_a_few_have),
+        cmocka_unit_test(a_class_that_is_used_once_gets_a_block),
+        cmocka_unit_test(one_of_many_holds_little),
+        cmocka_unit_test(one_of_few_grows_by_a_few_megabytes),
+        cmocka_unit_test(what_a_thread_may_have_is_earned),
+        cmocka_unit_test(capacity_goes_where_it_is_wanted),
+        cmocka_unit_test(a_list_grows_by_what_it_got),
+        cmocka_unit_test(all_have_so_much_and_each_its_share),
+        cmocka_unit_test(fewer_wait_for_others),
+        cmocka_unit_test(births_and_ends_count),
         cmocka_unit_test(a_forks_child_is_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

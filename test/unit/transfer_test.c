@@ -232,32 +232,6 @@ static void the_same_twice_in_a_row_is_seen(void **state) {
     assert_int_equal(outbox.count + outbox.bytes, 0);
 }
 
-/* What a signal handler may do that frees in the midst of a free. A list that is a ring ends; and a block in the list
- * of another class goes to its own. */
-static void a_list_gone_wrong_does_no_harm(void **state) {
-    static struct outbox outbox = {.most_bytes = HAK_OUTBOX_BYTES};
-    bool refused[HAK_CLASS_COUNT] = {false};
-    struct block *chain = take(1, SHARED, 3);
-    (void)state;
-    for (unsigned i = 0; i < 3; i++, chain = chain->next)
-        assert_false(outbox_add(&outbox, chain, page_map_flat_get(chain), 16));
-    chain = take(1, SHARED + 1, 1);
-    assert_false(outbox_add(&outbox, chain, page_map_flat_get(chain), 16));
-    outbox.before[0] = 3;
-    hak_outbox_pass_on(&outbox, heaps, refused);
-    assert_int_equal(hak_transfers[SHARED].count, 3);
-    assert_int_equal(hak_transfers[SHARED + 1].count, 1);
-    for (unsigned i = 0; i < 2; i++) {
-        struct block *block = take(1, SHARED + i, 1);
-        assert_false(outbox_add(&outbox, block, page_map_flat_get(block), 16));
-    }
-    outbox.last[SHARED] = 0;
-    outbox.before[1] = 1;
-    hak_outbox_pass_on(&outbox, heaps, refused);
-    assert_int_equal(hak_transfers[SHARED].count, 4);
-    assert_int_equal(hak_transfers[SHARED + 1].count, 2);
-}
-
 /* ---- outboxes ---- */
 
 /* Blocks of many classes and two heaps: each class's in its place, small ones in that of their heap, and what has no
@@ -462,7 +436,6 @@ int main(void) {
         TEST(a_ring_is_seen),
         TEST(what_is_of_another_class_is_seen),
         TEST(the_same_twice_in_a_row_is_seen),
-        TEST(a_list_gone_wrong_does_no_harm),
         TEST(an_outbox_is_passed_on),
         TEST(blocks_of_one_kind_go_together),
         TEST(what_has_no_room_goes_home),
