@@ -58,7 +58,7 @@ FAST bool entries_are_alike(uint32_t a, uint32_t b, uint32_t compared) {
 /* Puts the blocks at the end that are as the last one, which are all where one thread frees what another makes. Says
  * how many there are before these. What finds no room is counted, and marked if it does not stand at the front. The
  * same block twice in a row is put once. */
-static uint32_t put_run(struct outbox *outbox, uint32_t count, struct passing *passing) {
+__attribute__((noinline)) static uint32_t put_run(struct outbox *outbox, uint32_t count, struct passing *passing) {
     const uint32_t entry = outbox->entry[count - 1];
     const unsigned c = entry_class(entry);
     const uint32_t compared = entry_compared(c);
@@ -87,8 +87,8 @@ static uint32_t put_run(struct outbox *outbox, uint32_t count, struct passing *p
 
 /* Puts the blocks of a list that are as the last one: of its class, and of its heap if they are not everybody's. What
  * finds no room is marked and counted, and the list of the others is returned. The same block twice in a row is put
- * once. A signal handler that frees meanwhile may make a list go wrong: it ends where indices do not go down, and a block
- * of another class in it is lost. */
+ * once. A signal handler that frees meanwhile may make a list go wrong: it ends where indices do not go down, and a
+ * block of another class in it is lost. */
 static uint32_t put_list(struct outbox *outbox, uint32_t last, struct passing *passing) {
     const uint32_t entry = outbox->entry[last - 1];
     const unsigned c = entry_class(entry);

@@ -137,7 +137,7 @@ static void grow_to_demand(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     if (owner_load(&flow->taken) - owner_load(&flow->returned) < (uint64_t)flow->capacity / 2)
         return;
-    if (unlikely(hak_capacity_is_short(thread, size_class))) {
+    if (unlikely(threads_are_many()) && hak_capacity_is_short(thread, size_class)) {
         if (++thread->shortages % HAK_CACHE_SHORTAGES != 0)
             return;
         give_up_capacity(thread, size_class);

@@ -174,7 +174,7 @@ bool hak_capacity_is_short(const struct thread *thread, unsigned size_class) {
     int32_t capacity = thread->view.flow[size_class].capacity, more = wanted_growth(thread, size_class);
     size_t others = thread->cache_bytes - counted(size_class, capacity), limit = limit_of(thread);
     size_t grown = counted(size_class, capacity + more);
-    return more > 0 && threads_are_many() && grown <= limit / 2 && others + grown > limit;
+    return more > 0 && grown <= limit / 2 && others + grown > limit;
 }
 
 void hak_capacity_halve(struct thread *thread, unsigned size_class) {

@@ -3,9 +3,9 @@
  * Design.      A class begins with a few, its capacity, and gets twice as many each time these have proved too few. A
  *              list is looked at when its countdown of frees ends, so that it may be too long by as many frees as are
  *              worth a look: its excess.
- *              The capacities of a thread add up to HAK_THREAD_CACHE_BYTES and what its classes began with. So it is for a
- *              few threads, or one for each cpu; if more have caches, each has its share of what these would have, and
- *              more as long as others leave it some. And it has to earn it, since most threads of many do little and
+ *              The capacities of a thread add up to HAK_THREAD_CACHE_BYTES and what its classes began with. So it is for
+ *              a few threads, or one for each cpu; if more have caches, each has its share of what these would have, and
+ *              more as long as the others leave it some. And it has to earn it, since most threads of many do little and
  *              then wait: its lists grow by a part of what goes through it. What is beyond gets a capacity of 1, and
  *              goes to others at once (doc/decisions/026).
  * Invariants.  cache_bytes == sum of the capacities above 1 in bytes
@@ -57,7 +57,7 @@ bool hak_capacity_grow(struct thread *thread, unsigned size_class);
  * is worth the way to the heap. */
 void hak_capacity_shrink(struct thread *thread, unsigned size_class);
 
-/* True if threads are many, and it is only for what others have that the class cannot grow. */
+/* True if it is only for what others have that the class cannot grow. */
 bool hak_capacity_is_short(const struct thread *thread, unsigned size_class);
 
 /* Half the capacity, 1 at least: another class needs it more. */

@@ -1,6 +1,6 @@
 /* outbox_test.c
- * Purpose.     A signal handler frees while its thread's outbox is being emptied: blocks may be lost, but none is handed
- *              out twice, or as one of another class; and the outbox is as good as new afterwards.
+ * Purpose.     A signal handler frees while its thread's outbox is being emptied: blocks may be lost, but none is
+ *              handed out twice, or as one of another class; and the outbox is as good as new afterwards.
  * Design.      The handler is a wrapper of the function that begins to put blocks into a transfer cache, at its n-th
  *              call: it adds blocks to the outbox as a free does.
  * link: -Wl,--wrap=hak_transfer_begin_put

@@ -210,7 +210,7 @@ static void work(size_t size, unsigned count, unsigned rounds) {
     }
 }
 
-/* A thread that has all it may with some classes goes on with another one, which gets some. Their lists are full then. */
+/* A thread that has all it may with some classes goes on with another one, which gets some. */
 static void change(void *unused) {
     (void)unused;
     const struct thread *thread = begin(MANY);
