@@ -78,7 +78,7 @@ __attribute__((noinline)) static uint32_t put_run(struct outbox *outbox, uint32_
     uint32_t left = first;
     while (first > 0 && entries_are_alike(outbox->entry[first - 1], entry, compared))
         first--;
-    outbox->last[c] = first == 0 ? 0 : outbox->before[first];
+    outbox->last[c] = outbox->before[first];
     for (uint32_t i = first; i < left && first != 0; i++)
         outbox->before[i] = IS_LEFT;
     passing->left = left - first;
@@ -87,8 +87,7 @@ __attribute__((noinline)) static uint32_t put_run(struct outbox *outbox, uint32_
 
 /* Puts the blocks of a list that are as the last one: of its class, and of its heap if they are not everybody's. What
  * finds no room is marked and counted, and the list of the others is returned. The same block twice in a row is put
- * once. A signal handler that frees meanwhile may make a list go wrong: it ends where indices do not go down, and a
- * block of another class in it is lost. */
+ * once. A signal handler that frees meanwhile may make a list go wrong: it ends where indices do not go down. */
 static uint32_t put_list(struct outbox *outbox, uint32_t last, struct passing *passing) {
     const uint32_t entry = outbox->entry[last - 1];
     const unsigned c = entry_class(entry);
@@ -102,8 +101,6 @@ static uint32_t put_list(struct outbox *outbox, uint32_t last, struct passing *p
         next = outbox->before[i] - 1u;
         struct block *block = outbox->block[i];
         if (unlikely(((outbox->entry[i] ^ entry) & compared) != 0)) {
-            if (unlikely(((outbox->entry[i] ^ entry) & ENTRY_SLOT_MASK) != 0))
-                continue;
             outbox->before[i] = 0;
             if (others == 0)
                 others = i + 1;
@@ -135,6 +132,7 @@ static void keep_left(struct outbox *outbox, uint32_t count) {
     }
 }
 
+/* A list that begins with a block of another class has gone wrong: what is left of it is lost. */
 static void put_lists(struct outbox *outbox, struct passing *passing) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         uint32_t list = outbox->last[c];

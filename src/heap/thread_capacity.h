@@ -3,11 +3,11 @@
  * Design.      A class begins with a few, its capacity, and gets twice as many each time these have proved too few. A
  *              list is looked at when its countdown of frees ends, so that it may be too long by as many frees as are
  *              worth a look: its excess.
- *              The capacities of a thread add up to HAK_THREAD_CACHE_BYTES and what its classes began with. So it is for
- *              a few threads, or one for each cpu; if more have caches, each has its share of what these would have, and
- *              more as long as the others leave it some. And it has to earn it, since most threads of many do little and
- *              then wait: its lists grow by a part of what goes through it. What is beyond gets a capacity of 1, and
- *              goes to others at once (doc/decisions/026).
+ *              The capacities of a thread add up to HAK_THREAD_CACHE_BYTES and what its classes began with. So it is
+ *              for a few threads, or one for each cpu; if more have caches, each has its share of what these would
+ *              have, and more as long as the others leave it some. And it has to earn it, since most threads of many do
+ *              little and then wait: its lists grow by a part of what goes through it. What is beyond gets a capacity
+ *              of 1, and goes to others at once (doc/decisions/026).
  * Invariants.  cache_bytes == sum of the capacities above 1 in bytes
  * Concurrency. A record belongs to its thread. The share of each is one word that births and ends change, what all have
  *              another one that they change themselves.

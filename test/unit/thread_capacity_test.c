@@ -328,6 +328,7 @@ static void free_others(void *many) {
         most = thread->outbox.count > most ? thread->outbox.count : most;
     }
     size_t limit = HAK_CACHE_LEAST_BYTES + 1000 * 64 / HAK_CACHE_EARNED_PART;
+    EXPECT(thread->earned_bytes >= (1000 - HAK_OUTBOX_BLOCKS) * 64 / HAK_CACHE_EARNED_PART);
     EXPECT(many == NULL ? most == HAK_OUTBOX_BLOCKS - 1 : most < limit / 2 / 64);
     pthread_barrier_wait(&barrier);
     EXPECT(pthread_join(lender, NULL) == 0);
