@@ -207,55 +207,54 @@ static unsigned fresh_end(const struct heap *heap, const struct slab *slab, unsi
     return slab->reached + (unsigned)(HAK_FRESH_BYTES / size_class_bytes(size_class));
 }
 
-/* Blocks that are taken out of one slab. */
-struct part {
-    uintptr_t base;
-    unsigned count;
-};
-
-enum { PARTS_MAX = 4 };
-
 /* Puts the blocks of these numbers in front of *chain, in their order. */
-static void link_blocks(const struct part *part, unsigned parts, const uint16_t *number, size_t size,
-                        struct block **chain) {
+FAST void link_blocks(uintptr_t base, size_t size, const uint16_t *numbers, unsigned count, struct block **chain) {
     struct block *rest = *chain;
-    for (; parts > 0; parts--, part++) {
-        for (unsigned i = 0; i < part->count; i++) {
-            *chain = (struct block *)(part->base + *number++ * size);
-            chain = &(*chain)->next;
-        }
+    for (unsigned i = 0; i < count; i++) {
+        *chain = (struct block *)(base + numbers[i] * size);
+        chain = &(*chain)->next;
     }
     *chain = rest;
 }
 
-/* Takes blocks; if `sparing`, no more of those that were never used than fresh_end says. They are touched when the lock
- * is free again: what becomes resident with them takes longer than all that needs it. */
-static unsigned take_blocks(struct heap *heap, unsigned size_class, unsigned want, bool sparing, struct block **chain) {
+/* Takes blocks of a slab and lets go of the lock. They are touched after that: what becomes resident with them takes
+ * longer than all that needs the lock. By itself, since the numbers are no other call's to keep on the stack. Says
+ * whether some had never been used. */
+__attribute__((noinline)) static unsigned take_of_slab(struct heap *heap, struct slab *slab, unsigned want,
+                                                       unsigned end, struct block **chain, bool *fresh) {
     uint16_t numbers[HAK_BATCH_MAX];
-    struct part part[PARTS_MAX];
-    unsigned got = 0, parts = 0, reached;
-    struct slab *slab;
+    uintptr_t base = slab->base;
+    size_t size = size_class_bytes(slab_class(slab));
+    unsigned reached = slab->reached;
+    unsigned got = hak_slab_take(slab, want, end, numbers);
+    *fresh = slab->reached != reached;
+    if (!slab_has_room(slab))
+        list_remove(&slab->link);
+    unlock(heap);
+    link_blocks(base, size, numbers, got, chain);
+    return got;
+}
+
+/* Takes blocks; if `sparing`, no more of those that were never used than fresh_end says. */
+static unsigned take_blocks(struct heap *heap, unsigned size_class, unsigned want, bool sparing, struct block **chain) {
+    unsigned got = 0;
+    bool fresh = false;
     want = want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX;
     COUNT_REFILL_BEGIN();
-    lock_acquire(&heap->lock);
-    drain_pending(heap);
     /* Several nearly full slabs may have to add up, but half of what was wanted is worth no further slab, nor is what
      * was never used. */
     do {
-        slab = slab_with_room(heap, size_class);
-        if (slab == NULL)
+        lock_acquire(&heap->lock);
+        drain_pending(heap);
+        struct slab *slab = slab_with_room(heap, size_class);
+        if (slab == NULL) {
+            unlock(heap);
             break;
-        reached = slab->reached;
+        }
         unsigned end = sparing ? fresh_end(heap, slab, size_class) : slab->capacity;
-        part[parts].base = slab->base;
-        part[parts].count = hak_slab_take(slab, want - got, end, &numbers[got]);
-        got += part[parts++].count;
-        if (!slab_has_room(slab))
-            list_remove(&slab->link);
-    } while (got < want / 2 && parts < PARTS_MAX && (!sparing || slab->reached == reached));
+        got += take_of_slab(heap, slab, want - got, end, chain, &fresh);
+    } while (got < want / 2 && !(sparing && fresh));
     COUNT_REFILL_END(got);
-    unlock(heap);
-    link_blocks(part, parts, numbers, size_class_bytes(size_class), chain);
     hak_purge_excess();
     return got;
 }

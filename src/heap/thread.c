@@ -318,7 +318,7 @@ void hak_thread_keep(struct thread *thread, unsigned size_class, void *block) {
             tick();
             return;
         }
-        hak_capacity_admit(thread, size_class, length);
+        capacity_admit(thread, size_class, length);
     }
     put_in_list(thread, size_class, block);
 }

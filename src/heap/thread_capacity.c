@@ -6,8 +6,6 @@
 #include "base/options.h"
 #include "base/size_class.h"
 
-enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
-
 size_t hak_thread_share = HAK_THREAD_CACHE_BYTES;
 
 /* What the capacities of all threads add up to, and what they may as long as no thread is to have less than its share.
@@ -20,16 +18,19 @@ void hak_thread_share_among(uint32_t threads, uint32_t few) {
     store_relaxed(&hak_thread_share, share > HAK_CACHE_LEAST_BYTES ? share : HAK_CACHE_LEAST_BYTES);
 }
 
-/* What the capacities of the thread's classes may add up to. Where threads are few, what a class begins with is not
- * taken from the others. */
-static size_t limit_of(const struct thread *thread) {
-    size_t share = load_relaxed(&hak_thread_share);
-    if (likely(share == HAK_THREAD_CACHE_BYTES))
-        return share + thread->begun_bytes;
+/* Where threads are many. */
+SLOW static size_t limit_of_one_of_many(const struct thread *thread, size_t share) {
     size_t begin = share / HAK_CACHE_BEGIN_PART;
     begin = begin > HAK_CACHE_LEAST_BYTES ? begin : HAK_CACHE_LEAST_BYTES;
     bool some_is_left = load_relaxed(&all_bytes) < load_relaxed(&most_bytes_of_all);
     return least(some_is_left ? HAK_THREAD_CACHE_BYTES : share, begin + thread->earned_bytes);
+}
+
+/* What the capacities of the thread's classes may add up to. Where threads are few, what a class begins with is not
+ * taken from the others. */
+FAST size_t limit_of(const struct thread *thread) {
+    size_t share = load_relaxed(&hak_thread_share);
+    return likely(share == HAK_THREAD_CACHE_BYTES) ? share + thread->begun_bytes : limit_of_one_of_many(thread, share);
 }
 
 /* A capacity of 1 counts nothing: its list is empty whenever there is a choice. */
@@ -55,33 +56,14 @@ static int32_t capacity_for(unsigned size_class, size_t bytes) {
     return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : (int32_t)blocks;
 }
 
-/* How many blocks a Tiny list of this capacity may be too long by: what it gives back in all, or as many as fit half a
- * slab or HAKMEM_CACHE_BYTES, if threads are few. Mid lists are counted exactly. */
-FAST int32_t excess_of(unsigned size_class, int32_t capacity) {
-    if (size_class > HAK_TINY_CLASSES || capacity == 0)
-        return 0;
-    int64_t bytes = load_relaxed(&hak_options.cache_bytes);
-    int32_t least = hak_size_class[size_class].capacity / 2, share = share_of(capacity);
-    if (bytes < HALF_SLAB)
-        least = (int32_t)(least * bytes / HALF_SLAB);
-    least = least < HAK_RETURN_MAX ? least : HAK_RETURN_MAX;
-    return least > share && !threads_are_many() ? least : share;
-}
-
-/* The same for a list that is too long already: fewer than it gives back in one call. */
-FAST int32_t further_excess_of(int32_t capacity) {
-    return threads_are_many() && share_of(capacity) < HAK_FLUSH_MAX / 2 ? share_of(capacity) : HAK_FLUSH_MAX / 2;
-}
-
-/* The same for a class of which the record's threads have taken at least half as many as they have given, since its
- * list hardly grows between two looks as long as that goes on: a share of what the thread's caches have not grown to,
- * so that the sum over all classes is bounded. 0 for others. */
-static int32_t excess_in_balance(const struct thread *thread, unsigned size_class) {
+int32_t hak_capacity_excess_in_balance(const struct thread *thread, unsigned size_class) {
     const struct hak_slot *slot = &thread->view.slot[size_class];
     const struct hak_flow *flow = &thread->view.flow[size_class];
-    size_t most = limit_of(thread);
-    if (size_class > HAK_TINY_CLASSES || thread->cache_bytes >= most ||
+    if (size_class > HAK_TINY_CLASSES ||
         figures_mallocs(slot, flow) < figures_cached_frees(slot, flow) / 2 + HAK_RETURN_MAX)
+        return 0;
+    size_t most = limit_of(thread);
+    if (thread->cache_bytes >= most)
         return 0;
     size_t bytes = (most - thread->cache_bytes) / HAK_EXCESS_SHARE;
     size_t blocks = least(bytes, (size_t)load_relaxed(&hak_options.cache_bytes)) / size_class_bytes(size_class);
@@ -89,19 +71,10 @@ static int32_t excess_in_balance(const struct thread *thread, unsigned size_clas
 }
 
 void hak_capacity_admit(struct thread *thread, unsigned size_class, int32_t length) {
-    struct hak_slot *slot = &thread->view.slot[size_class];
-    struct hak_flow *flow = &thread->view.flow[size_class];
-    int32_t capacity = thread->kept[size_class] ? owner_load(&flow->capacity) : 0, left = capacity - length;
-    if (left < HAK_RETURN_MAX) {
-        int32_t least = left > 0 || capacity == 0 ? excess_of(size_class, capacity) : further_excess_of(capacity);
-        left = left < least ? least : left;
-    }
-    if (length < capacity) {
-        int32_t more = excess_in_balance(thread, size_class);
-        left = left < more ? more : left;
-    }
-    owner_add(&flow->frees_end, (uint64_t)(int64_t)(left - slot->frees_left));
-    owner_store(&slot->frees_left, left);
+    if (thread->kept[size_class])
+        capacity_admit(thread, size_class, length);
+    else
+        set_frees_left(thread, size_class, 0);
 }
 
 void hak_capacity_open(struct thread *thread, unsigned size_class) {

@@ -360,11 +360,8 @@ static void *come_and_go(void *unused) {
 
 /* One after the other. */
 static void wait_for_records(unsigned count) {
-    for (unsigned records = 0; records != count; sched_yield()) {
-        records = 0;
-        for (unsigned id = 1; id <= HAK_HEAPS_MAX && load_acquire(&hak_heaps[id]) != NULL; id++)
-            records += load_relaxed(&hak_heaps[id]->threads);
-    }
+    for (uint64_t records = 0; records != count; sched_yield())
+        (void)hak_thread_list_class_sum(1, &records);
 }
 
 static void count_threads(void *unused) {
