@@ -1,5 +1,5 @@
 /* bench/workload/idle.c
- * Models.      A pool of THREADS threads, most of which wait: each makes and frees 100 blocks of 16..1024 B once, and
+ * Models.      A pool of THREADS threads, most of which wait: each makes and frees SIZE blocks of 16..1024 B once, and
  *              then sleeps. What the allocator keeps for each is rss_kib_idle, beside rss_kib_without, when the same
  *              threads had not called it yet.
  * Cannot show. Threads that worked hard before: their caches have grown.
