@@ -4,13 +4,11 @@
 Purpose.     Every header compiles alone, as C17 under the project's warnings; those of include/ as C++11 and as strict
              C11 too, since they are compiled by others. HAK_CALLSITE works in both languages.
 """
-import argparse
 import concurrent.futures
 import os
-import pathlib
 import subprocess
-import sys
-import tempfile
+
+import static_check
 
 FOLDERS = ("include", "src", "cli", "bench", "test")
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wundef", "-Wcast-qual", "-Werror"]
@@ -51,25 +49,11 @@ def self_test():
     bad = []
     for text, counts in cases.items():
         for folder, expected in zip(("src", "include"), counts):
-            with tempfile.TemporaryDirectory() as directory:
-                path = pathlib.Path(directory, folder, "x.h")
-                path.parent.mkdir()
-                path.write_text(text)
-                faults = check(pathlib.Path(directory))
+            faults = static_check.faults_in(check, {f"{folder}/x.h": text})
             if len(faults) != expected:
                 bad.append(f"{folder}: {text!r}: expected {expected} faults, got {faults}")
     return bad
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
-    parser.add_argument("--self-test", action="store_true")
-    options = parser.parse_args()
-    faults = self_test() if options.self_test else check(options.root)
-    print("\n".join(faults), end="\n" if faults else "")
-    sys.exit(1 if faults else 0)
-
-
 if __name__ == "__main__":
-    main()
+    static_check.main(check, self_test)

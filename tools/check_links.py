@@ -5,11 +5,9 @@ Purpose.     What a text refers to is there: each decisions/NNN, in any file, is
              used twice, and each link of a document to a file of the repository leads to one.
 Not here.    Links to the network.
 """
-import argparse
-import pathlib
 import re
-import sys
-import tempfile
+
+import static_check
 
 FOLDERS = ("include", "src", "cli", "bench", "test", "tools", "cmake", "doc", ".ci")
 TEXTS = {".c", ".h", ".cpp", ".py", ".sh", ".txt", ".md", ".1", ""}
@@ -53,29 +51,5 @@ CASES = {
 }
 
 
-def self_test():
-    bad = []
-    for title, (files, expected) in CASES.items():
-        with tempfile.TemporaryDirectory() as directory:
-            for name, text in files.items():
-                path = pathlib.Path(directory, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
-            faults = check(pathlib.Path(directory))
-        if faults != expected and not (expected is None and faults and "cannot check" in faults[0]):
-            bad.append(f"{title}: expected {expected}, got {faults}")
-    return bad
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
-    parser.add_argument("--self-test", action="store_true")
-    options = parser.parse_args()
-    faults = self_test() if options.self_test else check(options.root)
-    print("\n".join(faults), end="\n" if faults else "")
-    sys.exit(1 if faults else 0)
-
-
 if __name__ == "__main__":
-    main()
+    static_check.main(check, lambda: static_check.test_cases(check, CASES))

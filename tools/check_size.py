@@ -7,12 +7,11 @@ Design.      C is not parsed but scanned: comments and literals blanked, preproc
              block at depth 0 whose head ends in a parameter list is a function. Python is read with its own parser.
 Not here.    Layout (clang-format), layers (check_layers.py).
 """
-import argparse
 import ast
 import pathlib
 import re
-import sys
-import tempfile
+
+import static_check
 
 FILE_LINES, FUNCTION_LINES, COLUMNS = 500, 70, 120
 FOLDERS = ("include", "src", "cli", "bench", "test", "tools", "cmake", ".ci")
@@ -138,29 +137,5 @@ CASES = {
 }
 
 
-def self_test():
-    bad = []
-    for title, (files, expected) in CASES.items():
-        with tempfile.TemporaryDirectory() as directory:
-            for name, text in files.items():
-                path = pathlib.Path(directory, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
-            faults = check(pathlib.Path(directory))
-        if faults != expected and not (expected is None and faults and "cannot check" in faults[0]):
-            bad.append(f"{title}: expected {expected}, got {faults}")
-    return bad
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
-    parser.add_argument("--self-test", action="store_true")
-    options = parser.parse_args()
-    faults = self_test() if options.self_test else check(options.root)
-    print("\n".join(faults), end="\n" if faults else "")
-    sys.exit(1 if faults else 0)
-
-
 if __name__ == "__main__":
-    main()
+    static_check.main(check, lambda: static_check.test_cases(check, CASES))

@@ -126,7 +126,7 @@
 /* Blocks moved from a heap to a cache at once, and never more than half of what a list may hold, so that a program that
  * uses more in turns does not flush and refill for ever; blocks and bytes on their way to other heaps; and blocks that
  * go home past a full list at once. */
-#define HAK_BATCH_MAX 112
+#define HAK_BATCH_MAX 128
 #define HAK_OUTBOX_BLOCKS 512
 #define HAK_OUTBOX_BYTES 262144
 #define HAK_HOME_BLOCKS 64

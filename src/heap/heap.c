@@ -168,13 +168,17 @@ static void release(struct heap *heap) {
         hak_heap_on_bad_block(bad);
 }
 
-/* Whoever lets go of the lock looks once more for what was pushed while it was held. */
-static void unlock(struct heap *heap) {
-    release(heap);
+/* Whoever has let go of the lock looks once more for what was pushed while it was held. */
+static void look_again(struct heap *heap) {
     while (load_seq_cst(&heap->pending) != NULL && lock_try(&heap->lock)) {
         drain_pending(heap);
         release(heap);
     }
+}
+
+static void unlock(struct heap *heap) {
+    release(heap);
+    look_again(heap);
 }
 
 uint32_t hak_heap_entry(const struct heap *heap, unsigned size_class) {
@@ -218,8 +222,8 @@ FAST void link_blocks(uintptr_t base, size_t size, const uint16_t *numbers, unsi
 }
 
 /* Takes blocks of a slab and lets go of the lock. They are touched after that: what becomes resident with them takes
- * longer than all that needs the lock. By itself, since the numbers are no other call's to keep on the stack. Says
- * whether some had never been used. */
+ * longer than all that needs the lock. The caller has to look again, in a call of its own, that need not keep the
+ * numbers on the stack. Says whether some had never been used. */
 __attribute__((noinline)) static unsigned take_of_slab(struct heap *heap, struct slab *slab, unsigned want,
                                                        unsigned end, struct block **chain, bool *fresh) {
     uint16_t numbers[HAK_BATCH_MAX];
@@ -230,7 +234,7 @@ __attribute__((noinline)) static unsigned take_of_slab(struct heap *heap, struct
     *fresh = slab->reached != reached;
     if (!slab_has_room(slab))
         list_remove(&slab->link);
-    unlock(heap);
+    release(heap);
     link_blocks(base, size, numbers, got, chain);
     return got;
 }
@@ -253,6 +257,7 @@ static unsigned take_blocks(struct heap *heap, unsigned size_class, unsigned wan
         }
         unsigned end = sparing ? fresh_end(heap, slab, size_class) : slab->capacity;
         got += take_of_slab(heap, slab, want - got, end, chain, &fresh);
+        look_again(heap);
     } while (got < want / 2 && !(sparing && fresh));
     COUNT_REFILL_END(got);
     hak_purge_excess();

@@ -6,6 +6,7 @@
  * link: -Wl,--wrap=hak_transfer_begin_put
  */
 #include "support/expect.h"
+#include "support/heaps.h"
 #include "support/unit.h"
 
 #include "base/options.h"
@@ -14,9 +15,8 @@
 #include "heap/transfer.h"
 #include "segment/view.h"
 
-enum { HEAPS = 2, SHARED = HAK_HOME_CLASSES, HOME = HAK_HOME_CLASSES - 1, CLASSES = SHARED + 3, MOST = 600 };
+enum { SHARED = HAK_HOME_CLASSES, HOME = HAK_HOME_CLASSES - 1, CLASSES = SHARED + 3, MOST = 600 };
 
-static struct heap *heaps[HEAPS + 1];
 static struct outbox outbox;
 
 /* What is added at the n-th call from now on. */
@@ -73,14 +73,6 @@ static unsigned times_put(const struct block *block) {
         }
     }
     return times;
-}
-
-static void empty_all(void) {
-    for (unsigned c = HAK_HOME_CLASSES; c < HAK_CLASS_COUNT; c++)
-        hak_transfer_empty(&hak_transfers[c], heaps);
-    for (unsigned i = 1; i <= HEAPS; i++)
-        for (unsigned c = 1; c < HAK_HOME_CLASSES; c++)
-            hak_transfer_empty(&heaps[i]->transfer[c], heaps);
 }
 
 /* Fills the outbox in one of a few ways. */
@@ -146,7 +138,7 @@ static void no_block_is_put_twice(void **state) {
                             hak_heap_return_remote(heaps[entry_heap_id(page_map_flat_get(block))], &block, 1);
                         }
                     }
-                    empty_all();
+                    heaps_empty_transfers();
                     assert_int_equal(hak_view.active_bytes, 0);
                 }
             }
@@ -157,13 +149,7 @@ static void no_block_is_put_twice(void **state) {
 
 static int start(void **state) {
     (void)state;
-    hak_page_map_init();
-    hak_arena_init();
-    hak_superslab_init();
-    for (unsigned i = 1; i <= HEAPS; i++)
-        if ((heaps[i] = hak_heap_new(i)) == NULL)
-            return -1;
-    return 0;
+    return heaps_start() ? 0 : -1;
 }
 
 int main(void) {

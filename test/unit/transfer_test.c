@@ -4,6 +4,7 @@
  * Design.      Blocks are taken from heaps of the test's own: what is missing at the end shows as memory in use.
  */
 #include "support/expect.h"
+#include "support/heaps.h"
 #include "support/unit.h"
 
 #include <pthread.h>
@@ -14,9 +15,8 @@
 #include "heap/transfer.h"
 #include "segment/view.h"
 
-enum { HEAPS = 2, SHARED = HAK_HOME_CLASSES, HOME = HAK_HOME_CLASSES - 1, LARGEST = HAK_CLASS_COUNT - 1 };
+enum { SHARED = HAK_HOME_CLASSES, HOME = HAK_HOME_CLASSES - 1, LARGEST = HAK_CLASS_COUNT - 1 };
 
-static struct heap *heaps[HEAPS + 1];
 static const void *bad;
 static unsigned bad_count;
 
@@ -39,17 +39,9 @@ static unsigned length(const struct block *chain) {
     return count;
 }
 
-static void empty_all(void) {
-    for (unsigned c = HAK_HOME_CLASSES; c < HAK_CLASS_COUNT; c++)
-        hak_transfer_empty(&hak_transfers[c], heaps);
-    for (unsigned i = 1; i <= HEAPS; i++)
-        for (unsigned c = 1; c < HAK_HOME_CLASSES; c++)
-            hak_transfer_empty(&heaps[i]->transfer[c], heaps);
-}
-
 static int all_is_back(void **state) {
     (void)state;
-    empty_all();
+    heaps_empty_transfers();
     return hak_view.active_bytes != 0 || bad_count != 0;
 }
 
@@ -299,7 +291,7 @@ static void blocks_of_one_kind_go_together(void **state) {
         hak_outbox_pass_on(&outbox, heaps, refused);
         assert_int_equal(hak_transfers[SHARED].count, 30);
         assert_int_equal(outbox.count + outbox.bytes, 0);
-        empty_all();
+        heaps_empty_transfers();
         assert_int_equal(hak_view.active_bytes, 0);
     }
     assert_false(refused[1] || refused[HOME] || refused[SHARED]);
@@ -329,7 +321,7 @@ static void what_has_no_room_goes_home(void **state) {
         assert_int_equal(hak_transfers[SHARED].count, others * 3);
         assert_int_equal(hak_view.active_bytes, bytes);
         refused[LARGEST] = false;
-        empty_all();
+        heaps_empty_transfers();
         assert_int_equal(hak_view.active_bytes, 0);
     }
 }
@@ -414,14 +406,8 @@ static void each_block_has_one_holder(void **state) {
 
 static int start(void **state) {
     (void)state;
-    hak_page_map_init();
-    hak_arena_init();
-    hak_superslab_init();
     hak_heap_on_bad_block = note_bad;
-    for (unsigned i = 1; i <= HEAPS; i++)
-        if ((heaps[i] = hak_heap_new(i)) == NULL)
-            return -1;
-    return 0;
+    return heaps_start() ? 0 : -1;
 }
 
 #define TEST(function) cmocka_unit_test_teardown(function, all_is_back)
