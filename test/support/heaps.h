@@ -5,6 +5,7 @@
 #define TEST_SUPPORT_HEAPS_H
 
 #include "heap/heap.h"
+#include "heap/outbox.h"
 #include "heap/transfer.h"
 #include "segment/arena.h"
 #include "segment/page_map.h"
