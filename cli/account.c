@@ -20,6 +20,7 @@
 #define PENDING_MAX (1u << 24)
 /* More than any thread's list holds. */
 #define LIST_MAX (HAK_CACHE_BLOCKS + HAK_EXCESS_MAX)
+#define BATCHES_MAX ((HAK_HOME_CLASSES - 1) * HAK_OUTBOX_HEAPS)
 #define SLAB_WORDS (HAK_GRANULE_SIZE / HAK_ALIGNMENT / 64)
 
 /* A block that is neither live nor free in its slab. */
@@ -78,11 +79,14 @@ static void park_array(struct work *work, uintptr_t array, uint64_t count, uint6
 static void park_outbox(struct work *work, uintptr_t record) {
     struct seen_thread thread;
     struct seen_outbox outbox;
-    if (survey_thread(work->survey, record, &thread) && survey_outbox(work->survey, thread.outbox, &outbox)) {
-        park_array(work, outbox.block, outbox.count, HAK_OUTBOX_BLOCKS, PART_OUTBOXES);
-        /* While these are being returned the count says so, and is none of theirs (HAK_HOME_BUSY). */
-        if (outbox.home_count <= HAK_HOME_BLOCKS)
-            park_array(work, outbox.home, outbox.home_count, HAK_HOME_BLOCKS, PART_OUTBOXES);
+    uint64_t count = work->survey->view.regions.batch_count;
+    if (!survey_thread(work->survey, record, &thread) || !survey_outbox(work->survey, thread.outbox, &outbox))
+        return;
+    park_array(work, outbox.other, outbox.other_count, HAK_OUTBOX_OTHERS, PART_OUTBOXES);
+    for (uint64_t i = 0; i < count && i < BATCHES_MAX; i++) {
+        struct seen_batch batch;
+        if (survey_batch(work->survey, outbox.batch + i * work->survey->structure[HAK_STRUCT_batch].bytes, &batch))
+            park_array(work, batch.block, batch.count, HAK_OUTBOX_BLOCKS, PART_OUTBOXES);
     }
 }
 
@@ -98,9 +102,9 @@ static void park_thread(void *context, uintptr_t record, const struct hak_thread
     struct work *work = context;
     work->account->threads += thread->thread_id != 0;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        int64_t count = figures_length(thread, c);
-        uint64_t most = count < 0 ? 0 : count < LIST_MAX ? (uint64_t)count : LIST_MAX;
-        park_chain(work, (uintptr_t)thread->slot[c].head, most, PART_CACHES);
+        int64_t count = figures_length(&thread->slot[c], &thread->flow[c]);
+        if (count > 0 && count <= thread->slot[c].room)
+            park_array(work, (uintptr_t)thread->flow[c].base, (uint64_t)count, LIST_MAX, PART_CACHES);
     }
     park_outbox(work, record);
 }

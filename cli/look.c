@@ -52,7 +52,7 @@ static void add_thread(void *context, uintptr_t record, const struct hak_thread_
     thread->allocations = counts.allocations;
     thread->frees = counts.frees;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        int64_t blocks = figures_length(view, c);
+        int64_t blocks = figures_length(&view->slot[c], &view->flow[c]);
         thread->cached_bytes += blocks > 0 ? (uint64_t)blocks * look->class_size[c] : 0;
     }
     read_name(threads->pid, thread);

@@ -12,7 +12,7 @@
 #define RECORDS_MAX (1u << 22)
 #define SEARCH_BYTES 65536u
 #define OPTION_NAMES_BYTES 4096u
-#define LOOKS_MAX 3u
+#define LOOKS_MAX 5u
 
 static bool is_view(struct target *target, uintptr_t address) {
     uint64_t magic = 0;
@@ -78,10 +78,10 @@ const char *view_read(const struct target *target, uintptr_t address, struct hak
     return target_read_now(target, address, view, sizeof *view) ? NULL : unreadable;
 }
 
-/* True if nothing that a slot's words are counted from has changed. */
+/* True if nothing that counts together with a slot's words has changed, or is changing. */
 static bool same_flow(const struct hak_flow *before, const struct hak_flow *after) {
     for (unsigned c = 0; c < HAK_CLASS_COUNT; c++)
-        if (memcmp(&before[c], &after[c], offsetof(struct hak_flow, remote_frees)) != 0)
+        if (before[c].moves != after[c].moves || after[c].moves % 2 != 0)
             return false;
     return true;
 }

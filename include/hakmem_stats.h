@@ -6,7 +6,7 @@
  * while the process runs or after it died; nothing happens in the process itself. Every field is written by one thread
  * at a time with aligned stores of its own width. Sums over threads are exact when the threads are quiet, and off by
  * calls in flight otherwise, if what follows from words that move together (struct hak_slot and struct hak_flow) is
- * read so: the flow, the slot, the flow again, and all of it again while the flow differs.
+ * read so: the flow, the slot, the flow again, and all of it again while the flow differs or `moves` is odd.
  *
  * Counts of malloc and free are not kept anywhere: they follow from the thread cache's own bookkeeping (see
  * struct hak_flow), which is how they can be exact without an instruction on the fast path.
@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define HAK_VIEW_MAGIC 0x314d454d4b4148ull /* "HAKMEM1" */
-#define HAK_VIEW_VERSION 9u
+#define HAK_VIEW_VERSION 10u
 
 /* Size classes 1 .. HAK_CLASS_COUNT - 1; class 0 is no class. */
 #define HAK_CLASS_COUNT 105
@@ -74,9 +74,9 @@ enum hak_entry {
     X(DRAINED, "drained", "blocks of transfer caches that were not wanted there and went home")                        \
     X(SENT_HOME, "sent_home", "blocks of other heaps that went to the outbox when a cache gave blocks back")           \
     X(SPARE, "spare", "Large blocks served by a run that a thread had kept or left for others, without a lock")        \
-    X(LEFT_COUNTDOWN, "left_countdown", "mallocs that left the fast path: their countdown had ended")                  \
+    X(LEFT_COUNTDOWN, "left_countdown", "frees that left the fast path: their countdown had ended")                    \
     X(LEFT_NO_RECORD, "left_no_record", "mallocs that left the fast path: the thread had no record")                   \
-    X(LEFT_FULL, "left_full", "frees that left the fast path and found the cache full, but for those that go past it") \
+    X(LEFT_FULL, "left_full", "of these, those that found the list too long")                                          \
     X(LOCK_THREADS, "lock_threads", "times that the lock of the thread list, or of the start, was taken")              \
     X(LOCK_HEAP, "lock_heap", "times that a heap's lock was taken")                                                    \
     X(LOCK_ARENA, "lock_arena", "times that the arena's lock was taken")                                               \
@@ -169,23 +169,26 @@ enum hak_stats_format { HAK_STATS_TEXT, HAK_STATS_JSON, HAK_STATS_OPENMETRICS };
 
 /* One size class of one thread's cache: the two words that malloc and free change. */
 struct hak_slot {
-    void *head;           /* the free blocks, linked through their first word */
-    int32_t frees_left;   /* frees that are sure to fit */
-    int32_t mallocs_left; /* mallocs until the next chores of this class */
+    void **top;         /* behind the last address of the list of free blocks; NULL stands below the first */
+    int32_t frees_left; /* frees that are sure to fit, until the next look at the list */
+    int32_t room;       /* addresses that the list has room for; 0: it has none yet, and `base` says nothing */
 };
 
 /* What the slow paths know of the same class:
- *   mallocs of the class = mallocs_end - slot.mallocs_left
+ *   length of the list   = slot.top - base
  *   frees of the class   = frees_end - slot.frees_left + remote_frees
- *   length of the list   = taken - returned + (frees_end - slot.frees_left) - mallocs */
+ *   mallocs of the class = taken - returned + (frees_end - slot.frees_left) - length */
 struct hak_flow {
-    uint64_t mallocs_end;  /* what the count of mallocs will be when mallocs_left reaches 0 */
+    void **base;           /* where the first address of the list stands */
     uint64_t frees_end;    /* what the count of frees into the list will be when frees_left reaches 0 */
     uint64_t taken;        /* blocks moved from the heap into the cache */
     uint64_t returned;     /* blocks moved from the cache to the heap, a transfer cache or the outbox */
-    uint64_t remote_frees; /* frees of blocks for others that went to the outbox at once */
+    uint32_t moves;        /* odd while these and the slot's words are moved together */
     int32_t capacity;      /* blocks that the list may hold, and somewhat more between two looks */
-    uint32_t mallocs_seen; /* the lower half of the count of mallocs when the list was last full */
+    uint64_t remote_frees; /* frees of blocks that passed the list */
+    uint32_t mallocs_seen; /* the lower half of the count of mallocs at the last look */
+    int32_t admitted;      /* frees_left after the last look */
+    int32_t balance;       /* mallocs less half of the frees, of late; 0 .. capacity - 1 */
 };
 
 /* What a thread counts itself, outside the caches. */
@@ -233,6 +236,7 @@ struct hak_thread_view {
     X(heap, HAK_HEAP_FIELDS)                                                                                           \
     X(thread, HAK_THREAD_FIELDS)                                                                                       \
     X(outbox, HAK_OUTBOX_FIELDS)                                                                                       \
+    X(batch, HAK_BATCH_FIELDS)                                                                                         \
     X(transfer, HAK_TRANSFER_FIELDS)
 
 /* Metadata: the newest chunk first. The pages before its header and behind its bytes are inaccessible. */
@@ -279,10 +283,11 @@ struct hak_thread_view {
 /* Blocks that wait between two threads' caches: `count` addresses from `block` on. */
 #define HAK_TRANSFER_FIELDS(X, S) X(S, count) X(S, block)
 
-/* What follows a struct hak_thread_view, and in it the addresses of blocks for others, `count` of them, and of those
- * that go home past a full list, `home_count`. */
+/* What follows a struct hak_thread_view, and in its outbox batch_count batches of blocks for others, `count` addresses
+ * each, and the addresses of `other_count` more. */
 #define HAK_THREAD_FIELDS(X, S) X(S, heap) X(S, outbox)
-#define HAK_OUTBOX_FIELDS(X, S) X(S, count) X(S, bytes) X(S, block) X(S, home_count) X(S, home)
+#define HAK_OUTBOX_FIELDS(X, S) X(S, other_count) X(S, other) X(S, batch)
+#define HAK_BATCH_FIELDS(X, S) X(S, count) X(S, block)
 
 enum hak_struct {
 #define HAK_STRUCT_ID(name, fields) HAK_STRUCT_##name,
@@ -321,6 +326,7 @@ struct hak_regions {
     const void *transfers; /* transfer_count of them, by class: of blocks that any thread may use */
     uint32_t transfer_count;
     uint32_t heap_transfer_count; /* of blocks for the threads of a heap, which it has itself */
+    uint64_t batch_count;         /* in the outbox of a thread */
     const int64_t *options;       /* option_count values in force ... */
     const char *option_names;     /* ... and their names, a comma behind each */
     uint64_t option_count;

@@ -25,7 +25,6 @@ ABLATIONS = (
     ("depth64", ("depth64", {}), "thread caches of 64 blocks", "64 is enough"),
     ("table", ("table", {}), "size class by a table instead of arithmetic", "a table: 2-3 % faster"),
     ("noinline", ("noinline", {}), "no inlined fast path", "not argued"),
-    ("nocount", ("nocount", {}), "no counting of calls on the fast path", "the same"),
     ("nostats", ("nostats", {}), "debug counters compiled to nothing", "statistics compiled out: 3-5 % faster"),
     ("thp-never", (None, {"HAKMEM_THP": "never"}), "no huge pages", "not argued"),
     ("thp-always", (None, {"HAKMEM_THP": "always"}), "huge pages from the first byte on", "not argued"),

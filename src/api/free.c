@@ -87,10 +87,13 @@ HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
 }
 
 HOT void hak_free_full(void *p, enum hak_entry entry, hak_callsite_t site, struct thread *thread, size_t offset) {
-    if (likely(thread_send_home(thread, offset, p)))
+    if (likely(!hak_control_is_due())) {
         count_served(thread, entry);
-    else
+        hak_thread_keep_full(thread, (unsigned)(offset / SLOT_BYTES), p);
+    } else {
+        owner_store(SLOT_FIELD(&thread->view, offset, frees_left), 0);
         hak_free_slow(p, entry, site);
+    }
 }
 
 void hak_free_sized_slow(void *p, size_t alignment, size_t size, enum hak_entry entry) {

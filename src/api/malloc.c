@@ -90,7 +90,6 @@ HOT void *hak_alloc_slow(size_t size, enum hak_entry entry, hak_callsite_t site)
     if (size > HAK_TINY_MAX) {
         void *block = cache_pop(&thread->view.slot[size_class]);
         if (likely(block != NULL)) {
-            cache_admit_free(&thread->view, size_class);
             count_served(thread, entry);
             return block;
         }
@@ -105,8 +104,6 @@ void *hak_aligned_slow(size_t alignment, size_t size, enum hak_entry entry) {
     struct thread *thread = hak_thread_self;
     void *block = cache_pop(&thread->view.slot[size_class]);
     if (likely(block != NULL)) {
-        if (size_class > HAK_TINY_CLASSES)
-            cache_admit_free(&thread->view, size_class);
         count_served(thread, entry);
         return block;
     }

@@ -41,26 +41,22 @@
  * its child relies on the order of some. No instruction. */
 #define fork_fence() __atomic_signal_fence(__ATOMIC_RELEASE)
 
-/* The two steps of a counter that the fast paths make. One instruction each on x86-64, where the compiler would
- * compute the address into a register first. */
+/* The step of a counter that the fast path of free makes: down by one; true if it is negative then. One instruction on
+ * x86-64, where the compiler would compute the address into a register first. */
 #if defined(__x86_64__) && !HAK_TSAN
-#define owner_step_(p, instruction, flag)                                                                              \
+#define owner_decrement_is_negative(p)                                                                                 \
     ({                                                                                                                 \
         int flag_;                                                                                                     \
-        __asm__(instruction " $1, %0" : "+m"(*(p)), flag(flag_));                                                      \
+        __asm__("subl $1, %0" : "+m"(*(p)), "=@ccs"(flag_));                                                           \
         flag_;                                                                                                         \
     })
-#define owner_decrement_is_zero(p) owner_step_(p, "subl", "=@ccz")
-#define owner_decrement_is_negative(p) owner_step_(p, "subl", "=@ccs")
 #else
-#define owner_step_(p)                                                                                                 \
+#define owner_decrement_is_negative(p)                                                                                 \
     ({                                                                                                                 \
         int32_t left_ = owner_load(p) - 1;                                                                             \
         owner_store(p, left_);                                                                                         \
-        left_;                                                                                                         \
+        left_ < 0;                                                                                                     \
     })
-#define owner_decrement_is_zero(p) (owner_step_(p) == 0)
-#define owner_decrement_is_negative(p) (owner_step_(p) < 0)
 #endif
 
 #endif

@@ -96,40 +96,54 @@
 #define HAK_CACHE_THREADS_MIN 64
 #define HAK_CACHE_BEGIN_PART 128
 #define HAK_CACHE_LEAST_BYTES ((size_t)8 << 10)
-#define HAK_CACHE_EARNED_PART 8
+#define HAK_CACHE_EARNED_PART 16
 #define HAK_CACHE_LOOKS_MAX 8
 #define HAK_CACHE_SHORTAGES 8
 
-/* Thread cache, per class: bytes it may grow to (a default), and blocks; bytes it starts with; blocks that it gives
- * back in all to be within bounds again, at most; that it may be out of bounds by, and the part of the bytes that the
- * thread may still cache; blocks that it gives back in one call; mallocs between chores. */
+/* Thread cache, per class: bytes it may grow to (a default), and blocks; bytes it starts with, where threads are few
+ * and where they are many; blocks that it gives back in all to be within bounds again, at most; that it may be out of
+ * bounds by, at most and at least, the part of the bytes that the thread may still cache, and the least of that, where
+ * threads are few and where they are many; blocks that it gives back in one call; blocks that go in or out between
+ * chores. */
 #define HAK_CACHE_BYTES 262144
 #define HAK_CACHE_BLOCKS 4096
-#define HAK_CACHE_START_BYTES 1024
+#define HAK_CACHE_START_BYTES 4096
+#define HAK_CACHE_START_OF_MANY 1024
 #define HAK_RETURN_MAX 256
 #define HAK_EXCESS_MAX 2048
+#define HAK_EXCESS_MIN 8
 #define HAK_EXCESS_SHARE 24
+#define HAK_EXCESS_BYTES 81920
+#define HAK_EXCESS_OF_MANY 2048
 #define HAK_FLUSH_MAX 96
 #define HAK_CHORES_INTERVAL 1024
 
-/* A heap that has no more than so many slabs of a class, or takes Mid blocks, takes so many bytes at a time of memory
- * that it has not used yet. */
-#define HAK_FRESH_SLABS 4
-#define HAK_FRESH_BYTES 4096
+/* What the list of a class may hold that the thread frees more of than it takes: bytes, and blocks. If that is nothing,
+ * so many blocks pass it before it is asked again. */
+#define HAK_PASSING_BYTES 32768
+#define HAK_PASSING_MIN 4
+#define HAK_PASSING_MAX 30
+#define HAK_PASSES 32
+
+/* Cells that a list has at first, one of which stands below its addresses: 2^3. What one has room for that is left to
+ * its record, for the next thread. */
+#define HAK_LIST_SHIFT 3
+#define HAK_LIST_KEPT 1023
 
 /* A list into which a refill has brought a block of another heap may hold this part of those bytes, but not fewer
- * blocks, for so many refills. */
+ * blocks, for so many refills; and so much of what it may be out of bounds by. */
 #define HAK_CIRCULATES_SHARE 8
 #define HAK_CIRCULATES_BLOCKS 16
 #define HAK_CIRCULATES_REFILLS 16
 
 /* Blocks moved from a heap to a cache at once, and never more than half of what a list may hold, so that a program that
- * uses more in turns does not flush and refill for ever; blocks and bytes on their way to other heaps; and blocks that
- * go home past a full list at once. */
+ * uses more in turns does not flush and refill for ever; blocks that are passed on at once: small ones, for each of so
+ * many heaps, and of all classes together, where threads are many, and of so many bytes. */
 #define HAK_BATCH_MAX 128
-#define HAK_OUTBOX_BLOCKS 512
+#define HAK_OUTBOX_BLOCKS 63
+#define HAK_OUTBOX_HEAPS 4
+#define HAK_OUTBOX_OTHERS 127
 #define HAK_OUTBOX_BYTES 262144
-#define HAK_HOME_BLOCKS 64
 
 /* A block of this size or more may be used again by whichever thread frees it: it shares few lines with its neighbours,
  * which are others' data. Those of the classes below go home to their heap. */

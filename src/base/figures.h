@@ -6,8 +6,8 @@
  * Invariants.  allocations == calls of kind ALLOC + blocks that a RESIZE handed out
  *              frees + null_frees == calls of kind FREE + blocks that a RESIZE took back
  * Concurrency. Any thread, no lock: records are never unmapped. While threads run, a sum is off by their calls in
- *              flight, and a difference may seem to be less than 0; it is 0 then. A thread that is stopped between the
- *              two stores that move an end and its countdown is off by what the countdown was moved by.
+ *              flight, and a difference may seem to be less than 0; it is 0 then. A thread that is stopped while it
+ *              moves words that count together is off by as much as it moves: a batch, or a countdown.
  */
 #ifndef HAK_BASE_FIGURES_H
 #define HAK_BASE_FIGURES_H
@@ -18,41 +18,41 @@
 #include "base/config.h"
 #include "hakmem_stats.h"
 
-/* The equations of struct hak_flow: mallocs of a class, and frees into its list. */
-static inline uint64_t figures_mallocs(const struct hak_slot *slot, const struct hak_flow *flow) {
-    return owner_load(&flow->mallocs_end) - (uint64_t)(int64_t)owner_load(&slot->mallocs_left);
-}
-
+/* The equations of struct hak_flow: frees into the list of a class. */
 static inline uint64_t figures_cached_frees(const struct hak_slot *slot, const struct hak_flow *flow) {
     return owner_load(&flow->frees_end) - (uint64_t)(int64_t)owner_load(&slot->frees_left);
 }
 
 /* Blocks in a thread's list of a class. */
-static inline int64_t figures_length(const struct hak_thread_view *thread, unsigned size_class) {
-    const struct hak_slot *slot = &thread->slot[size_class];
-    const struct hak_flow *flow = &thread->flow[size_class];
-    return (int64_t)(owner_load(&flow->taken) - owner_load(&flow->returned) + figures_cached_frees(slot, flow) -
-                     figures_mallocs(slot, flow));
+static inline int64_t figures_length(const struct hak_slot *slot, const struct hak_flow *flow) {
+    return owner_load(&slot->room) == 0 ? 0 : owner_load(&slot->top) - owner_load(&flow->base);
 }
 
-/* What one record counts of a class. Its thread may be moving an end and the countdown to it: they are looked at again
- * while the ends differ before and after. */
+/* The same: mallocs of the class. */
+static inline uint64_t figures_mallocs(const struct hak_slot *slot, const struct hak_flow *flow) {
+    return owner_load(&flow->taken) - owner_load(&flow->returned) + figures_cached_frees(slot, flow) -
+           (uint64_t)figures_length(slot, flow);
+}
+
+/* What one record counts of a class. Its thread may be moving some of the words together: they are looked at again
+ * while it does. */
 #define FIGURES_LOOKS_MAX 4u
 static inline struct hak_class_sum figures_class_sum(const struct hak_thread_view *thread, unsigned size_class) {
     const struct hak_slot *slot = &thread->slot[size_class];
     const struct hak_flow *flow = &thread->flow[size_class];
-    uint64_t mallocs_end, frees_end;
-    int32_t mallocs_left, frees_left;
+    struct hak_class_sum sum;
+    uint32_t moves;
     unsigned looks = 0;
     do {
-        mallocs_end = load_acquire(&flow->mallocs_end);
-        frees_end = load_acquire(&flow->frees_end);
-        mallocs_left = load_acquire(&slot->mallocs_left);
-        frees_left = load_acquire(&slot->frees_left);
-    } while (++looks < FIGURES_LOOKS_MAX &&
-             (load_acquire(&flow->mallocs_end) != mallocs_end || load_acquire(&flow->frees_end) != frees_end));
-    return (struct hak_class_sum){.mallocs = mallocs_end - (uint64_t)(int64_t)mallocs_left,
-                                  .frees = frees_end - (uint64_t)(int64_t)frees_left + owner_load(&flow->remote_frees)};
+        moves = load_acquire(&flow->moves);
+        uint64_t moved = load_acquire(&flow->taken) - load_acquire(&flow->returned);
+        uint64_t frees = load_acquire(&flow->frees_end) - (uint64_t)(int64_t)load_acquire(&slot->frees_left);
+        int32_t room = load_acquire(&slot->room);
+        void **top = load_acquire(&slot->top), **base = load_acquire(&flow->base);
+        sum.mallocs = moved + frees - (uint64_t)(room == 0 ? 0 : top - base);
+        sum.frees = frees + owner_load(&flow->remote_frees);
+    } while (++looks < FIGURES_LOOKS_MAX && ((moves & 1) != 0 || load_relaxed(&flow->moves) != moves));
+    return sum;
 }
 
 /* What a thread, or threads without a record, did outside the caches. */

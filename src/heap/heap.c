@@ -59,7 +59,6 @@ FAST bool put_numbered(struct heap *heap, struct slab *slab, uint16_t index, con
     if (likely(!slab_is_empty(slab)))
         return false;
     list_remove(&slab->link);
-    heap->slabs[slab_class(slab)]--;
     hak_superslab_give(slab, hak_slab_touched(slab));
     return true;
 }
@@ -67,31 +66,6 @@ FAST bool put_numbered(struct heap *heap, struct slab *slab, uint16_t index, con
 FAST void put_block(struct heap *heap, struct place *place, struct slab *slab, const void *block) {
     if (unlikely(put_numbered(heap, slab, slab_index(slab, block), block)))
         *place = (struct place){0};
-}
-
-/* Takes back the first blocks of a chain, `most` if it has so many, and says what is left of it. Those of other heaps
- * are put in front of *others. Whose they are is looked up in the map: a look at the descriptor of another heap's slab
- * would take its line from those who use it. */
-static struct block *put_chain(struct heap *heap, struct block *chain, unsigned most, struct block **others) {
-    struct place place = {0};
-    for (; chain != NULL && most > 0; most--) {
-        struct block *block = chain;
-        chain = block->next;
-        if ((uintptr_t)block >> HAK_GRANULE_SHIFT != place.granule) {
-            uint32_t entry = hak_slab_entry_of(block);
-            if (unlikely(entry_heap(entry) != heap->entry)) {
-                if (entry == 0) {
-                    heap->bad_block = block;
-                } else {
-                    block->next = *others;
-                    *others = block;
-                }
-                continue;
-            }
-        }
-        put_block(heap, &place, slab_at(&place, block), block);
-    }
-    return chain;
 }
 
 /* The same for a block that was looked up before it came here. */
@@ -105,7 +79,8 @@ FAST void put_own(struct heap *heap, struct place *place, const void *block) {
     }
 }
 
-static void put_all(struct heap *heap, struct block *const *blocks, unsigned count) {
+/* Not inlined: what it keeps on the stack does not add to the longest way down. */
+__attribute__((noinline)) static void put_all(struct heap *heap, void *const *blocks, unsigned count) {
     struct place place = {0};
     for (unsigned i = 0; i < count; i++)
         put_own(heap, &place, blocks[i]);
@@ -115,8 +90,9 @@ static void put_all(struct heap *heap, struct block *const *blocks, unsigned cou
 enum { GROUP = 8, IS_OTHERS = SLAB_NO_BLOCK - 1 };
 
 /* Takes back some of up to GROUP blocks, in order, and says how many: one that empties its slab is the last. Those of
- * other heaps are put in front of *others. */
-static unsigned put_group(struct heap *heap, struct block *const *blocks, unsigned count, struct block **others) {
+ * other heaps are put to the *other_count others, which stand in front of them if not elsewhere. */
+static unsigned put_group(struct heap *heap, void *const *blocks, unsigned count, void **others,
+                          unsigned *other_count) {
     struct slab *slabs[GROUP];
     uint16_t indices[GROUP];
     struct place place = {0};
@@ -133,8 +109,7 @@ static unsigned put_group(struct heap *heap, struct block *const *blocks, unsign
     }
     for (unsigned i = 0; i < count; i++) {
         if (unlikely(indices[i] == IS_OTHERS)) {
-            blocks[i]->next = *others;
-            *others = blocks[i];
+            others[(*other_count)++] = blocks[i];
         } else if (unlikely(indices[i] == SLAB_NO_BLOCK)) {
             heap->bad_block = blocks[i];
         } else if (unlikely(put_numbered(heap, slabs[i], indices[i], blocks[i]))) {
@@ -168,17 +143,13 @@ static void release(struct heap *heap) {
         hak_heap_on_bad_block(bad);
 }
 
-/* Whoever has let go of the lock looks once more for what was pushed while it was held. */
-static void look_again(struct heap *heap) {
+/* Looks once more for what was pushed while the lock was held. */
+static void unlock(struct heap *heap) {
+    release(heap);
     while (load_seq_cst(&heap->pending) != NULL && lock_try(&heap->lock)) {
         drain_pending(heap);
         release(heap);
     }
-}
-
-static void unlock(struct heap *heap) {
-    release(heap);
-    look_again(heap);
 }
 
 uint32_t hak_heap_entry(const struct heap *heap, unsigned size_class) {
@@ -198,95 +169,47 @@ static struct slab *slab_with_room(struct heap *heap, unsigned size_class) {
         return NULL;
     hak_slab_init(slab);
     list_push_front(list, &slab->link);
-    heap->slabs[size_class]++;
     return slab;
 }
 
-/* The number of the slab's first block that is not to be taken now: what was never used is taken by the page where
- * there is little of it, or where each block costs a page fault anyway, so that a list holds no memory that nobody has
- * asked for, and no malloc waits for many pages. */
-static unsigned fresh_end(const struct heap *heap, const struct slab *slab, unsigned size_class) {
-    if (slab->stale || (size_class <= HAK_TINY_CLASSES && heap->slabs[size_class] > HAK_FRESH_SLABS))
-        return slab->capacity;
-    return slab->reached + (unsigned)(HAK_FRESH_BYTES / size_class_bytes(size_class));
-}
-
-/* Puts the blocks of these numbers in front of *chain, in their order. */
-FAST void link_blocks(uintptr_t base, size_t size, const uint16_t *numbers, unsigned count, struct block **chain) {
-    struct block *rest = *chain;
-    for (unsigned i = 0; i < count; i++) {
-        *chain = (struct block *)(base + numbers[i] * size);
-        chain = &(*chain)->next;
+/* What was taken first is to be used first: it is to stand last. */
+static void reverse(void **blocks, unsigned count) {
+    for (unsigned i = 0; i < count / 2; i++) {
+        void *block = blocks[i];
+        blocks[i] = blocks[count - 1 - i];
+        blocks[count - 1 - i] = block;
     }
-    *chain = rest;
 }
 
-/* Takes blocks of a slab and lets go of the lock. They are touched after that: what becomes resident with them takes
- * longer than all that needs the lock. The caller has to look again, in a call of its own, that need not keep the
- * numbers on the stack. Says whether some had never been used. */
-__attribute__((noinline)) static unsigned take_of_slab(struct heap *heap, struct slab *slab, unsigned want,
-                                                       unsigned end, struct block **chain, bool *fresh) {
-    uint16_t numbers[HAK_BATCH_MAX];
-    uintptr_t base = slab->base;
-    size_t size = size_class_bytes(slab_class(slab));
-    unsigned reached = slab->reached;
-    unsigned got = hak_slab_take(slab, want, end, numbers);
-    *fresh = slab->reached != reached;
-    if (!slab_has_room(slab))
-        list_remove(&slab->link);
-    release(heap);
-    link_blocks(base, size, numbers, got, chain);
-    return got;
-}
-
-/* Takes blocks; if `sparing`, no more of those that were never used than fresh_end says. */
-static unsigned take_blocks(struct heap *heap, unsigned size_class, unsigned want, bool sparing, struct block **chain) {
+unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, void **blocks) {
     unsigned got = 0;
-    bool fresh = false;
-    want = want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX;
     COUNT_REFILL_BEGIN();
-    /* Several nearly full slabs may have to add up, but half of what was wanted is worth no further slab, nor is what
-     * was never used. */
+    lock_acquire(&heap->lock);
+    drain_pending(heap);
+    /* Several nearly full slabs may have to add up, but half of what was wanted is worth no further slab. */
     do {
-        lock_acquire(&heap->lock);
-        drain_pending(heap);
         struct slab *slab = slab_with_room(heap, size_class);
-        if (slab == NULL) {
-            unlock(heap);
+        if (slab == NULL)
             break;
-        }
-        unsigned end = sparing ? fresh_end(heap, slab, size_class) : slab->capacity;
-        got += take_of_slab(heap, slab, want - got, end, chain, &fresh);
-        look_again(heap);
-    } while (got < want / 2 && !(sparing && fresh));
+        got += hak_slab_take(slab, want - got, blocks + got);
+        if (!slab_has_room(slab))
+            list_remove(&slab->link);
+    } while (got < want / 2);
+    unlock(heap);
     COUNT_REFILL_END(got);
     hak_purge_excess();
+    reverse(blocks, got);
     return got;
 }
 
-unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
-    *chain = NULL;
-    return take_blocks(heap, size_class, want, false, chain);
-}
-
-unsigned hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) {
-    return take_blocks(heap, size_class, want, true, chain);
-}
-
-struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned count, struct block **others) {
-    lock_acquire(&heap->lock);
-    struct block *rest = put_chain(heap, chain, count, others);
-    drain_pending(heap);
-    unlock(heap);
-    return rest;
-}
-
-void hak_heap_return_array(struct heap *heap, struct block *const *blocks, unsigned count, struct block **others) {
+unsigned hak_heap_return_array(struct heap *heap, void **blocks, unsigned count) {
+    unsigned others = 0;
     lock_acquire(&heap->lock);
     for (unsigned done = 0; done < count;)
-        done += put_group(heap, &blocks[done], count - done < GROUP ? count - done : GROUP, others);
+        done += put_group(heap, &blocks[done], count - done < GROUP ? count - done : GROUP, blocks, &others);
     drain_pending(heap);
     unlock(heap);
+    return others;
 }
 
 enum { AHEAD = 8 };
@@ -296,27 +219,52 @@ FAST bool push(struct heap *heap, struct block **top, struct block *first) {
     return cas_seq_cst(&heap->pending, top, first);
 }
 
-void hak_heap_return_remote(struct heap *heap, struct block *const *blocks, unsigned count) {
+void hak_heap_return_remote(struct heap *heap, void *const *blocks, unsigned count) {
     if (lock_try(&heap->lock)) {
         put_all(heap, blocks, count);
         COUNT_ADD(SS_REMOTE, count);
         unlock(heap);
         return;
     }
+    struct block *top = load_relaxed(&heap->pending), *last = blocks[count - 1];
     for (unsigned i = 1; i < count; i++) {
-        blocks[i - 1]->next = blocks[i];
-        blocks[i - 1]->ahead = blocks[i + AHEAD < count ? i + AHEAD : count - 1];
+        struct block *block = blocks[i - 1];
+        block->next = blocks[i];
+        block->ahead = blocks[i + AHEAD < count ? i + AHEAD : count - 1];
     }
-    blocks[count - 1]->ahead = NULL;
-    struct block *top = load_relaxed(&heap->pending);
+    last->ahead = NULL;
     do
-        blocks[count - 1]->next = top;
+        last->next = top;
     while (!push(heap, &top, blocks[0]));
     COUNT_ADD(PENDING, count);
     /* The holder may have looked just before. */
     if (lock_try(&heap->lock)) {
         drain_pending(heap);
         unlock(heap);
+    }
+}
+
+/* Moves those of the blocks from `first` on that are of the same heap as the first to its side; where they end. */
+__attribute__((noinline)) static unsigned gather_heap(void **blocks, unsigned first, unsigned count, uint32_t heap) {
+    unsigned end = first + 1;
+    for (unsigned i = end; i < count; i++) {
+        void *block = blocks[i];
+        if (entry_heap(hak_slab_entry_of(block)) == heap) {
+            blocks[i] = blocks[end];
+            blocks[end++] = block;
+        }
+    }
+    return end;
+}
+
+void hak_heap_return_any(struct heap *const *heaps, void **blocks, unsigned count) {
+    for (unsigned first = 0, end; first < count; first = end) {
+        uint32_t entry = hak_slab_entry_of(blocks[first]);
+        end = likely(entry != 0) ? gather_heap(blocks, first, count, entry_heap(entry)) : first + 1;
+        if (likely(entry != 0))
+            hak_heap_return_remote(heaps[entry_heap_id(entry)], blocks + first, end - first);
+        else
+            hak_heap_on_bad_block(blocks[first]);
     }
 }
 

@@ -19,10 +19,10 @@
 #include "base/list.h"
 #include "os/lock.h"
 
-/* A free block; `next` is its first word. */
+/* A free block on a pending stack; `next` is its first word. */
 struct block {
     struct block *next;
-    struct block *ahead; /* on the pending stack: a later one, whose line may be fetched meanwhile; or NULL */
+    struct block *ahead; /* a later one, whose line may be fetched meanwhile; or NULL */
 };
 
 /* Free blocks of a class, between two threads' caches (transfer.h). */
@@ -31,7 +31,7 @@ struct transfer {
     uint32_t count;                         /* atomic: changed by that thread, a hint to others */
     uint32_t least;                         /* that thread's */
     uint32_t room;                          /* atomic: const once it is not 0 */
-    struct block **block;                   /* room for so many; const with it; what is there is that thread's */
+    void **block;                           /* room for so many; const with it; what is there is that thread's */
 };
 
 struct heap {
@@ -40,7 +40,6 @@ struct heap {
     uint32_t entry, pattern;                    /* const, its id and its own pattern in an entry of the page map */
     uint32_t threads;                           /* that use this heap (lock of the thread list) */
     struct link with_room[HAK_CLASS_COUNT];     /* slabs that can give a block */
-    uint32_t slabs[HAK_CLASS_COUNT];            /* of a class, with room or not */
     struct block *pending;                      /* atomic: pushed seq_cst by anyone, taken whole by the lock's holder */
     const void *bad_block;                      /* came back under the lock and was no block, or free already */
     struct transfer transfer[HAK_HOME_CLASSES]; /* of the classes that are not shared; each minds itself */
@@ -60,22 +59,19 @@ struct heap *hak_heap_new(uint32_t id);
 /* What the page map holds for the heap's slabs of a class. */
 uint32_t hak_heap_entry(const struct heap *heap, unsigned size_class);
 
-/* Takes 1..want blocks of a class, HAK_BATCH_MAX at most, out of slabs as a NULL-terminated chain and says how many; 0
- * if memory is out. */
-unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) NODISCARD;
+/* Takes 1..want blocks of a class out of slabs and says how many; 0 if memory is out. The lowest address of a slab
+ * stands last. No block is touched. */
+unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, void **blocks) NODISCARD;
 
-/* The same, puts them in front of *chain, and takes few of those that were never used. */
-unsigned hak_heap_take_more(struct heap *heap, unsigned size_class, unsigned want, struct block **chain) NODISCARD;
-
-/* Returns the first `count` blocks of a chain, of any classes, to their slabs and says what is left of it; waits for
- * the lock. Blocks of other heaps are put in front of *others. */
-struct block *hak_heap_return(struct heap *heap, struct block *chain, unsigned count, struct block **others) NODISCARD;
-
-/* The same for an array of blocks, all of them. None of them is touched, unless it is another heap's. */
-void hak_heap_return_array(struct heap *heap, struct block *const *blocks, unsigned count, struct block **others);
+/* Returns blocks of any classes to their slabs; waits for the lock. Those of other heaps are left, at the front of the
+ * array; how many. None is touched. */
+unsigned hak_heap_return_array(struct heap *heap, void **blocks, unsigned count) NODISCARD;
 
 /* Returns 1 or more blocks of this heap, of any classes, without waiting. */
-void hak_heap_return_remote(struct heap *heap, struct block *const *blocks, unsigned count);
+void hak_heap_return_remote(struct heap *heap, void *const *blocks, unsigned count);
+
+/* The same for blocks of any heaps, whose order does not stay; `heaps` is indexed by id. What is none is reported. */
+void hak_heap_return_any(struct heap *const *heaps, void **blocks, unsigned count);
 
 /* Empties the pending stack, waiting for the lock. */
 void hak_heap_collect(struct heap *heap);

@@ -1,11 +1,12 @@
 /* heap/outbox.h
  * Purpose.     Blocks that one thread has freed and has no use for, on their way to others or home.
- * Design.      An array of addresses and of their entries in the page map: what they are is known when they come, and
- *              is not looked up again. Who takes them finds them listed by class; who sends them home groups them by
- *              heap. And an array of addresses alone, of what goes home because nobody has room for it: that is what
- *              is left of a free where many blocks come back at once, so it is to be next to nothing.
- * Invariants.  count <= HAK_OUTBOX_BLOCKS; bytes is the sum of the blocks' sizes and less than most_bytes plus one
- *              block, and that is HAK_OUTBOX_BYTES at most; home_count <= HAK_HOME_BLOCKS outside of a call
+ * Design.      Small ones of other heaps, which go to the threads of these: an array of addresses for each class and
+ *              each of a few heaps, so that it is known where a batch goes. Heaps whose ids are alike in the lower bits
+ *              share an array, and who comes in between sends the other's away.
+ *              And one array for all else, which is divided by class when it goes away.
+ * Invariants.  batch.count <= HAK_OUTBOX_BLOCKS; all blocks of a batch are of its class and heap; heap == 0: of none,
+ *              and none can be added.
+ *              other_count <= HAK_OUTBOX_OTHERS; other_bytes is the sum of their sizes
  * Concurrency. The owner's alone.
  */
 #ifndef HAK_HEAP_OUTBOX_H
@@ -14,85 +15,69 @@
 #include <stdbool.h>
 
 #include "base/config.h"
+#include "base/size_class.h"
 #include "heap/heap.h"
-#include "heap/slab.h"
 #include "segment/page_map.h"
 
-struct outbox {
+struct batch {
+    uint32_t heap; /* its id */
     uint32_t count;
-    uint32_t bytes;
-    uint32_t most_bytes;
-    struct block *block[HAK_OUTBOX_BLOCKS];
-    uint32_t entry[HAK_OUTBOX_BLOCKS]; /* of the block in the page map */
-    /* Lists by class, of indices plus 1: of the last block of a class, and of the one before. 0: none. */
-    uint16_t last[HAK_CLASS_COUNT];
-    uint16_t before[HAK_OUTBOX_BLOCKS];
-    uint32_t home_count;                 /* or HAK_HOME_BUSY */
-    struct block *home[HAK_HOME_BLOCKS]; /* Tiny ones, most of them of the thread's heap */
+    void *block[HAK_OUTBOX_BLOCKS];
 };
 
-/* As home_count: those that were there are being returned, and none can be added. */
-#define HAK_HOME_BUSY (HAK_HOME_BLOCKS + 1)
+struct outbox {
+    bool any; /* there may be blocks */
+    uint32_t other_bytes;
+    uint32_t other_count;
+    void *other[HAK_OUTBOX_OTHERS];                             /* of any class and heap */
+    struct batch batch[HAK_HOME_CLASSES - 1][HAK_OUTBOX_HEAPS]; /* by class less 1, and by id modulo HAK_OUTBOX_HEAPS */
+};
 
-/* Adds one of these; there is room. */
-FAST void outbox_add_home(struct outbox *outbox, void *block) {
-    uint32_t i = outbox->home_count;
-    outbox->home[i++] = block;
+/* Where blocks go whose page-map entry that is. */
+FAST struct batch *outbox_batch(struct outbox *outbox, uint32_t entry) {
+    return &outbox->batch[entry_class(entry) - 1][entry_heap_id(entry) % HAK_OUTBOX_HEAPS];
+}
+
+/* Adds a block to it. False, with nothing done, if it is full, or another heap's. */
+FAST bool batch_add(struct batch *batch, uint32_t entry, void *block) {
+    uint32_t i = batch->count;
+    if (unlikely(batch->heap != entry_heap_id(entry)) || unlikely(i == HAK_OUTBOX_BLOCKS))
+        return false;
+    batch->block[i] = block;
     fork_fence();
-    outbox->home_count = i;
+    batch->count = i + 1;
+    return true;
 }
 
-/* Adds a block of `size` bytes, whose page-map entry that is. True if the outbox is now full and has to be flushed. */
-static inline bool outbox_add(struct outbox *outbox, void *block, uint32_t entry, uint32_t size) {
-    uint32_t i = outbox->count, bytes = outbox->bytes + size;
-    uint16_t *last = &outbox->last[entry_class(entry)];
-    outbox->block[i] = block;
-    outbox->entry[i] = entry;
-    outbox->before[i] = *last;
-    *last = (uint16_t)++i;
+/* Sends away what is in a batch of a class: to others, if it is `wanted`, and as far as there is room; else home. How
+ * many there were. `heaps` is indexed by id. */
+unsigned hak_outbox_send(struct batch *batch, unsigned size_class, struct heap *const *heaps, bool wanted);
+
+/* Adds a block, whose page-map entry that is, to the others. True if these are so many, or of `most` bytes, that they
+ * are to be sent away now. */
+FAST bool outbox_add_other(struct outbox *outbox, uint32_t entry, void *block, size_t most) {
+    uint32_t i = outbox->other_count, bytes = outbox->other_bytes + (uint32_t)size_class_bytes(entry_class(entry));
+    outbox->other[i] = block;
     fork_fence();
-    outbox->count = i;
-    outbox->bytes = bytes;
-    return i == HAK_OUTBOX_BLOCKS || bytes >= outbox->most_bytes;
+    outbox->other_count = ++i;
+    outbox->other_bytes = bytes;
+    outbox->any = true;
+    return i == HAK_OUTBOX_OTHERS || bytes >= most;
 }
 
-/* Puts what fits into transfer caches, and sends the rest home. refused[class] becomes true where there is no room at
- * all. `heaps` is indexed by id. */
-void hak_outbox_pass_on(struct outbox *outbox, struct heap *const *heaps, bool *refused);
+/* Sends them away; how many bytes. */
+size_t hak_outbox_send_others(struct outbox *outbox, struct heap *const *heaps, bool wanted);
 
-/* Sends everything home, but for what goes there by itself. */
-void hak_outbox_flush(struct outbox *outbox, struct heap *const *heaps);
+/* Sends all batches away; how many bytes. */
+size_t hak_outbox_send_batches(struct outbox *outbox, struct heap *const *heaps, bool wanted);
 
-/* Sends home what goes there by itself: `heap` is the thread's. Others' blocks among it are put to the rest. */
-void hak_outbox_go_home(struct outbox *outbox, struct heap *heap, struct heap *const *heaps);
-
-/* Adds a chain of blocks, at most so many, since a block that was freed twice makes a ring of it, and flushes when it
- * is full. */
-FAST void outbox_add_chain(struct outbox *outbox, struct block *chain, uint32_t most, struct heap *const *heaps) {
-    for (; chain != NULL && most > 0; most--) {
-        COUNT(SENT_HOME);
-        struct block *block = chain;
-        chain = block->next;
-        uint32_t entry = hak_slab_entry_of(block);
-        if (unlikely(entry == 0))
-            hak_heap_on_bad_block(block);
-        else if (unlikely(outbox_add(outbox, block, entry, (uint32_t)size_class_bytes(entry_class(entry)))))
-            hak_outbox_flush(outbox, heaps);
-    }
+/* Sends all away; how many bytes. */
+FAST size_t outbox_empty(struct outbox *outbox, struct heap *const *heaps, bool wanted) {
+    if (likely(!outbox->any))
+        return 0;
+    outbox->any = false;
+    size_t bytes = hak_outbox_send_others(outbox, heaps, wanted);
+    return bytes + hak_outbox_send_batches(outbox, heaps, wanted);
 }
-
-/* Whether most of so many blocks lie in granules of their own: what comes back in another order than it was made. */
-enum { OUTBOX_SAMPLE = 16 };
-
-FAST uint64_t outbox_granule_bit(const void *block) {
-    return (uint64_t)1 << ((uintptr_t)block >> HAK_GRANULE_SHIFT) % 64;
-}
-
-FAST bool outbox_is_scattered(uint64_t granules) {
-    return __builtin_popcountll(granules) > OUTBOX_SAMPLE / 2;
-}
-
-/* The same of those that went home last; there were as many. */
-bool hak_outbox_home_is_scattered(const struct outbox *outbox);
 
 #endif

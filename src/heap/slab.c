@@ -39,30 +39,23 @@ void hak_slab_init(struct slab *slab) {
     list_init(&slab->link);
 }
 
-/* Of the 64 numbers from `first` on, those that are `end` or more, as bits. */
-FAST uint64_t numbers_from(unsigned first, unsigned end) {
-    return end >= first + 64 ? 0 : end <= first ? ~(uint64_t)0 : ~(uint64_t)0 << (end - first);
-}
-
-unsigned hak_slab_take(struct slab *slab, unsigned want, unsigned end, uint16_t *numbers) {
+unsigned hak_slab_take(struct slab *slab, unsigned want, void **blocks) {
     hak_assert_slow(hak_slab_is_valid(slab) && slab_has_room(slab) && want > 0);
-    unsigned most = want < slab->free_count ? want : slab->free_count, count = 0, word = slab->lowest_word;
+    unsigned most = want < slab->free_count ? want : slab->free_count, count = 0, word = slab->lowest_word, last = 0;
+    size_t size = size_class_bytes(slab_class(slab));
     for (;; word++) {
-        unsigned first = word * 64;
-        uint64_t bits = slab->free_blocks[word], behind = bits & numbers_from(first, end);
-        if (unlikely(behind != 0) && count == 0 && behind == bits)
-            behind &= behind - 1;
-        uint64_t left = bits & ~behind;
-        for (; left != 0 && count < most; left &= left - 1)
-            numbers[count++] = (uint16_t)(first + bits_lowest(left));
-        slab->free_blocks[word] = left | behind;
-        if (count == most || behind != 0)
+        uint64_t left = slab->free_blocks[word];
+        for (; left != 0 && count < most; left &= left - 1) {
+            last = word * 64 + bits_lowest(left);
+            blocks[count++] = (void *)(slab->base + last * size);
+        }
+        slab->free_blocks[word] = left;
+        if (count == most)
             break;
     }
-    unsigned reached = numbers[count - 1] + 1u;
     slab->lowest_word = (uint8_t)word;
     slab->free_count -= (uint16_t)count;
-    slab->reached = (uint16_t)(reached > slab->reached ? reached : slab->reached);
+    slab->reached = (uint16_t)(last + 1 > slab->reached ? last + 1 : slab->reached);
     hak_assert_slow(hak_slab_is_valid(slab));
     return count;
 }

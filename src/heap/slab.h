@@ -53,9 +53,9 @@ bool hak_slab_is_valid(const struct slab *slab);
 /* Makes a fresh run a slab without blocks out. */
 void hak_slab_init(struct slab *slab);
 
-/* Takes 1..want blocks, the lowest ones, and says which, the lowest first; none from number `end` on but the first. The
- * slab has room. No block is touched. */
-unsigned hak_slab_take(struct slab *slab, unsigned want, unsigned end, uint16_t *numbers);
+/* Takes 1..want blocks, the lowest ones, and says where they are, the lowest first. The slab has room. No block is
+ * touched. */
+unsigned hak_slab_take(struct slab *slab, unsigned want, void **blocks);
 
 /* The number of the block that starts at that address, or SLAB_NO_BLOCK. */
 #define SLAB_NO_BLOCK UINT16_MAX

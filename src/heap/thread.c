@@ -17,8 +17,10 @@
 #include "segment/purge.h"
 
 static const uint32_t nothing_mapped;
+void *const hak_no_list[1];
 
 __attribute__((section(".data.rel.ro.hakmem"), aligned(HAK_ALIGNMENT))) struct thread_front hak_thread_nobody = {
+    .slot = {[0 ... HAK_CLASS_COUNT - 1] = {.top = HAK_NO_LIST_TOP}},
     .address_mask = 0,
     .page_map = &nothing_mapped,
 };
@@ -40,7 +42,6 @@ bool hak_thread_begin(void) {
     hak_assert((uintptr_t)thread % HAK_ALIGNMENT == 0); /* slot_for */
     use_page_map(thread);
     thread->view.entry_mask = ENTRY_MATCH & ~thread->heap->pattern;
-    thread->outbox.most_bytes = (uint32_t)hak_capacity_outbox(thread);
     hak_thread_self = thread;
     COUNT_IN(thread->counters);
     return true;
@@ -78,38 +79,41 @@ FAST void note_origin(struct thread *thread, unsigned size_class, bool is_foreig
 
 /* Takes 1..want blocks: of those that others have given back and, if these are too few to be worth the way, out of
  * slabs; 0 if memory is out. */
-static unsigned take_batch(struct thread *thread, unsigned size_class, unsigned want, struct block **chain) {
+static unsigned take_batch(struct thread *thread, unsigned size_class, unsigned want, void **blocks) {
     struct heap *heap = thread->heap;
-    *chain = NULL;
-    unsigned got = hak_transfer_take(transfer_of(heap, size_class), want, chain);
-    note_origin(thread, size_class, got != 0 && entry_heap(hak_slab_entry_of(*chain)) != heap->entry);
+    unsigned got = hak_transfer_take(transfer_of(heap, size_class), want, blocks);
+    note_origin(thread, size_class, got != 0 && entry_heap(hak_slab_entry_of(blocks[got - 1])) != heap->entry);
     if (got == 0 || got < want / 2)
-        return got + hak_heap_take_more(heap, size_class, want - got, chain);
+        return got + hak_heap_take(heap, size_class, want - got, blocks + got);
     COUNT(REFILL_TRANSFER);
     return got;
 }
 
-/* Gives back all blocks of a slot's list but `keep`: the most recent ones, which have been touched last. Where others
- * may want them, they wait for these, as far as there is room; true if all of them do. The list is empty meanwhile: a
- * fork at any moment must not return a block twice. */
-static bool flush_slot(struct thread *thread, unsigned size_class, int32_t keep, bool wanted) {
+/* Gives back all blocks of a list but the first `keep`. Where others may want them, they wait for these, as far as
+ * there is room; true if all of them do. They are in the list no more from the start: a fork at any moment must not
+ * return a block twice. */
+static bool flush_list(struct thread *thread, unsigned size_class, int32_t keep, bool wanted) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
     int32_t count = length_of(thread, size_class) - keep;
     if (count <= 0)
         return true;
-    struct block *chain = owner_load(&slot->head), *others = NULL;
-    owner_store(&slot->head, NULL);
-    fork_fence();
-    unsigned left = (unsigned)count;
+    void **from = flow->base + keep;
+    unsigned put = 0, left = (unsigned)count;
+    flow_begin(flow);
+    store_release(&flow->frees_end, flow->frees_end - (uint64_t)(int64_t)slot->frees_left);
+    store_release(&slot->frees_left, 0);
+    store_release(&flow->returned, flow->returned + left);
+    store_release(&slot->top, from);
+    flow_end(flow);
     if (wanted)
-        chain = hak_transfer_put_chain(thread->heap, size_class, chain, &left);
-    if (left != 0)
-        chain = hak_heap_return(thread->heap, chain, left, &others);
-    owner_add(&flow->returned, (uint64_t)(likely(chain != NULL) ? count : count + keep));
-    /* A block that was freed twice makes a ring of the list. */
-    owner_store(&slot->head, (void *)(keep == 0 ? NULL : chain));
-    outbox_add_chain(&thread->outbox, others, count, hak_heaps);
+        put = hak_transfer_put(thread->heap, size_class, from, left);
+    left -= put;
+    if (left != 0) {
+        unsigned others = hak_heap_return_array(thread->heap, from + put, left);
+        COUNT_ADD(SENT_HOME, others);
+        hak_heap_return_any(hak_heaps, from + put, others);
+    }
     return left == 0;
 }
 
@@ -126,9 +130,8 @@ SLOW static void give_up_capacity(struct thread *thread, unsigned wanted_by) {
         return;
     hak_capacity_halve(thread, c);
     int32_t capacity = thread->view.flow[c].capacity;
-    thread->kept[c] = thread->kept[c] && capacity > 1;
-    (void)flush_slot(thread, c, capacity, true);
-    hak_capacity_admit(thread, c, length_of(thread, c));
+    (void)flush_list(thread, c, capacity, true);
+    hak_capacity_admit(thread, c, length_of(thread, c), 0);
 }
 
 /* More capacity for a class whose list is empty, if the program has as many blocks as it had room for: a batch may be
@@ -145,54 +148,24 @@ static void grow_to_demand(struct thread *thread, unsigned size_class) {
     (void)hak_capacity_grow(thread, size_class);
 }
 
-static bool refill(struct thread *thread, unsigned size_class) {
-    struct hak_flow *flow = &thread->view.flow[size_class];
-    struct hak_slot *slot = &thread->view.slot[size_class];
-    struct block *chain;
-    if (flow->capacity == 0)
-        hak_capacity_open(thread, size_class);
-    else
-        grow_to_demand(thread, size_class);
-    unsigned want = ((unsigned)flow->capacity + 1) / 2;
-    tick();
-    unsigned got = take_batch(thread, size_class, want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX, &chain);
-    if (got == 0)
-        return false;
-    owner_add(&flow->taken, got);
-    owner_store(&slot->head, (void *)chain);
-    capacity_earn(thread, got * size_class_bytes(size_class));
-    thread->kept[size_class] = flow->capacity > 1;
-    thread->goes_home[size_class] = false;
-    hak_capacity_admit(thread, size_class, (int32_t)got);
-    return true;
+/* What a signal handler frees between the two passes lists and outbox. */
+FAST void begin_work(struct thread *thread) {
+    thread->busy = true;
+    fork_fence();
+}
+FAST void end_work(struct thread *thread) {
+    fork_fence();
+    thread->busy = false;
 }
 
-/* Empties the outbox, but for others' blocks that were among those that go home. Of a class that nobody has room for,
- * later blocks are kept. */
-static void pass_on(struct thread *thread) {
-    capacity_earn(thread, thread->outbox.bytes);
-    if (load_relaxed(&hak_options.purge_delay) != 0)
-        hak_outbox_pass_on(&thread->outbox, hak_heaps, thread->kept);
-    else
-        hak_outbox_flush(&thread->outbox, hak_heaps);
-    hak_outbox_go_home(&thread->outbox, thread->heap, hak_heaps);
-    thread->outbox.most_bytes = (uint32_t)hak_capacity_outbox(thread);
+static bool others_may_want_it(void) {
+    return load_relaxed(&hak_options.purge_delay) != 0;
 }
 
-/* Spares a free the look. A list that is too long is left to the free that is to give some of it back. */
-static void look_below_capacity(struct thread *thread, unsigned size_class) {
-    int32_t length = length_of(thread, size_class);
-    if (thread->kept[size_class] && length < owner_load(&thread->view.flow[size_class].capacity))
-        hak_capacity_admit(thread, size_class, length);
-}
-
-/* What is due once per HAK_CHORES_INTERVAL mallocs of one class. */
-static void chores(struct thread *thread, unsigned size_class) {
-    owner_add(&thread->view.flow[size_class].mallocs_end, HAK_CHORES_INTERVAL);
-    owner_store(&thread->view.slot[size_class].mallocs_left, HAK_CHORES_INTERVAL);
-    look_below_capacity(thread, size_class);
-    if ((thread->outbox.count | thread->outbox.home_count) != 0)
-        pass_on(thread);
+/* What is due once per HAK_CHORES_INTERVAL blocks that have gone into lists, or out of slabs. */
+static void chores(struct thread *thread) {
+    thread->chores_left = HAK_CHORES_INTERVAL;
+    capacity_earn(thread, outbox_empty(&thread->outbox, hak_heaps, others_may_want_it()));
     hak_thread_list_adopt();
     if (++thread->chores % 8 == 0)
         hak_spare_cool(&thread->spares);
@@ -202,130 +175,178 @@ static void chores(struct thread *thread, unsigned size_class) {
         tick_often();
 }
 
-void *hak_thread_take(struct thread *thread, unsigned size_class) {
+FAST void count_to_chores(struct thread *thread, int32_t blocks) {
+    thread->chores_left -= blocks;
+    if (unlikely(thread->chores_left <= 0))
+        chores(thread);
+}
+
+/* Fills an empty list, into which none is put meanwhile. False if memory is out. */
+static bool refill(struct thread *thread, unsigned size_class) {
+    struct hak_flow *flow = &thread->view.flow[size_class];
     struct hak_slot *slot = &thread->view.slot[size_class];
-    if (owner_load(&slot->head) != NULL)
-        COUNT(LEFT_COUNTDOWN);
-    else if (!refill(thread, size_class))
-        return NULL;
-    /* A countdown that has ended stands at 0 here, whether a fast path or the line below let it end. */
-    if (owner_load(&slot->mallocs_left) != 0)
-        owner_add(&slot->mallocs_left, -1);
-    struct block *block = owner_load(&slot->head);
-    owner_store(&slot->head, (void *)block->next);
-    if (owner_load(&slot->mallocs_left) == 0)
-        chores(thread, size_class);
+    int32_t freed = flow->admitted - owner_load(&slot->frees_left);
+    capacity_begin_countdown(thread, size_class, 0, 0);
+    if (unlikely(length_of(thread, size_class) != 0)) /* a signal handler has freed before that */
+        return true;
+    if (flow->capacity == 0)
+        hak_capacity_open(thread, size_class);
+    else
+        grow_to_demand(thread, size_class);
+    unsigned want = ((unsigned)flow->capacity + 1) / 2;
+    want = want < HAK_BATCH_MAX ? want : HAK_BATCH_MAX;
+    if (unlikely(slot->room < (int32_t)want) && !hak_capacity_widen(thread, size_class, (int32_t)want))
+        want = (unsigned)slot->room;
+    if (want == 0)
+        return false;
+    tick();
+    unsigned got = take_batch(thread, size_class, want, flow->base);
+    if (got == 0)
+        return false;
+    flow_begin(flow);
+    store_release(&flow->taken, flow->taken + got);
+    store_release(&slot->top, flow->base + got);
+    flow_end(flow);
+    capacity_earn(thread, got * size_class_bytes(size_class));
+    flow->admitted = freed;
+    (void)capacity_weigh(flow, (uint32_t)figures_mallocs(slot, flow), freed);
+    hak_capacity_admit(thread, size_class, (int32_t)got, 0);
+    thread->passes[size_class] = 0;
+    count_to_chores(thread, (int32_t)got);
+    return true;
+}
+
+/* A block passes its list where that has no memory. */
+SLOW static void *take_past_list(struct thread *thread, unsigned size_class) {
+    void *block = NULL;
+    owner_add(&thread->view.flow[size_class].taken, hak_heap_take(thread->heap, size_class, 1, &block));
     return block;
 }
 
-/* Begins a countdown of frees: of one, where no block must come by. */
-FAST void count_frees(struct thread *thread, unsigned size_class, int32_t length) {
-    if (likely(thread->kept[size_class]))
-        hak_capacity_admit(thread, size_class, length);
-    else
-        cache_admit_free(&thread->view, size_class);
+void *hak_thread_take(struct thread *thread, unsigned size_class) {
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    void *block = cache_pop(slot);
+    if (unlikely(block != NULL))
+        return block;
+    if (unlikely(thread->busy))
+        return take_past_list(thread, size_class);
+    begin_work(thread);
+    bool filled = refill(thread, size_class);
+    end_work(thread);
+    return likely(filled) ? cache_pop(slot) : slot->room == 0 ? take_past_list(thread, size_class) : NULL;
 }
 
-/* Gives back some of a list that is as long as it may be. If the thread takes next to nothing from it, and others have
- * room for the blocks, it becomes shorter in time, in the end all of it is given back, and then they get what comes by
- * from now on. */
+/* Gives back some of a list that is too long. If the thread takes next to nothing from it, and others have room for the
+ * blocks, it may hold less from now on. */
 static void give_back_some(struct thread *thread, unsigned size_class, int32_t length, bool used) {
     int32_t capacity = thread->view.flow[size_class].capacity;
-    bool unwanted = !used && class_is_shared(size_class), ends = unwanted && capacity <= HAK_FLUSH_MAX;
-    int32_t least = capacity - share_of(capacity);
+    int32_t least = used ? capacity - share_of(capacity) : 0;
     int32_t keep = length - HAK_FLUSH_MAX > least ? length - HAK_FLUSH_MAX : least;
-    if (!flush_slot(thread, size_class, keep, true) || !unwanted)
-        return;
-    if (!ends)
+    if (flush_list(thread, size_class, keep, true) && !used && class_is_shared(size_class))
         hak_capacity_shrink(thread, size_class);
-    else if (flush_slot(thread, size_class, 0, true))
-        thread->kept[size_class] = false;
 }
 
-/* True if others have room for blocks that a list of the class gives back. A hint. */
-static bool others_have_room(const struct thread *thread, unsigned size_class) {
-    return hak_transfer_has_room(transfer_of(thread->heap, size_class));
-}
-
-static bool list_is_scattered(const struct block *block) {
-    uint64_t granules = 0;
-    for (unsigned i = 0; i < OUTBOX_SAMPLE && block != NULL; i++, block = block->next)
-        granules |= outbox_granule_bit(block);
-    return outbox_is_scattered(granules);
-}
-
-/* Sends a block of a class home that goes there, and those that came before it if these are many. If the list has room
- * by then, or others, or they are neighbours, the class goes home no more. False if that is so, with nothing done to
- * the block. */
-SLOW static bool send_home(struct thread *thread, unsigned size_class, void *block) {
-    size_t offset = size_class * SLOT_BYTES;
-    if (thread_send_home(thread, offset, block))
-        return true;
-    hak_outbox_go_home(&thread->outbox, thread->heap, hak_heaps);
-    thread->goes_home[size_class] =
-        length_of(thread, size_class) >= owner_load(&thread->view.flow[size_class].capacity) &&
-        hak_outbox_home_is_scattered(&thread->outbox) && !others_have_room(thread, size_class);
-    return thread_send_home(thread, offset, block);
-}
-
-FAST void put_in_list(struct thread *thread, unsigned size_class, void *block) {
-    size_t offset = size_class * SLOT_BYTES;
-    (void)cache_push(&thread->view, &offset, block);
-}
-
-/* Puts a block into a list that is as long as it may be: lets it be longer, if the thread takes so much from it that
- * this spares the way to the heap, or gives some of it back. Where neither the thread nor others want any, and they are
- * no neighbours, blocks of the class go home past the list from now on, once it is not much too long. */
-SLOW static void put_on_full(struct thread *thread, unsigned size_class, void *block, int32_t length) {
+/* A list that is too long is let be longer, if the thread takes so much from it that this spares the way to the heap,
+ * or some of it is given back. */
+SLOW static void shorten(struct thread *thread, unsigned size_class, int32_t length, bool used) {
     struct hak_flow *flow = &thread->view.flow[size_class];
-    uint32_t mallocs = (uint32_t)figures_mallocs(&thread->view.slot[size_class], flow);
-    bool used = mallocs - flow->mallocs_seen >= (uint32_t)share_of(flow->capacity);
-    COUNT(LEFT_FULL);
-    flow->mallocs_seen = mallocs;
+    if (flow->capacity == 0)
+        hak_capacity_open(thread, size_class);
     while (used && length >= owner_load(&flow->capacity) && hak_capacity_grow(thread, size_class)) {
     }
-    if (length >= owner_load(&flow->capacity)) {
-        thread->goes_home[size_class] =
-            !used && size_class <= HAK_TINY_CLASSES && length < owner_load(&flow->capacity) + HAK_FLUSH_MAX &&
-            !others_have_room(thread, size_class) && list_is_scattered(owner_load(&thread->view.slot[size_class].head));
-        if (thread->goes_home[size_class] && send_home(thread, size_class, block))
-            return;
+    if (length != 0 && length >= hak_capacity_now(thread, size_class)) {
+        COUNT(LEFT_FULL);
         give_back_some(thread, size_class, length, used);
     }
-    count_frees(thread, size_class, length_of(thread, size_class));
-    put_in_list(thread, size_class, block);
+    int32_t left = length_of(thread, size_class);
+    hak_capacity_admit(thread, size_class, left, length - left);
 }
 
-void hak_thread_pass_on(struct thread *thread) {
-    pass_on(thread);
+/* What is due when a countdown of frees has ended. */
+FAST void look_at_list(struct thread *thread, unsigned size_class) {
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    uint32_t moved = (uint32_t)(flow->taken - flow->returned + flow->frees_end);
+    int32_t length = length_of(thread, size_class), left = flow->capacity - length, freed = flow->admitted;
+    bool used = capacity_weigh(flow, moved - (uint32_t)length, freed);
+    COUNT(LEFT_COUNTDOWN);
+    if (likely(used) && likely(left > 0)) {
+        capacity_begin_countdown(thread, size_class, length, capacity_more(thread, size_class, left));
+    } else {
+        shorten(thread, size_class, length, used);
+        tick();
+    }
+    count_to_chores(thread, freed);
+}
+
+/* Returns a block at once: that of a signal handler that has interrupted this thread's work with its lists. */
+SLOW static void put_home(uint32_t entry, void *block) {
+    hak_heap_return_remote(hak_heaps[entry_heap_id(entry)], &block, 1);
+}
+
+void hak_thread_pass_on(struct thread *thread, uint32_t entry, void *block) {
+    struct batch *batch = outbox_batch(&thread->outbox, entry);
+    unsigned size_class = entry_class(entry);
+    if (unlikely(thread->busy)) {
+        put_home(entry, block);
+        return;
+    }
+    begin_work(thread);
+    unsigned sent = hak_outbox_send(batch, size_class, hak_heaps, others_may_want_it());
+    capacity_earn(thread, sent * size_class_bytes(size_class));
+    count_to_chores(thread, (int32_t)sent);
     tick();
+    batch->heap = entry_heap_id(entry);
+    (void)batch_add(batch, entry, block);
+    thread->outbox.any = true;
+    end_work(thread);
+}
+
+SLOW static void send_others(struct thread *thread) {
+    begin_work(thread);
+    count_to_chores(thread, (int32_t)thread->outbox.other_count);
+    capacity_earn(thread, hak_outbox_send_others(&thread->outbox, hak_heaps, others_may_want_it()));
+    tick();
+    end_work(thread);
+}
+
+/* A block passes its list where that has no memory, where its class is to keep nothing, and where a signal handler has
+ * interrupted this thread's work with its lists. */
+static void put_past_list(struct thread *thread, unsigned size_class, void *block) {
+    uint32_t entry = hak_slab_entry_of(block);
+    owner_add(&thread->view.flow[size_class].remote_frees, 1);
+    if (unlikely(thread->busy))
+        put_home(entry, block);
+    else if (outbox_add_other(&thread->outbox, entry, block, least(HAK_OUTBOX_BYTES, capacity_limit(thread) / 2)))
+        send_others(thread);
+}
+
+void hak_thread_keep_full(struct thread *thread, unsigned size_class, void *block) {
+    size_t offset = size_class * SLOT_BYTES;
+    uint8_t *passes = &thread->passes[size_class];
+    owner_store(SLOT_FIELD(&thread->view, offset, frees_left), 0);
+    if (likely(*passes == 0) && likely(!thread->busy)) {
+        begin_work(thread);
+        look_at_list(thread, size_class);
+        end_work(thread);
+        if (likely(cache_push(&thread->view, &offset, block)))
+            return;
+        owner_store(SLOT_FIELD(&thread->view, offset, frees_left), 0);
+        *passes = HAK_PASSES;
+    }
+    if (*passes != 0)
+        --*passes;
+    put_past_list(thread, size_class, block);
 }
 
 void hak_thread_keep(struct thread *thread, unsigned size_class, void *block) {
-    struct hak_slot *slot = &thread->view.slot[size_class];
-    if (owner_load(&slot->frees_left) <= 0) {
-        owner_store(&slot->frees_left, 0);
-        bool went_home = thread->goes_home[size_class];
-        if (went_home && send_home(thread, size_class, block)) {
-            if (thread->outbox.home_count == 1)
-                tick();
-            return;
-        }
-        /* A list that none went to says nothing of what comes by now: it is looked at after some more. */
-        int32_t length = length_of(thread, size_class);
-        if (unlikely(length >= thread->view.flow[size_class].capacity) && !went_home) {
-            put_on_full(thread, size_class, block, length);
-            tick();
-            return;
-        }
-        capacity_admit(thread, size_class, length);
-    }
-    put_in_list(thread, size_class, block);
+    size_t offset = size_class * SLOT_BYTES;
+    if (unlikely(!cache_push(&thread->view, &offset, block)))
+        hak_thread_keep_full(thread, size_class, block);
 }
 
 void *hak_thread_take_direct(unsigned size_class) {
     struct heap *heap = hak_thread_list_any_heap();
-    struct block *block;
+    void *block;
     COUNT(LEFT_NO_RECORD);
     if (heap == NULL || hak_heap_take(heap, size_class, 1, &block) == 0)
         return NULL;
@@ -335,11 +356,10 @@ void *hak_thread_take_direct(unsigned size_class) {
 }
 
 void hak_thread_put_direct(uint32_t entry, void *block) {
-    struct block *blocks[] = {block};
     COUNT(FREE_DIRECT);
     hak_tally_add(&hak_view.recordless.cached_frees, 1);
     hak_tally_add(&hak_view.recordless_class[entry_class(entry)].frees, 1);
-    hak_heap_return_remote(hak_heaps[entry_heap_id(entry)], blocks, 1);
+    put_home(entry, block);
 }
 
 /* Empties the caches of a record that no thread is using, or of the caller's, and closes its classes. */
@@ -347,16 +367,14 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         if ((thread->used[c / 64] >> c % 64 & 1) == 0)
             continue;
-        (void)flush_slot(thread, c, 0, wanted);
+        (void)flush_list(thread, c, 0, wanted);
         hak_capacity_close(thread, c);
     }
     hak_capacity_forget(thread);
-    memset(thread->kept, 0, sizeof thread->kept);
-    memset(thread->goes_home, 0, sizeof thread->goes_home);
+    memset(thread->passes, 0, sizeof thread->passes);
     memset(thread->circulates, 0, sizeof thread->circulates);
     hak_spare_flush(&thread->spares);
-    hak_outbox_go_home(&thread->outbox, thread->heap, hak_heaps);
-    hak_outbox_flush(&thread->outbox, hak_heaps);
+    (void)outbox_empty(&thread->outbox, hak_heaps, wanted);
 }
 
 /* Little enough to be left for the next thread: not more than HAK_WARM_BYTES in its caches. */
@@ -377,9 +395,7 @@ void hak_thread_end(void) {
     hak_thread_self = NOBODY;
     COUNT_IN(NULL);
     hak_thread_ended = true;
-    pass_on(thread);
-    hak_outbox_flush(&thread->outbox, hak_heaps);
-    memset(thread->goes_home, 0, sizeof thread->goes_home);
+    (void)outbox_empty(&thread->outbox, hak_heaps, others_may_want_it());
     hak_spare_flush(&thread->spares);
     if (!is_worth_keeping(thread) || !hak_thread_list_remove_warm(thread)) {
         hak_thread_empty(thread, true);
@@ -389,8 +405,12 @@ void hak_thread_end(void) {
 }
 
 void hak_thread_flush(void) {
-    if (thread_is_alive(hak_thread_self))
-        hak_thread_empty(hak_thread_self, false);
+    struct thread *thread = hak_thread_self;
+    if (thread_is_alive(thread) && likely(!thread->busy)) {
+        begin_work(thread);
+        hak_thread_empty(thread, false);
+        end_work(thread);
+    }
     hak_thread_list_adopt();
     hak_thread_list_collect();
 }

@@ -32,12 +32,13 @@ struct thread {
     size_t begun_bytes;                  /* of these, with what classes began while threads were few */
     size_t earned_bytes;                 /* what they may add up to beyond the least, where threads are many */
     uint64_t used[USED_WORDS];           /* a bit for each class with capacity != 0 */
-    bool kept[HAK_CLASS_COUNT];          /* blocks of the class are, since the thread takes such blocks too */
-    bool goes_home[HAK_CLASS_COUNT];     /* Tiny: what comes by does, since the list is full and unused */
+    uint8_t passes[HAK_CLASS_COUNT];     /* frees that pass the list before the next look at it */
     uint8_t circulates[HAK_CLASS_COUNT]; /* refills during which others' blocks are thought to go round */
     uint8_t shortages;                   /* times that a class could not grow for what others have, the lower bits */
     uint8_t gives_up_last;               /* class that last lost capacity to another one */
     uint32_t chores;                     /* done so far */
+    int32_t chores_left;                 /* blocks in or out of lists until the next ones */
+    bool busy;                           /* with lists or the outbox: what a signal handler frees passes them */
     struct link unused;                  /* list of unused records, warm or cold */
     uint64_t ended_ms;                   /* warm record: when its thread ended */
     bool vanished;                       /* this is a fork's child, and the thread stayed in the parent */
@@ -63,6 +64,10 @@ _Static_assert(offsetof(struct thread_front, entry_mask) == offsetof(struct hak_
 _Static_assert(offsetof(struct thread_front, address_mask) == offsetof(struct hak_thread_view, address_mask), "");
 _Static_assert(offsetof(struct thread_front, page_map) == offsetof(struct hak_thread_view, page_map), "");
 
+/* A list without room. */
+extern void *const hak_no_list[1];
+#define HAK_NO_LIST_TOP ((void **)(uintptr_t)(hak_no_list + 1))
+
 /* Stands in where there is no record. Read-only: nothing that reads its empty lists and its page map goes on to write.
  * No longer than that, since every process holds it. */
 extern struct thread_front hak_thread_nobody;
@@ -84,43 +89,27 @@ void hak_thread_end(void);
 /* A block of `size_class`, through the cache: fills it if it is empty, does the chores if the countdown ended. */
 void *hak_thread_take(struct thread *thread, unsigned size_class) NODISCARD;
 
-/* Takes back a block of a class that is kept into the thread's list, whose countdown of frees has ended, or not. */
+/* Takes back a block into the thread's list of its class, whose countdown of frees has ended, or not; or past it. */
 void hak_thread_keep(struct thread *thread, unsigned size_class, void *block);
 
-/* Empties the outbox, to those that take what is in it, or home; and does what is due by the clock. */
-SLOW void hak_thread_pass_on(struct thread *thread);
+/* The same where it has ended. */
+void hak_thread_keep_full(struct thread *thread, unsigned size_class, void *block);
 
-/* Sends a block of the class of the slot at `offset` home, past the list, whose countdown of frees has ended: it counts
- * as put there and returned. False, with nothing done, if that class does not go home or many are on the way. */
-FAST bool thread_send_home(struct thread *thread, size_t offset, void *block) {
-    size_t size_class = offset / SLOT_BYTES;
-    if (unlikely(!thread->goes_home[size_class]) || unlikely(thread->outbox.home_count >= HAK_HOME_BLOCKS))
-        return false;
-    struct hak_flow *flow = &thread->view.flow[size_class];
-    owner_store(SLOT_FIELD(&thread->view, offset, frees_left), 0);
-    owner_add(&flow->frees_end, 1);
-    owner_add(&flow->returned, 1);
-    outbox_add_home(&thread->outbox, block);
-    return true;
-}
+/* Adds a small block of another heap, whose page-map entry that is, to the outbox, after what is in its place has been
+ * sent away; and does what is due by the clock. */
+SLOW void hak_thread_pass_on(struct thread *thread, uint32_t entry, void *block);
 
-/* Takes back a block, whose page-map entry that is, into a cache that may be full; or into the outbox, if it is
- * another heap's and small, or if the thread takes none of its class and others may. */
+/* Takes back a block, whose page-map entry that is, into a list that may be full; or into the outbox, if it is another
+ * heap's and small. */
 FAST void thread_put(struct thread *thread, uint32_t entry, void *block) {
     unsigned size_class = entry_class(entry);
     if (cache_may_hold(&thread->view, entry)) {
-        if (thread->kept[size_class]) {
-            hak_thread_keep(thread, size_class, block);
-            return;
-        }
-        size_t offset = entry_slot(entry);
-        int32_t *frees_left = SLOT_FIELD(&thread->view, offset, frees_left);
-        if (owner_load(frees_left) < 0)
-            owner_store(frees_left, 0);
+        hak_thread_keep(thread, size_class, block);
+        return;
     }
     owner_add(&thread->view.flow[size_class].remote_frees, 1);
-    if (unlikely(outbox_add(&thread->outbox, block, entry, (uint32_t)size_class_bytes(size_class))))
-        hak_thread_pass_on(thread);
+    if (unlikely(!batch_add(outbox_batch(&thread->outbox, entry), entry, block)))
+        hak_thread_pass_on(thread, entry, block);
 }
 
 /* The same for threads without a record. */

@@ -1,17 +1,16 @@
 /* heap/thread_cache.h
  * Purpose.     The two words per class that malloc and free work on.
- * Design.      A slot (struct hak_slot) is a list of free blocks and two countdowns, of mallocs and of frees. One
- *              decrement of each pays for exact counts; that of mallocs for chores and a sampling profiler too: whoever
- *              wants to see the n-th malloc lets it end there. (Ending the list instead would never sample a
- *              malloc/free ping-pong.) That of frees bounds the list. How long the list is follows from both (struct
- *              hak_flow) and is worked out when the latter ends (doc/decisions/013). A slot is found by its byte offset
- *              in the thread's record, which for Tiny is the rounded size and which the page map delivers for free.
+ * Design.      A slot (struct hak_slot) is a list of free blocks, an array of addresses that is used from its end,
+ *              and a countdown of frees. The blocks themselves are not touched, by whoever frees them or hands them on
+ *              (doc/decisions/029). NULL stands below the first address, so that malloc needs no other test. The
+ *              countdown bounds the list, and pays for exact counts: that of mallocs follows from it and from how long
+ *              the list is (struct hak_flow). A slot is found by its byte offset in the thread's record, which for Tiny
+ *              is the rounded size and which the page map delivers for free.
  *              A list holds blocks of the thread's heap, and of every heap if they are not small: what a thread frees,
  *              it uses again (doc/decisions/015).
  *              Slot 0 stays empty: sizes 0 and SIZE_MAX - 14 .. SIZE_MAX round to it, so that neither needs a test.
- * Invariants.  frees_left + length of the list <= capacity + what it may be too long by (thread_capacity.c)
- *              0 <= frees_left outside of a call
- * Concurrency. One writer, the thread. `head`, `frees_left` and `mallocs_left` may be read by others at any time.
+ * Invariants.  0 <= frees_left <= room - length of the list outside of a call, where the list has room
+ * Concurrency. One writer, the thread. `top` and `frees_left` may be read by others at any time.
  * Not here.    Where blocks come from and go to (thread.h): the cache knows no supplier.
  */
 #ifndef HAK_HEAP_THREAD_CACHE_H
@@ -42,33 +41,26 @@ FAST struct hak_slot *slot_for(struct hak_thread_view *view, size_t size) {
     return (struct hak_slot *)address;
 }
 
-/* A block of the slot's class. NULL if the list is empty or a countdown ended: then the slow path looks again. */
+/* A block of the slot's class, or NULL if the list is empty. */
 FAST void *cache_pop(struct hak_slot *slot) {
-    struct block *block = owner_load(&slot->head);
+    void **top = owner_load(&slot->top);
+    void *block = owner_load(&top[-1]);
     keep_in_result_register(block);
     if (unlikely(block == NULL))
         return NULL;
-    if (unlikely(owner_decrement_is_zero(&slot->mallocs_left)))
-        return NULL;
-    owner_store(&slot->head, (void *)block->next);
+    owner_store(&slot->top, top - 1);
     return block;
-}
-
-/* One more free, after a pop: for lists of few blocks, whose countdown would end all the time. */
-FAST void cache_admit_free(struct hak_thread_view *view, unsigned size_class) {
-    owner_add(&view->flow[size_class].frees_end, 1);
-    owner_add(&view->slot[size_class].frees_left, 1);
 }
 
 /* Takes the block into the list of the slot at *offset; false, with frees_left at -1, if it may be full. It is the
  * caller's variable that is hidden from the compiler: a copy would take an instruction. */
-FAST bool cache_push(struct hak_thread_view *view, size_t *offset, void *pointer) {
-    struct block *block = pointer;
+FAST bool cache_push(struct hak_thread_view *view, size_t *offset, void *block) {
     if (unlikely(owner_decrement_is_negative(SLOT_FIELD(view, *offset, frees_left))))
         return false;
-    block->next = owner_load(SLOT_FIELD(view, *offset, head));
+    void **top = owner_load(SLOT_FIELD(view, *offset, top));
+    owner_store(top, block);
     fork_fence();
-    owner_store(SLOT_FIELD(view, *offset, head), (void *)block);
+    owner_store(SLOT_FIELD(view, *offset, top), top + 1);
     return true;
 }
 

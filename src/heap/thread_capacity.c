@@ -3,8 +3,12 @@
  */
 #include "heap/thread_capacity.h"
 
+#include <string.h>
+
 #include "base/options.h"
 #include "base/size_class.h"
+#include "segment/limit.h"
+#include "segment/meta.h"
 
 size_t hak_thread_share = HAK_THREAD_CACHE_BYTES;
 
@@ -18,19 +22,11 @@ void hak_thread_share_among(uint32_t threads, uint32_t few) {
     store_relaxed(&hak_thread_share, share > HAK_CACHE_LEAST_BYTES ? share : HAK_CACHE_LEAST_BYTES);
 }
 
-/* Where threads are many. */
-SLOW static size_t limit_of_one_of_many(const struct thread *thread, size_t share) {
+SLOW size_t hak_capacity_limit_of_many(const struct thread *thread, size_t share) {
     size_t begin = share / HAK_CACHE_BEGIN_PART;
     begin = begin > HAK_CACHE_LEAST_BYTES ? begin : HAK_CACHE_LEAST_BYTES;
     bool some_is_left = load_relaxed(&all_bytes) < load_relaxed(&most_bytes_of_all);
     return least(some_is_left ? HAK_THREAD_CACHE_BYTES : share, begin + thread->earned_bytes);
-}
-
-/* What the capacities of the thread's classes may add up to. Where threads are few, what a class begins with is not
- * taken from the others. */
-FAST size_t limit_of(const struct thread *thread) {
-    size_t share = load_relaxed(&hak_thread_share);
-    return likely(share == HAK_THREAD_CACHE_BYTES) ? share + thread->begun_bytes : limit_of_one_of_many(thread, share);
 }
 
 /* A capacity of 1 counts nothing: its list is empty whenever there is a choice. */
@@ -47,57 +43,92 @@ static void set_capacity(struct thread *thread, unsigned size_class, int32_t cap
     owner_store(has, capacity);
 }
 
-size_t hak_capacity_outbox(const struct thread *thread) {
-    return least(HAK_OUTBOX_BYTES, limit_of(thread) / 2);
-}
-
 static int32_t capacity_for(unsigned size_class, size_t bytes) {
     size_t blocks = bytes / size_class_bytes(size_class);
     return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : (int32_t)blocks;
 }
 
-int32_t hak_capacity_excess_in_balance(const struct thread *thread, unsigned size_class) {
-    const struct hak_slot *slot = &thread->view.slot[size_class];
-    const struct hak_flow *flow = &thread->view.flow[size_class];
-    if (size_class > HAK_TINY_CLASSES ||
-        figures_mallocs(slot, flow) < figures_cached_frees(slot, flow) / 2 + HAK_RETURN_MAX)
-        return 0;
-    size_t most = limit_of(thread);
-    if (thread->cache_bytes >= most)
-        return 0;
-    size_t bytes = (most - thread->cache_bytes) / HAK_EXCESS_SHARE;
-    size_t blocks = least(bytes, (size_t)load_relaxed(&hak_options.cache_bytes)) / size_class_bytes(size_class);
-    return (int32_t)least(blocks, HAK_EXCESS_MAX);
+/* What it takes to pass blocks on in batches. Nothing where threads are many: then they are passed on one by one. */
+static int32_t passing(unsigned size_class) {
+    int32_t most = (int32_t)(HAK_PASSING_BYTES / size_class_bytes(size_class));
+    most = most < HAK_PASSING_MIN ? HAK_PASSING_MIN : most > HAK_PASSING_MAX ? HAK_PASSING_MAX : most;
+    return likely(!threads_are_many()) ? most : 0;
 }
 
-void hak_capacity_admit(struct thread *thread, unsigned size_class, int32_t length) {
-    if (thread->kept[size_class])
-        capacity_admit(thread, size_class, length);
-    else
-        set_frees_left(thread, size_class, 0);
+int32_t hak_capacity_now(const struct thread *thread, unsigned size_class) {
+    const struct hak_flow *flow = &thread->view.flow[size_class];
+    return flow->balance != 0 && flow->capacity > 1 ? flow->capacity : passing(size_class);
+}
+
+void hak_capacity_admit(struct thread *thread, unsigned size_class, int32_t length, int32_t given) {
+    int32_t now = hak_capacity_now(thread, size_class), left = now - length;
+    if (thread->view.flow[size_class].balance != 0 && left > 0)
+        left = capacity_more(thread, size_class, left);
+    else if (left <= 0)
+        left = length > 0 ? given / 2 : 0;
+    capacity_begin_countdown(thread, size_class, length, left);
+}
+
+/* With the cell below the first address. */
+static unsigned list_shift(int32_t room) {
+    return bits_log2((size_t)room) + 1 + bits_log2(sizeof(void *));
+}
+
+/* A fork at any moment leaves its child a list that is whole, or empty, or none that `base` belongs to. */
+bool hak_capacity_widen(struct thread *thread, unsigned size_class, int32_t room) {
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t had = slot->room, least_room = (1 << HAK_LIST_SHIFT) - 1;
+    if (had >= room)
+        return true;
+    unsigned shift = list_shift(room < least_room ? least_room : room);
+    /* Neither a free nor a malloc that can do without is a reason to tell the program that a limit is reached. */
+    void **array = limit_would_admit((size_t)1 << shift) ? hak_meta_take(shift) : NULL;
+    if (array == NULL)
+        return false;
+    void **base = flow->base;
+    ptrdiff_t length = had == 0 ? 0 : slot->top - base;
+    array[0] = NULL;
+    if (length != 0)
+        memcpy(array + 1, base, (size_t)length * sizeof *array);
+    flow_begin(flow);
+    store_release(&flow->base, array + 1);
+    store_release(&slot->top, array + 1 + length);
+    store_release(&slot->room, (int32_t)((size_t)1 << shift) / (int32_t)sizeof *array - 1);
+    flow_end(flow);
+    if (had != 0)
+        hak_meta_give(base - 1, list_shift(had));
+    return true;
 }
 
 void hak_capacity_open(struct thread *thread, unsigned size_class) {
-    struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
-    int32_t capacity = capacity_for(size_class, HAK_CACHE_START_BYTES);
+    int32_t capacity = capacity_for(size_class, threads_are_many() ? HAK_CACHE_START_OF_MANY : HAK_CACHE_START_BYTES);
     size_t bytes = counted(size_class, capacity);
     if (!threads_are_many())
         thread->begun_bytes += bytes;
-    else if (thread->cache_bytes + bytes > limit_of(thread))
+    else if (thread->cache_bytes + bytes > capacity_limit(thread))
         capacity = 1;
     thread->used[size_class / 64] |= (uint64_t)1 << size_class % 64;
     set_capacity(thread, size_class, capacity);
-    hak_capacity_admit(thread, size_class, 0);
-    if (owner_load(&slot->mallocs_left) == 0) {
-        owner_add(&flow->mallocs_end, HAK_CHORES_INTERVAL);
-        owner_store(&slot->mallocs_left, HAK_CHORES_INTERVAL);
-    }
+    flow->balance = 0;
+    flow->mallocs_seen = (uint32_t)figures_mallocs(&thread->view.slot[size_class], flow);
+    flow->admitted = 0;
 }
 
 void hak_capacity_close(struct thread *thread, unsigned size_class) {
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t room = slot->room;
     set_capacity(thread, size_class, 0);
-    hak_capacity_admit(thread, size_class, 0);
+    capacity_begin_countdown(thread, size_class, 0, 0);
+    if (room > HAK_LIST_KEPT) {
+        flow_begin(flow);
+        store_release(&slot->room, 0);
+        store_release(&slot->top, HAK_NO_LIST_TOP);
+        flow_end(flow);
+        hak_meta_give(flow->base - 1, list_shift(room));
+    }
     /* Last: a fork's child has to find what is not empty yet. */
     fork_fence();
     thread->used[size_class / 64] &= ~((uint64_t)1 << size_class % 64);
@@ -129,7 +160,7 @@ bool hak_capacity_grow(struct thread *thread, unsigned size_class) {
         return true;
     }
     int32_t more = wanted_growth(thread, size_class);
-    size_t others = thread->cache_bytes - counted(size_class, capacity), limit = limit_of(thread);
+    size_t others = thread->cache_bytes - counted(size_class, capacity), limit = capacity_limit(thread);
     if (more <= 0 || others + counted(size_class, capacity + more) > limit)
         return false;
     set_capacity(thread, size_class, capacity + more);
@@ -145,7 +176,7 @@ void hak_capacity_shrink(struct thread *thread, unsigned size_class) {
 
 bool hak_capacity_is_short(const struct thread *thread, unsigned size_class) {
     int32_t capacity = thread->view.flow[size_class].capacity, more = wanted_growth(thread, size_class);
-    size_t others = thread->cache_bytes - counted(size_class, capacity), limit = limit_of(thread);
+    size_t others = thread->cache_bytes - counted(size_class, capacity), limit = capacity_limit(thread);
     size_t grown = counted(size_class, capacity + more);
     return more > 0 && grown <= limit / 2 && others + grown > limit;
 }

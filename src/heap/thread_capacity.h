@@ -1,8 +1,11 @@
 /* heap/thread_capacity.h
  * Purpose.     How many blocks the lists of a thread may hold.
  * Design.      A class begins with a few, its capacity, and gets twice as many each time these have proved too few. A
- *              list is looked at when its countdown of frees ends, so that it may be too long by as many frees as are
- *              worth a look: its excess.
+ *              list is looked at when its countdown of frees ends. Whether the thread takes of the class what it frees
+ *              is weighed then, by what went in and out of late: if it does, its list may be as long as its capacity,
+ *              and too long by as many frees as are worth a look; if not, blocks are on their way to others, and the
+ *              list is no more than what it takes to pass them on in batches.
+ *              The list is an array that is replaced by one of twice the size when it is too small.
  *              The capacities of a thread add up to HAK_THREAD_CACHE_BYTES and what its classes began with. So it is
  *              for a few threads, or one for each cpu; if more have caches, each has its share of what these would
  *              have, and more as long as the others leave it some. And it has to earn it, since most threads of many do
@@ -34,7 +37,7 @@ FAST bool threads_are_many(void) {
 }
 
 FAST int32_t length_of(const struct thread *thread, unsigned size_class) {
-    return (int32_t)figures_length(&thread->view, size_class);
+    return (int32_t)figures_length(&thread->view.slot[size_class], &thread->view.flow[size_class]);
 }
 
 /* What a full list gives back in all. */
@@ -42,8 +45,8 @@ FAST int32_t share_of(int32_t capacity) {
     return capacity / 2 < HAK_RETURN_MAX ? (capacity + 1) / 2 : HAK_RETURN_MAX;
 }
 
-/* Opens a class that the thread has not used yet: a few blocks of room. What a record holds of other classes is not
- * touched, at birth and end either. */
+/* Opens a class that the thread has not used yet. What a record holds of other classes is not touched, at birth and end
+ * either. */
 void hak_capacity_open(struct thread *thread, unsigned size_class);
 
 /* Closes it. Its list is empty. */
@@ -67,62 +70,80 @@ void hak_capacity_halve(struct thread *thread, unsigned size_class);
 
 /* ---- how many frees until the next look at a list ---- */
 
-enum { HALF_SLAB = HAK_GRANULE_SIZE / 2 };
-
-/* How many blocks a Tiny list of this capacity may be too long by: what it gives back in all, or as many as fit half a
- * slab or HAKMEM_CACHE_BYTES, if threads are few. Mid lists are counted exactly. */
-FAST int32_t excess_of(unsigned size_class, int32_t capacity, bool many) {
-    if (size_class > HAK_TINY_CLASSES || capacity == 0)
-        return 0;
-    int32_t least = hak_size_class[size_class].capacity / 2, share = share_of(capacity);
-    int64_t bytes = load_relaxed(&hak_options.cache_bytes);
-    if (unlikely(bytes < HALF_SLAB))
-        least = (int32_t)(least * bytes / HALF_SLAB);
-    least = least < HAK_RETURN_MAX ? least : HAK_RETURN_MAX;
-    return least > share && likely(!many) ? least : share;
+/* Moves words of a class that count together, between the two. */
+FAST void flow_begin(struct hak_flow *flow) {
+    store_relaxed(&flow->moves, flow->moves + 1);
+}
+FAST void flow_end(struct hak_flow *flow) {
+    store_release(&flow->moves, flow->moves + 1);
 }
 
-/* The same for a list that is too long already: fewer than it gives back in one call. */
-FAST int32_t further_excess_of(int32_t capacity, bool many) {
-    return many && share_of(capacity) < HAK_FLUSH_MAX / 2 ? share_of(capacity) : HAK_FLUSH_MAX / 2;
+/* Room for so many addresses. False if memory is out: there is what there was. */
+bool hak_capacity_widen(struct thread *thread, unsigned size_class, int32_t room);
+
+/* Where threads are many and have that share each. */
+size_t hak_capacity_limit_of_many(const struct thread *thread, size_t share);
+
+/* What the capacities of the thread's classes may add up to. Where threads are few, what a class begins with is not
+ * taken from the others. */
+FAST size_t capacity_limit(const struct thread *thread) {
+    size_t share = load_relaxed(&hak_thread_share);
+    return likely(share == HAK_THREAD_CACHE_BYTES) ? share + thread->begun_bytes
+                                                   : hak_capacity_limit_of_many(thread, share);
 }
 
-/* The same for a class of which the record's threads have taken at least half as many as they have given, since its
- * list hardly grows between two looks as long as that goes on: a share of what the thread's caches have not grown to,
- * so that the sum over all classes is bounded. 0 for others. */
-int32_t hak_capacity_excess_in_balance(const struct thread *thread, unsigned size_class);
-
-/* False if threads are few and that share is no more than what any list may be too long by. */
-FAST bool has_room(const struct thread *thread, bool many) {
-    return many || thread->cache_bytes - thread->begun_bytes < HAK_THREAD_CACHE_BYTES - HAK_EXCESS_SHARE * HALF_SLAB;
+/* Weighs a class of which so many blocks were taken in all, the lower half of that, and so many freed since the last
+ * time; then its countdown of frees has to be begun anew. True if the thread takes what it frees, by and large. */
+FAST bool capacity_weigh(struct hak_flow *flow, uint32_t mallocs, int32_t freed) {
+    int32_t taken = (int32_t)(mallocs - flow->mallocs_seen);
+    int32_t balance = flow->balance + (taken < HAK_CACHE_BLOCKS ? taken : HAK_CACHE_BLOCKS) - freed / 2;
+    balance = balance < flow->capacity ? balance : flow->capacity - 1;
+    flow->mallocs_seen = mallocs;
+    flow->balance = balance > 0 ? balance : 0;
+    return balance > 0;
 }
 
-FAST void set_frees_left(struct thread *thread, unsigned size_class, int32_t left) {
+/* What a list that has room for `left` blocks may take in before it is looked at again, if its class is in balance:
+ * since it hardly grows as long as that goes on, some more, or a share of what the thread's caches have not grown to,
+ * so that the sum over all classes is bounded; a part of that, if its blocks go round among threads and lists wander;
+ * and no more than twice what it took in before. */
+FAST int32_t capacity_more(const struct thread *thread, unsigned size_class, int32_t left) {
+    size_t most = capacity_limit(thread), grown = thread->cache_bytes;
+    size_t bytes = likely(!threads_are_many()) ? HAK_EXCESS_BYTES : HAK_EXCESS_OF_MANY;
+    if (unlikely(thread->circulates[size_class] != 0))
+        bytes /= HAK_CIRCULATES_SHARE;
+    else if (most > grown && (most - grown) / HAK_EXCESS_SHARE > bytes)
+        bytes = (most - grown) / HAK_EXCESS_SHARE;
+    bytes = least(bytes, (size_t)load_relaxed(&hak_options.cache_bytes));
+    int32_t more = (int32_t)((uint32_t)bytes / hak_size_class[size_class].size);
+    int32_t twice = 2 * thread->view.flow[size_class].admitted;
+    more = more < HAK_EXCESS_MIN ? HAK_EXCESS_MIN : more < HAK_EXCESS_MAX ? more : HAK_EXCESS_MAX;
+    more = more < twice ? more : twice;
+    return left < more ? more : left;
+}
+
+/* Begins a countdown of so many frees, or of as many as there are cells for. An array of twice the size for a few more
+ * is not worth it. */
+FAST void capacity_begin_countdown(struct thread *thread, unsigned size_class, int32_t length, int32_t left) {
     struct hak_slot *slot = &thread->view.slot[size_class];
-    owner_add(&thread->view.flow[size_class].frees_end, (uint64_t)(int64_t)(left - slot->frees_left));
-    owner_store(&slot->frees_left, left);
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t room = slot->room - length;
+    if (unlikely(room < left) && (room >= left - left / 4 || !hak_capacity_widen(thread, size_class, length + left)))
+        left = room;
+    flow_begin(flow);
+    store_release(&flow->frees_end, flow->frees_end + (uint64_t)(int64_t)(left - slot->frees_left));
+    store_release(&slot->frees_left, left);
+    flow_end(flow);
+    flow->admitted = left;
 }
 
-/* Until the next look at a list of the given length, of a class that is kept: as many frees as it has room for, but
- * never so few that looking costs more than the frees; the list may be longer than its capacity by these,
- * HAK_EXCESS_MAX at most. */
-FAST void capacity_admit(struct thread *thread, unsigned size_class, int32_t length) {
-    int32_t capacity = owner_load(&thread->view.flow[size_class].capacity), left = capacity - length;
-    bool many = threads_are_many();
-    if (left < HAK_RETURN_MAX) {
-        bool fits = left > 0 || capacity == 0;
-        int32_t least = fits ? excess_of(size_class, capacity, many) : further_excess_of(capacity, many);
-        left = left < least ? least : left;
-    }
-    if (length < capacity && has_room(thread, many)) {
-        int32_t more = hak_capacity_excess_in_balance(thread, size_class);
-        left = left < more ? more : left;
-    }
-    set_frees_left(thread, size_class, left);
-}
+/* Begins the countdown for a list of the given length: as many frees as it has room for, but never so few that looking
+ * costs more than the frees, if the class is in balance: then it may be longer than its capacity by these. If it is
+ * still too long, half of what it has just given. None if there is no memory for it. */
+void hak_capacity_admit(struct thread *thread, unsigned size_class, int32_t length, int32_t given);
 
-/* The same where it is seldom, for one copy of it; none if blocks of the class are not kept. */
-void hak_capacity_admit(struct thread *thread, unsigned size_class, int32_t length);
+/* What the list may hold: its capacity, or what it takes to pass blocks on, if the class is not in balance. */
+int32_t hak_capacity_now(const struct thread *thread, unsigned size_class);
 
 /* ---- what a thread has earned ---- */
 
@@ -130,8 +151,5 @@ void hak_capacity_admit(struct thread *thread, unsigned size_class, int32_t leng
 FAST void capacity_earn(struct thread *thread, size_t bytes) {
     thread->earned_bytes += bytes / HAK_CACHE_EARNED_PART;
 }
-
-/* What may wait in the thread's outbox: HAK_OUTBOX_BYTES, or half of what its caches may grow to, if that is less. */
-size_t hak_capacity_outbox(const struct thread *thread);
 
 #endif

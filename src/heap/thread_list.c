@@ -44,11 +44,13 @@ void hak_thread_init(unsigned cpu_count) {
         hak_view.class_size[c] = (uint32_t)size_class_bytes(c);
     VIEW_PUBLISH(heap, HAK_HEAP_FIELDS);
     VIEW_PUBLISH(thread, HAK_THREAD_FIELDS);
+    VIEW_PUBLISH(batch, HAK_BATCH_FIELDS);
     VIEW_PUBLISH(outbox, HAK_OUTBOX_FIELDS);
     VIEW_PUBLISH(transfer, HAK_TRANSFER_FIELDS);
     hak_view.regions.transfers = hak_transfers;
     hak_view.regions.transfer_count = HAK_CLASS_COUNT;
     hak_view.regions.heap_transfer_count = HAK_HOME_CLASSES;
+    hak_view.regions.batch_count = (HAK_HOME_CLASSES - 1) * HAK_OUTBOX_HEAPS;
     hak_view.regions.heaps = hak_heaps;
     hak_view.regions.heap_count = HAK_HEAPS_MAX + 1;
 }
@@ -97,6 +99,8 @@ static struct thread *new_record(void) {
     struct thread *thread = hak_meta_alloc(sizeof *thread);
     if (thread != NULL) {
         list_init(&thread->unused);
+        for (unsigned c = 0; c < HAK_CLASS_COUNT; c++)
+            thread->view.slot[c].top = HAK_NO_LIST_TOP;
         store_relaxed(&thread->view.thread_id, 0u);
     }
     return thread;
@@ -392,16 +396,16 @@ void hak_thread_postfork_child(void) {
     list.orphans = true;
 }
 
-/* A vanished thread may have been stopped between two stores: its lists are whole, what is counted of them may be off
- * by a batch or a countdown. A block that was freed twice makes a ring of its list: the count ends at what a list may
- * hold. */
-static void recount(struct hak_thread_view *view) {
+/* A vanished thread may have been stopped while its list moved to another array, or gave its own back: what was in it
+ * is lost. All else is whole, and what is counted of it may be off by a batch or a countdown. */
+static void drop_broken(struct hak_thread_view *view) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        int32_t length = 0;
-        int32_t longest = view->flow[c].capacity + HAK_EXCESS_MAX;
-        for (struct block *block = view->slot[c].head; block != NULL && length < longest; block = block->next)
-            length++;
-        view->flow[c].frees_end += (uint64_t)(length - figures_length(view, c));
+        struct hak_slot *slot = &view->slot[c];
+        int64_t length = figures_length(slot, &view->flow[c]);
+        if (slot->room == 0)
+            slot->top = HAK_NO_LIST_TOP;
+        else if (length < 0 || length > slot->room)
+            slot->top = view->flow[c].base;
     }
 }
 
@@ -414,11 +418,8 @@ void hak_thread_list_adopt(void) {
         if (!thread->vanished)
             continue;
         thread->vanished = false;
-        recount(view);
-        if (thread->outbox.home_count == HAK_HOME_BUSY)
-            thread->outbox.home_count = 0;
-        /* It may be full, and the lists may hold what goes into it. */
-        hak_outbox_flush(&thread->outbox, hak_heaps);
+        thread->busy = false;
+        drop_broken(view);
         hak_spare_adopt(&thread->spares);
         hak_thread_empty(thread, false);
         retire(thread, &list.cold);

@@ -7,7 +7,6 @@
 
 #include "base/bits.h"
 #include "base/options.h"
-#include "heap/slab.h"
 #include "segment/limit.h"
 #include "segment/meta.h"
 
@@ -27,7 +26,7 @@ FAST void transfer_end(struct transfer *transfer) {
 }
 
 /* Where free memory is to go to the kernel at once, nothing waits. */
-bool hak_transfer_has_room(const struct transfer *transfer) {
+FAST bool has_room(const struct transfer *transfer) {
     uint32_t room = load_relaxed(&transfer->room);
     return (load_relaxed(&transfer->count) < room || room == 0) && load_relaxed(&hak_options.purge_delay) != 0;
 }
@@ -71,77 +70,54 @@ FAST void grown_to(struct transfer *transfer, uint32_t count) {
         store_relaxed(&hak_transfer_any, HAK_TRANSFER_SOME);
 }
 
-unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct block **chain) {
+unsigned hak_transfer_take(struct transfer *transfer, unsigned want, void **blocks) {
     if (load_relaxed(&transfer->count) == 0 || !transfer_begin(transfer))
         return 0;
     unsigned got = transfer->count < want ? transfer->count : want;
     set_count(transfer, transfer->count - got);
     if (transfer->least > transfer->count)
         transfer->least = transfer->count;
-    struct block *const *block = &transfer->block[transfer->count], *first = *chain;
-    for (unsigned i = 0; i < got; i++) {
-        block[i]->next = first;
-        first = block[i];
-    }
+    memcpy(blocks, &transfer->block[transfer->count], got * sizeof *blocks);
     transfer_end(transfer);
-    *chain = first;
     return got;
 }
 
-/* A block that was freed twice makes a ring of its chain. One that is back at its head is seen at once, another one if
- * it is short: a block is remembered, each time for twice as long. (R. P. Brent, "An improved Monte Carlo factorization
- * algorithm", 1980.) */
-struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, struct block *chain, unsigned *count) {
+FAST bool any_twice(void *const *blocks, unsigned count) {
+    for (unsigned i = 1; i < count; i++)
+        if (unlikely(blocks[i] == blocks[i - 1]))
+            return true;
+    return false;
+}
+
+/* Copies all but those that are as the one before; the last of these. */
+SLOW static const void *copy_once(void **to, uint32_t *at, void *const *blocks, unsigned count) {
+    const void *bad = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        if (i != 0 && blocks[i] == blocks[i - 1])
+            bad = blocks[i];
+        else
+            to[(*at)++] = blocks[i];
+    }
+    return bad;
+}
+
+unsigned hak_transfer_put(struct heap *heap, unsigned size_class, void *const *blocks, unsigned count) {
     struct transfer *transfer = transfer_of(heap, size_class);
-    if (!hak_transfer_has_room(transfer) || !begin_to_put(transfer, size_class))
-        return chain;
-    /* Of a block that is everybody's it does not matter whose heap it came from. */
-    uint32_t compared = class_is_shared(size_class) ? ENTRY_PATTERN_ALL | ENTRY_SLOT_MASK : UINT32_MAX;
-    uint32_t expected = hak_heap_entry(heap, size_class) & compared;
-    uint32_t at = transfer->count, remember_at = at + 1;
-    const struct block *head = chain, *remembered = head, *bad = NULL;
-    for (; *count > 0 && chain != NULL && at < transfer->room; --*count) {
-        struct block *block = chain;
-        if (unlikely((hak_slab_entry_of(block) & compared) != expected) ||
-            unlikely(block == remembered && at != transfer->count) ||
-            unlikely(block == head && at != transfer->count)) {
-            bad = block;
-            break;
-        }
-        if (unlikely(at == remember_at)) {
-            remembered = block;
-            remember_at += at - transfer->count;
-        }
-        chain = block->next;
-        transfer->block[at++] = block;
+    if (!has_room(transfer) || !begin_to_put(transfer, size_class))
+        return 0;
+    uint32_t at = transfer->count, room = transfer->room - at, put = count < room ? count : room;
+    const void *bad = NULL;
+    if (likely(!any_twice(blocks, put))) {
+        memcpy(&transfer->block[at], blocks, put * sizeof *blocks);
+        at += put;
+    } else {
+        bad = copy_once(transfer->block, &at, blocks, put);
     }
-    if (likely(bad == NULL))
-        grown_to(transfer, at);
+    grown_to(transfer, at);
     transfer_end(transfer);
-    if (unlikely(bad != NULL)) {
-        *count = 0;
-        chain = NULL;
+    if (unlikely(bad != NULL))
         hak_heap_on_bad_block(bad);
-    }
-    return chain;
-}
-
-struct block **hak_transfer_begin_put(struct transfer *transfer, unsigned size_class, struct block ***end, bool *full) {
-    *end = NULL;
-    if (!hak_transfer_has_room(transfer)) {
-        *full = true;
-        return NULL;
-    }
-    if (!begin_to_put(transfer, size_class))
-        return NULL;
-    *end = transfer->block + transfer->room;
-    return transfer->block + transfer->count;
-}
-
-void hak_transfer_end_put(struct transfer *transfer, unsigned put) {
-    COUNT_ADD(TRANSFERRED, put);
-    grown_to(transfer, transfer->count + put);
-    transfer_end(transfer);
+    return put;
 }
 
 /* ---- the way home ---- */
@@ -149,17 +125,17 @@ void hak_transfer_end_put(struct transfer *transfer, unsigned put) {
 enum { AT_ONCE = 16 };
 
 /* Takes the blocks that came first, up to AT_ONCE: of all, or as many as were not wanted. */
-SLOW static unsigned take_oldest(struct transfer *transfer, bool all, struct block **block) {
+SLOW static unsigned take_oldest(struct transfer *transfer, bool all, void **block) {
     if (load_relaxed(&transfer->count) == 0 || !transfer_begin(transfer))
         return 0;
     /* What a fork has left of it may be more than count. */
     uint32_t count = transfer->count, got = all || transfer->least > count ? count : transfer->least;
     got = got < AT_ONCE ? got : AT_ONCE;
     if (got != 0) {
-        memcpy(block, transfer->block, got * sizeof(struct block *));
+        memcpy(block, transfer->block, got * sizeof(void *));
         /* None is here while the others move: a fork must not find one twice. */
         set_count(transfer, 0);
-        memmove(transfer->block, transfer->block + got, (count - got) * sizeof(struct block *));
+        memmove(transfer->block, transfer->block + got, (count - got) * sizeof(void *));
         set_count(transfer, count - got);
         transfer->least = (uint32_t)least(count - got, transfer->least - least(transfer->least, got));
     }
@@ -167,31 +143,20 @@ SLOW static unsigned take_oldest(struct transfer *transfer, bool all, struct blo
     return got;
 }
 
-SLOW static void send_blocks_home(struct heap *const *heaps, struct block **block, unsigned count) {
-    COUNT_ADD(DRAINED, count);
-    while (count > 0) {
-        uint32_t entry = hak_slab_entry_of(block[0]);
-        struct block *same[AT_ONCE] = {block[0]};
-        unsigned taken = 1, left = 0;
-        for (unsigned i = 1; i < count; i++) {
-            if (entry_heap(hak_slab_entry_of(block[i])) == entry_heap(entry))
-                same[taken++] = block[i];
-            else
-                block[left++] = block[i];
-        }
-        if (likely(entry != 0))
-            hak_heap_return_remote(heaps[entry_heap_id(entry)], same, taken);
-        else
-            hak_heap_on_bad_block(same[0]);
-        count = left;
-    }
+/* Sends up to AT_ONCE of them home; how many. */
+SLOW static unsigned send_oldest(struct transfer *transfer, bool all, struct heap *const *heaps) {
+    void *block[AT_ONCE];
+    unsigned got = take_oldest(transfer, all, block);
+    COUNT_ADD(DRAINED, got);
+    hak_heap_return_any(heaps, block, got);
+    return got;
 }
 
 SLOW unsigned hak_transfer_cool(struct transfer *transfer, struct heap *const *heaps, unsigned most) {
-    struct block *block[AT_ONCE];
     unsigned sent = 0, got;
-    for (; sent < most && (got = take_oldest(transfer, false, block)) != 0; sent += got)
-        send_blocks_home(heaps, block, got);
+    do
+        sent += got = send_oldest(transfer, false, heaps);
+    while (sent < most && got != 0);
     if (sent < most && load_relaxed(&transfer->count) != 0 && transfer_begin(transfer)) {
         transfer->least = transfer->count;
         transfer_end(transfer);
@@ -200,9 +165,8 @@ SLOW unsigned hak_transfer_cool(struct transfer *transfer, struct heap *const *h
 }
 
 void hak_transfer_empty(struct transfer *transfer, struct heap *const *heaps) {
-    struct block *block[AT_ONCE];
-    for (unsigned got; (got = take_oldest(transfer, true, block)) != 0;)
-        send_blocks_home(heaps, block, got);
+    while (send_oldest(transfer, true, heaps) != 0) {
+    }
 }
 
 void hak_transfer_forked(struct transfer *transfer, uint32_t forked) {

@@ -31,23 +31,12 @@ FAST struct transfer *transfer_of(struct heap *heap, unsigned size_class) {
 extern uint8_t hak_transfer_any;
 enum { HAK_TRANSFER_NONE, HAK_TRANSFER_SOME, HAK_TRANSFER_COOLING };
 
-/* Takes up to `want` blocks, those that came last, and puts them in front of *chain, the last one first. How many. */
-unsigned hak_transfer_take(struct transfer *transfer, unsigned want, struct block **chain);
+/* Takes up to `want` blocks, those that came last. How many. */
+unsigned hak_transfer_take(struct transfer *transfer, unsigned want, void **blocks);
 
-/* Puts the first blocks of a chain of the class, at most *count, which becomes what is left to do; says where the rest
- * of the chain begins. If there is what is no block of the class, or the same one twice, that is reported, nothing is
- * put, and nothing is left: no count, no chain. */
-struct block *hak_transfer_put_chain(struct heap *heap, unsigned size_class, struct block *chain, unsigned *count);
-
-/* Begins to put blocks of the class: from here to *end is room. NULL, and *end too, if there is none, or somebody is at
- * work, or memory is out: then nothing has begun. *full becomes true if there is no room. */
-struct block **hak_transfer_begin_put(struct transfer *transfer, unsigned size_class, struct block ***end, bool *full);
-
-/* False if there is no room. A hint. */
-bool hak_transfer_has_room(const struct transfer *transfer);
-
-/* So many have been put. */
-void hak_transfer_end_put(struct transfer *transfer, unsigned put);
+/* Puts the first of `count` blocks of the class, as many as there is room for; how many. The same one twice in a row is
+ * reported, and put once. */
+unsigned hak_transfer_put(struct heap *heap, unsigned size_class, void *const *blocks, unsigned count);
 
 /* Sends home what was not wanted since the last time, up to about `most` blocks; how many. Fewer than `most`: that was
  * all, and from now on it counts anew what is wanted. */

@@ -43,6 +43,11 @@ FAST bool limit_admits(uint64_t bytes) {
     return likely(used + bytes <= load_relaxed(&hak_limits.quiet_bytes)) || hak_limit_weigh(used, bytes);
 }
 
+/* The same, with nothing noted: for what can be done without. */
+FAST bool limit_would_admit(uint64_t bytes) {
+    return limit_used() + bytes <= load_relaxed(&hak_view.limit_bytes[HAK_LIMIT_HARD]);
+}
+
 /* Takes back the note of a refusal. */
 FAST void limit_forget_refusal(void) {
     (void)fetch_and_relaxed(&hak_limits.untold, ~(1u << HAK_LIMIT_HARD));

@@ -21,6 +21,7 @@ static struct {
     struct lock lock;
     char *next; /* next <= end; [next, end) is committed and zero */
     char *end;
+    void *given[HAK_META_SHIFT_MAX + 1]; /* by shift, linked through their first word */
 } meta = {.lock = {.rank = LOCK_RANK_META}};
 
 struct lock *hak_meta_lock(void) {
@@ -49,18 +50,43 @@ static bool add_chunk(size_t bytes) {
     return true;
 }
 
-SLOW void *hak_meta_alloc(size_t bytes) {
-    bytes = round_up(bytes, HAK_CACHE_LINE);
+/* The lock is held. */
+static void *alloc(size_t bytes) {
     void *result = NULL;
-    lock_acquire(&meta.lock);
     bool admitted = limit_admits(bytes);
     if (admitted && ((size_t)(meta.end - meta.next) >= bytes || add_chunk(bytes))) {
         result = meta.next;
         meta.next += bytes;
         owner_add(&hak_view.metadata_bytes, bytes);
     }
+    return result;
+}
+
+SLOW void *hak_meta_alloc(size_t bytes) {
+    lock_acquire(&meta.lock);
+    void *result = alloc(round_up(bytes, HAK_CACHE_LINE));
     lock_release(&meta.lock);
     return result;
+}
+
+void *hak_meta_take(unsigned shift) {
+    hak_assert(shift <= HAK_META_SHIFT_MAX);
+    lock_acquire(&meta.lock);
+    void **result = meta.given[shift];
+    if (result != NULL)
+        meta.given[shift] = *result;
+    else /* a line more, so that what is used of many of them is spread over the sets of the processor's cache */
+        result = alloc(round_up((size_t)1 << shift, HAK_CACHE_LINE) + HAK_CACHE_LINE);
+    lock_release(&meta.lock);
+    return result;
+}
+
+void hak_meta_give(void *memory, unsigned shift) {
+    void **link = memory;
+    lock_acquire(&meta.lock);
+    *link = meta.given[shift];
+    meta.given[shift] = memory;
+    lock_release(&meta.lock);
 }
 
 void *hak_meta_borrow(size_t bytes) {

@@ -170,8 +170,8 @@ expect 0 "$TEST_CLI" explain bad
 out_has '^[0-9]+  k \[2J \?\?\.s'
 ! LC_ALL=C grep -q '[^ -~]' "$work/out" || fail "not printable"
 
-# A program that dies may have written over free blocks. Their list ends there: memory that nobody was to look at, here
-# that of the stack, which was left out, is not missed.
+# A program that dies may have written over free blocks, and over hakmem's lists of them. What such a list says is no
+# block is none: memory that nobody was to look at, here that of the stack, which was left out, is not missed.
 cp --sparse=always core bad
 "$source_dir/test/support/core_edit.py" bad '
 at = note(NT_AUXV)[1]
@@ -179,13 +179,17 @@ while get(at, "<Q") != AT_RANDOM:
     at += 16
 stack = get(at + 8, "<Q")
 set_field(holder(place(stack)), FILESZ, 0)
-records, at, changed = 0, get(view() + 32, "<Q"), 0
+records, at, size, changed = 0, get(view() + 32, "<Q"), get(view() + 16, "<I"), 0
 while at:
     records += 1
-    for slot in range(16, 105 * 16, 16):
-        block = get(place(at + slot), "<Q")
-        if block and get(place(block), "<Q"):
+    for c in range(1, 105):
+        top, room = get(place(at + c * 16), "<Q"), get(place(at + c * 16 + 12), "<i")
+        base = get(place(at + size - (105 - c) * 64), "<Q")
+        assert room == 0 or 0 <= top - base <= room * 8
+        for cell in range(base, top, 8) if room else ():
+            block = get(place(cell), "<Q")
             put(place(block), "<Q", stack & -16)
+            put(place(cell), "<Q", (stack & -16, stack | 1, block + 1, 1 << 63)[changed % 4])
             changed += 1
     at = get(place(at + 105 * 16 + 24), "<Q")
 assert records >= 2 and changed > 10, (records, changed)
@@ -193,17 +197,21 @@ assert records >= 2 and changed > 10, (records, changed)
 expect 0 "$TEST_CLI" explain bad
 expect 0 "$TEST_CLI" stat bad
 
-# Lists that lead in circles are no longer than a list can be. Records that do so hold no more than the file, though
-# headers make it seem as if there were much more memory. The limits on the command's own are in KiB.
+# Lists are no longer than a list can be, and lie where they lie. Records that lead in circles hold no more than the
+# file, though headers make it seem as if there were much more memory. The limits on the command's own are in KiB.
 cp --sparse=always core bad
 "$source_dir/test/support/core_edit.py" bad '
-record = get(view() + 32, "<Q")
-flow = record + get(view() + 16, "<I") - 105 * 48
+record, changed = get(view() + 32, "<Q"), 0
+flow = record + get(view() + 16, "<I") - 105 * 64
 for c in range(1, 105):
-    block = get(place(record + c * 16), "<Q")
-    if block:
-        put(place(block), "<Q", block)
-        put(place(flow + c * 48 + 16), "<Q", 1 << 40)
+    slot, room = place(record + c * 16), get(place(record + c * 16 + 12), "<i")
+    if room:
+        put(slot + 12, "<i", (1 << 31) - 1)
+        put(slot, "<Q", get(slot, "<Q") + (0, 8 << 24, 8 << 30, 1 << 62)[c % 4])
+        if c % 3 == 0:
+            put(place(flow + c * 64), "<Q", get(slot, "<Q") - (8 << 26))
+        changed += 1
+assert changed > 2, changed
 '
 limited() { (ulimit -v "$1" && shift && exec "$@"); }
 expect 0 limited 65536 "$TEST_CLI" explain bad

@@ -21,6 +21,7 @@ static void is(const char *what, uint64_t found, uint64_t wanted) {
 
 static struct hak_view view;
 static struct hak_thread_view one, two, unused;
+static void *list[40];
 
 int main(void) {
     struct counts c;
@@ -51,18 +52,20 @@ int main(void) {
     IS(c.errors, 3);
     IS(c.threads, 0);
 
-    /* A thread: 50 mallocs of class 1 (of 64 to the next chores), 70 of class 104 with a countdown that passed zero. */
+    /* A thread: 38 frees of class 1 into the list, 3 past it; 24 blocks that came and stayed, and 12 in the list: 50
+     * mallocs. 70 of class 104, which has no list: what its words say of one is nothing. */
     one.thread_id = 11;
-    one.slot[1].mallocs_left = 14;
-    one.flow[1].mallocs_end = 64;
+    one.flow[1].base = &list[1];
+    one.slot[1].top = &list[1 + 12];
+    one.slot[1].room = 39;
     one.flow[1].taken = 32;
     one.flow[1].returned = 8;
     one.flow[1].capacity = 40;
     one.flow[1].frees_end = 66;
     one.slot[1].frees_left = 28;
     one.flow[1].remote_frees = 3;
-    one.slot[HAK_CLASS_COUNT - 1].mallocs_left = -6;
-    one.flow[HAK_CLASS_COUNT - 1].mallocs_end = 64;
+    one.flow[HAK_CLASS_COUNT - 1].base = &list[30];
+    one.slot[HAK_CLASS_COUNT - 1].top = &list[2];
     one.flow[HAK_CLASS_COUNT - 1].taken = 70;
     one.tally.served[HAK_ENTRY_CALLOC] = 1;
     one.tally.large_allocs = 2;
@@ -75,17 +78,17 @@ int main(void) {
     IS(c.served[HAK_ENTRY_MALLOC], 232 - 6 - 20);
     IS(c.threads, 1);
 
-    /* A countdown of frees below zero: the list may be full for a moment. A record whose thread has ended keeps its
-     * counts. */
+    /* A countdown of frees below zero: the list may be full for a moment. Blocks of others, 5 of which came into the
+     * list and 3 left it. A record whose thread has ended keeps its counts. */
     two.thread_id = 12;
-    two.flow[3].mallocs_end = 10;
-    two.slot[3].mallocs_left = 10;
+    two.flow[3].base = &list[1];
+    two.slot[3].top = &list[1 + 2];
+    two.slot[3].room = 7;
+    two.flow[3].returned = 3;
     two.flow[3].capacity = 4;
     two.flow[3].frees_end = 4;
     two.slot[3].frees_left = -1;
-    unused.flow[1].mallocs_end = 99;
     unused.flow[1].taken = 9;
-    unused.slot[1].mallocs_left = 90;
     counts_begin(&c, &view);
     counts_add_thread(&c, &two);
     counts_add_thread(&c, &unused);

@@ -5,12 +5,13 @@ cd "$work"
 compile lister <<'C'
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int main(int count, char **arguments) {
     static void *blocks[12000];
     for (int i = 0; i < 12000; i++)
-        blocks[i] = malloc(48);
+        blocks[i] = memset(malloc(48), 1, 48);
     for (int i = 0; i < atoi(arguments[1]); i++)
         free(blocks[i]);
     FILE *ready = fopen(arguments[2], "w");

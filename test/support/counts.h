@@ -34,8 +34,9 @@ static inline void counts_add_tally(struct hak_tally *to, const struct hak_tally
 static inline struct hak_class_sum counts_of_slot(const struct hak_thread_view *thread, unsigned c) {
     const struct hak_slot *slot = &thread->slot[c];
     const struct hak_flow *flow = &thread->flow[c];
-    uint64_t mallocs = flow->mallocs_end - (uint64_t)slot->mallocs_left;
-    uint64_t frees = flow->frees_end - (uint64_t)slot->frees_left;
+    int64_t length = slot->room == 0 ? 0 : slot->top - flow->base;
+    uint64_t frees = flow->frees_end - (uint64_t)(int64_t)slot->frees_left;
+    uint64_t mallocs = flow->taken - flow->returned + frees - (uint64_t)length;
     return (struct hak_class_sum){mallocs, frees + flow->remote_frees};
 }
 

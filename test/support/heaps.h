@@ -1,17 +1,21 @@
 /* heaps.h
- * Purpose.     Two heaps of a unit test's own, without threads, and the transfer caches between them.
+ * Purpose.     Heaps of a unit test's own, without threads, and the transfer caches between them.
  */
 #ifndef TEST_SUPPORT_HEAPS_H
 #define TEST_SUPPORT_HEAPS_H
 
+#include "support/unit.h"
+
 #include "heap/heap.h"
 #include "heap/outbox.h"
+#include "heap/slab.h"
 #include "heap/transfer.h"
 #include "segment/arena.h"
 #include "segment/page_map.h"
 #include "segment/superslab.h"
 
-enum { HEAPS = 2 };
+/* The first and the last share the batches of an outbox. */
+enum { HEAPS = 1 + HAK_OUTBOX_HEAPS };
 
 static struct heap *heaps[HEAPS + 1]; /* by id */
 
@@ -24,6 +28,37 @@ static inline bool heaps_start(void) {
         if ((heaps[i] = hak_heap_new(i)) == NULL)
             return false;
     return true;
+}
+
+/* So many blocks of a class, however many calls that takes. */
+static inline void heaps_take(unsigned heap, unsigned c, unsigned count, void **blocks) {
+    while (count > 0) {
+        unsigned got = hak_heap_take(heaps[heap], c, count, blocks);
+        assert_in_range(got, 1, count);
+        blocks += got;
+        count -= got;
+    }
+}
+
+static inline void *heaps_take_one(unsigned heap, unsigned c) {
+    void *block = NULL;
+    heaps_take(heap, c, 1, &block);
+    return block;
+}
+
+/* Returns blocks of one heap. */
+static inline void heaps_give(unsigned heap, void **blocks, unsigned count) {
+    assert_int_equal(hak_heap_return_array(heaps[heap], blocks, count), 0);
+}
+
+/* True if it is in no list, outbox or transfer cache: free in its slab, or that slab is no more. */
+static inline bool heaps_is_home(const void *block) {
+    if (page_map_flat_get(block) == 0)
+        return true;
+    const struct slab *slab = hak_slab_of(block);
+    uint16_t index = slab_index(slab, block);
+    assert_int_not_equal(index, SLAB_NO_BLOCK);
+    return (slab->free_blocks[index / 64] >> index % 64 & 1) != 0;
 }
 
 /* Sends home what waits in transfer caches. */

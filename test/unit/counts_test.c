@@ -13,6 +13,7 @@
 
 #include "api/entry.h"
 #include "api/request.h"
+#include "base/figures.h"
 #include "hakmem.h"
 #include "os/os.h"
 #include "segment/view.h"
@@ -240,9 +241,11 @@ static void one_thread(void **state) {
     assert_int_equal(caller->calls.blocks_out, caller->calls.blocks_back);
 }
 
-static void a_countdown_may_end_at_any_malloc(void **state) {
+/* Lists are filled and looked at between any two calls. */
+static void a_look_may_come_at_any_call(void **state) {
     struct counts before = counts_now(&hak_view);
     struct caller expected = {.steps = 0};
+    uint32_t moves = hak_thread_self->view.flow[class_of(1, 32)].moves;
     (void)state;
     for (unsigned i = 0; i < 5 * HAK_CHORES_INTERVAL + 3; i++) {
         void *tiny = hak_malloc(32);
@@ -259,6 +262,7 @@ static void a_countdown_may_end_at_any_malloc(void **state) {
         expected.calls.entry[HAK_ENTRY_FREE] += 2;
         check_difference(&before, &expected);
     }
+    assert_true(hak_thread_self->view.flow[class_of(1, 32)].moves - moves > 4);
 }
 
 static void *work(void *argument) {
@@ -332,7 +336,7 @@ static void ping_pong(size_t alignment) {
     hak_free(block);
 }
 
-/* Where a list holds few blocks, its countdown of frees must not run down while as many mallocs go by. */
+/* Where a list holds few blocks, it is looked at often. */
 static void mid_lists_are_counted_exactly(void **state) {
     static const size_t alignments[] = {1, 64};
     unsigned c = class_of(1, HAK_MID_MAX);
@@ -340,12 +344,18 @@ static void mid_lists_are_counted_exactly(void **state) {
     for (unsigned a = 0; a < sizeof alignments / sizeof *alignments; a++) {
         do
             ping_pong(alignments[a]);
-        while (!thread_is_alive(hak_thread_self) || hak_thread_self->view.slot[c].head == NULL ||
-               hak_thread_self->view.slot[c].mallocs_left < 100);
-        int32_t left = hak_thread_self->view.slot[c].frees_left;
-        for (unsigned i = 0; i < 50; i++)
+        while (!thread_is_alive(hak_thread_self) ||
+               figures_length(&hak_thread_self->view.slot[c], &hak_thread_self->view.flow[c]) == 0);
+        struct counts before = counts_now(&hak_view);
+        struct caller expected = {.steps = 0};
+        for (unsigned i = 1; i <= 50; i++) {
             ping_pong(alignments[a]);
-        assert_int_equal(hak_thread_self->view.slot[c].frees_left, left);
+            expect_out(&expected, alignments[a], HAK_MID_MAX);
+            expect_back(&expected, alignments[a], HAK_MID_MAX);
+            expected.calls.entry[a == 0 ? HAK_ENTRY_MALLOC : HAK_ENTRY_ALIGNED_ALLOC]++;
+            expected.calls.entry[HAK_ENTRY_FREE]++;
+            check_difference(&before, &expected);
+        }
     }
 }
 
@@ -353,7 +363,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(one_thread, reset_callers),
         cmocka_unit_test(mid_lists_are_counted_exactly),
-        cmocka_unit_test_teardown(a_countdown_may_end_at_any_malloc, reset_callers),
+        cmocka_unit_test_teardown(a_look_may_come_at_any_call, reset_callers),
         cmocka_unit_test_teardown(threads_that_end, reset_callers),
         cmocka_unit_test_teardown(a_thread_without_a_record, reset_callers),
     };

@@ -1,6 +1,7 @@
 /* foreign_test.c
- * Purpose.     What a thread does with blocks of another heap: small ones go home; larger ones it uses again, unless it
- *              takes none of their size, when others get them; and every block comes back to its slab in the end.
+ * Purpose.     What a thread does with blocks of another heap: small ones go home; larger ones it uses again, unless
+ *              it takes none of their size, when others get them, in batches; and every block comes back to its slab
+ *              in the end.
  * Design.      The main thread makes blocks, another one frees them and looks at its own record. Which heap a thread
  *              has is checked, not assumed.
  */
@@ -41,11 +42,13 @@ static uint64_t sent_home(const struct thread *thread, unsigned c) {
 }
 
 static int64_t length_of(const struct thread *thread, unsigned c) {
-    int64_t length = 0;
-    for (const struct block *block = thread->view.slot[c].head; block != NULL; block = block->next)
-        length++;
-    EXPECT(length == figures_length(&thread->view, c));
-    return length;
+    return figures_length(&thread->view.slot[c], &thread->view.flow[c]);
+}
+
+/* What a list may hold of blocks that the thread frees more of than it takes. */
+static int64_t most_passing(unsigned c) {
+    size_t blocks = HAK_PASSING_BYTES / size_class_bytes(c);
+    return (int64_t)(blocks < HAK_PASSING_MIN ? HAK_PASSING_MIN : least(blocks, HAK_PASSING_MAX));
 }
 
 /* Runs `body` on blocks of a size that the main thread has made, and sees that nothing is missing at the end. */
@@ -118,7 +121,7 @@ static void *use_again(void *size) {
     EXPECT(own != NULL);
     for (unsigned i = 0; i < MANY; i++) {
         hak_free(made[i]);
-        EXPECT(thread->view.slot[c].head == made[i]);
+        EXPECT(thread->view.slot[c].top[-1] == made[i]);
         EXPECT(hak_malloc((size_t)size) == made[i]);
     }
     EXPECT(sent_home(thread, c) == before);
@@ -134,24 +137,27 @@ static void larger_ones_are_used_again(void **state) {
         with_blocks_of(sizes[i], use_again);
 }
 
-/* A thread that takes none of their size keeps none, as long as there is room for them where others would take them;
- * then it keeps some, and its list stays as small as it began. */
+/* A thread that takes none of their size keeps no more than it takes to pass them on in batches: to where others would
+ * take them, as long as there is room, and then home. None passes its list. */
 static void *never_take(void *size) {
     struct thread *thread = begin();
-    unsigned c = size_class_of((size_t)size), freed = 0;
+    unsigned c = size_class_of((size_t)size), batches = 0, waits = 0;
     const struct transfer *transfer = &hak_transfers[c];
-    uint64_t before = sent_home(thread, c);
-    for (; !thread->kept[c]; freed++) {
-        EXPECT(freed < MANY / 2);
+    const struct hak_flow *flow = &thread->view.flow[c];
+    uint64_t before = sent_home(thread, c), returned = flow->returned, taken = flow->taken;
+    for (unsigned freed = 0; freed < MANY; freed++) {
+        uint64_t had = flow->returned;
         hak_free(made[freed]);
-        EXPECT(sent_home(thread, c) == before + freed + 1);
-        EXPECT(length_of(thread, c) == 0 && thread->view.slot[c].frees_left == 0);
+        EXPECT(length_of(thread, c) <= most_passing(c) && flow->balance == 0);
+        EXPECT(flow->returned - returned + (uint64_t)length_of(thread, c) == freed + 1);
+        batches += flow->returned != had;
+        EXPECT(transfer->count >= least(flow->returned - returned, waits) && transfer->count >= waits);
+        waits = transfer->count;
     }
-    EXPECT(freed > transfer->room && transfer->count == transfer->room);
-    for (; freed < MANY; freed++)
-        hak_free(made[freed]);
-    EXPECT(thread->kept[c] && transfer->count == transfer->room && length_of(thread, c) > 0);
-    EXPECT(thread->view.flow[c].capacity <= 8);
+    EXPECT(waits == transfer->room && waits > 0);
+    EXPECT(batches >= MANY / HAK_FLUSH_MAX && batches <= MANY / (unsigned)most_passing(c) + 1);
+    EXPECT(sent_home(thread, c) == before && flow->taken == taken);
+    EXPECT(flow->capacity <= 8 || (size_t)flow->capacity <= HAK_CACHE_START_BYTES / (size_t)size);
     return NULL;
 }
 
@@ -161,53 +167,41 @@ static void none_are_kept_where_none_are_taken(void **state) {
         with_blocks_of(sizes[i], never_take);
 }
 
-/* Frees until the thread keeps such blocks no more, and says how many that took. */
-static unsigned free_until_sent(struct thread *thread, unsigned c) {
-    unsigned freed = 0;
-    for (; thread->kept[c]; freed++) {
-        EXPECT(freed < MANY / 2);
-        hak_free(made[freed]);
-    }
-    return freed;
-}
-
-/* Where it took one and then no more, its list stays as small as it began, and soon it keeps none. When it takes some
- * again, it keeps some again. */
+/* Where it took one and then no more, the same, soon. When it takes some again, it keeps some again. */
 static void *take_no_more(void *size) {
+    static void *own[MANY];
     struct thread *thread = begin();
     void *first = hak_malloc((size_t)size);
     EXPECT(first != NULL);
-    unsigned c = size_class_of((size_t)size), freed = free_until_sent(thread, c);
-    const struct hak_slot *slot = &thread->view.slot[c];
+    unsigned c = size_class_of((size_t)size), freed = 0, count = 0;
     const struct hak_flow *flow = &thread->view.flow[c];
-    uint64_t before = sent_home(thread, c);
     int32_t capacity = flow->capacity;
-    int64_t listed = length_of(thread, c);
-    EXPECT((size_t)capacity <= 8 * HAK_CACHE_START_BYTES / (size_t)size || capacity <= 8);
-    EXPECT(listed > 0 && listed <= capacity);
-    for (unsigned i = 0; i < hak_transfers[c].room; i++) {
+    while (flow->balance != 0 || length_of(thread, c) > most_passing(c))
         hak_free(made[freed++]);
-        EXPECT(sent_home(thread, c) == before + i + 1 && slot->frees_left == 0);
+    EXPECT((int64_t)freed <= 2 * capacity + 2 * most_passing(c) + 1);
+    for (; freed < MANY / 2; freed++) {
+        hak_free(made[freed]);
+        EXPECT(length_of(thread, c) <= most_passing(c) && flow->balance == 0);
     }
-    EXPECT(length_of(thread, c) == listed && flow->capacity == capacity);
-    for (int64_t i = 0; i < listed; i++) {
-        EXPECT(!thread->kept[c]);
-        made[--freed] = hak_malloc((size_t)size);
-        EXPECT(made[freed] != NULL);
+    EXPECT(flow->capacity <= 2 * capacity);
+    for (; count < MANY / 4; count++)
+        EXPECT((own[count] = hak_malloc((size_t)size)) != NULL);
+    EXPECT(flow->balance == flow->capacity - 1);
+    capacity = flow->capacity;
+    while (length_of(thread, c) < capacity / 2) {
+        hak_free(made[freed++]);
+        EXPECT(freed <= MANY / 2 + (unsigned)capacity && flow->balance > 0);
     }
-    void *own = hak_malloc((size_t)size);
-    EXPECT(own != NULL && thread->kept[c]);
-    before = sent_home(thread, c);
-    hak_free(made[freed++]);
-    EXPECT(sent_home(thread, c) == before && slot->head == made[freed - 1]);
+    EXPECT(capacity > 2 * most_passing(c));
     /* A flush closes the class. */
     hak_thread_flush();
-    before = sent_home(thread, c);
-    hak_free(made[MANY - 1]);
-    EXPECT(sent_home(thread, c) == before + 1 && flow->capacity == 0);
-    while (freed < MANY - 1)
+    EXPECT(flow->capacity == 0 && length_of(thread, c) == 0 && thread->view.slot[c].room <= HAK_LIST_KEPT);
+    while (freed < MANY) {
         hak_free(made[freed++]);
-    hak_free(own);
+        EXPECT(length_of(thread, c) <= most_passing(c));
+    }
+    while (count > 0)
+        hak_free(own[--count]);
     hak_free(first);
     return NULL;
 }
@@ -218,26 +212,32 @@ static void keeping_ends_and_begins_with_taking(void **state) {
         with_blocks_of(sizes[i], take_no_more);
 }
 
-/* A long list ends as well, where others take what it gives back. */
+/* A long list ends as well, and may hold less from then on, where others take what it gives back. */
 static void *stop_taking(void *size) {
     static void *own[2 * HAK_FLUSH_MAX];
     enum { OWN = sizeof own / sizeof *own };
     struct thread *thread = begin();
     unsigned c = size_class_of((size_t)size), freed = 0;
-    while (thread->view.flow[c].capacity < 2 * HAK_FLUSH_MAX) {
+    const struct hak_flow *flow = &thread->view.flow[c];
+    while (flow->capacity < OWN) {
         for (unsigned i = 0; i < OWN; i++)
             EXPECT((own[i] = hak_malloc((size_t)size)) != NULL);
         for (unsigned i = 0; i < OWN; i++)
             hak_free(own[i]);
     }
-    for (; thread->kept[c]; freed++) {
-        EXPECT(freed < MANY);
+    unsigned capacity = (unsigned)flow->capacity;
+    for (; flow->balance != 0 || length_of(thread, c) > most_passing(c); freed++) {
+        EXPECT(freed < 4 * capacity + HAK_EXCESS_MAX);
         hak_free(made[freed]);
         hak_transfer_empty(&hak_transfers[c], hak_heaps);
     }
-    EXPECT(freed > HAK_FLUSH_MAX && length_of(thread, c) == 1);
-    while (freed < MANY)
-        hak_free(made[freed++]);
+    EXPECT(freed > HAK_FLUSH_MAX / 2);
+    for (; freed < MANY; freed++) {
+        hak_free(made[freed]);
+        EXPECT(length_of(thread, c) <= most_passing(c));
+        hak_transfer_empty(&hak_transfers[c], hak_heaps);
+    }
+    EXPECT(flow->capacity == HAK_FLUSH_MAX && capacity > HAK_FLUSH_MAX);
     return NULL;
 }
 
@@ -247,21 +247,34 @@ static void a_long_list_ends_as_well(void **state) {
     with_blocks_of(1024, stop_taking);
 }
 
-/* What one thread frees, and takes none of, is what another one gets next. */
+/* What one thread frees, and takes none of, is what another one gets next, the last first. */
+static void *take_after_another(void *size) {
+    unsigned c = size_class_of((size_t)size);
+    const struct transfer *transfer = &hak_transfers[c];
+    while (hak_api_thread() == NULL) {
+    }
+    EXPECT(length_of(hak_thread_self, c) == 0);
+    const void *last = transfer->block[transfer->count - 1];
+    uint32_t waited = transfer->count;
+    void *next = hak_malloc((size_t)size);
+    EXPECT(next != NULL && next == last && transfer->count < waited);
+    hak_free(next);
+    return NULL;
+}
+
 static void *free_for_another(void *size) {
+    pthread_t another;
     struct thread *thread = begin();
     unsigned c = size_class_of((size_t)size);
     const struct transfer *transfer = &hak_transfers[c];
     for (unsigned i = 0; transfer->count == 0; i++) {
-        EXPECT(i < MANY);
+        EXPECT(i <= most_passing(c));
         hak_free(made[i]);
         made[i] = NULL;
     }
-    EXPECT(thread->outbox.count == 0 && !thread->kept[c]);
-    const void *last = transfer->block[transfer->count - 1];
-    void *next = hak_malloc((size_t)size);
-    EXPECT(next != NULL && next == last);
-    hak_free(next);
+    EXPECT(!thread->outbox.any && length_of(thread, c) == 1);
+    EXPECT(pthread_create(&another, NULL, take_after_another, size) == 0);
+    EXPECT(pthread_join(another, NULL) == 0);
     for (unsigned i = 0; i < MANY; i++)
         hak_free(made[i]);
     return NULL;
@@ -276,16 +289,14 @@ static void another_gets_what_one_passes_on(void **state) {
 /* A refill that finds few where blocks wait takes the rest out of slabs. */
 static void few_are_made_up_for(void **state) {
     struct thread *thread = hak_thread_self;
-    unsigned c = size_class_of(128), count = 0, left = 1;
+    unsigned c = size_class_of(128), count = 0;
     const struct hak_flow *flow = &thread->view.flow[c];
     (void)state;
-    while (flow->capacity < 2 * HAK_BATCH_MAX || thread->view.slot[c].head != NULL) {
+    while (flow->capacity < 2 * HAK_BATCH_MAX || length_of(thread, c) != 0) {
         assert_true(count < MANY);
         assert_non_null(made[count++] = hak_malloc(128));
     }
-    struct block *waits = made[--count];
-    waits->next = NULL;
-    assert_null(hak_transfer_put_chain(thread->heap, c, waits, &left));
+    assert_int_equal(hak_transfer_put(thread->heap, c, &made[--count], 1), 1);
     uint64_t taken = flow->taken;
     assert_non_null(made[count++] = hak_malloc(128));
     assert_in_range(flow->taken - taken, 2, HAK_BATCH_MAX);
@@ -305,12 +316,12 @@ static void *take_what_goes_round(void *size) {
     static void *taken[MANY];
     for (unsigned i = 0; i < MANY; i++)
         hak_free(made[i]);
-    hak_thread_pass_on(thread);
-    hak_outbox_flush(&thread->outbox, hak_heaps); /* what went home past the list is not to come by again */
+    unsigned count = 0;
+    while (length_of(thread, c) != 0)
+        EXPECT((taken[count++] = hak_malloc((size_t)size)) != NULL);
     EXPECT(!thread->circulates[c]);
     const struct hak_flow *flow = &thread->view.flow[c];
     EXPECT(hak_transfers[c].count == hak_transfers[c].room);
-    unsigned count = 0;
     while (hak_transfers[c].count != 0) {
         EXPECT(count < MANY && (taken[count++] = hak_malloc((size_t)size)) != NULL);
         EXPECT(flow->capacity <= (int32_t)most);
@@ -361,18 +372,18 @@ static void a_wrapped_size_touches_nothing(void **state) {
 enum { LARGER = 20 };
 static pthread_barrier_t barrier;
 
-/* Has filled its outbox and not yet emptied it, and its list of 1 KiB is of another heap's blocks. */
+/* Has filled its outbox, of which nothing has been sent yet, and its list of 1 KiB is of another heap's blocks. */
 static void *fill_the_outbox(void *unused) {
-    struct outbox *outbox = &begin()->outbox;
+    struct thread *thread = begin();
     hak_free(hak_malloc(1024));
     for (unsigned i = 0; i < LARGER; i++)
         hak_free(made[i]);
-    EXPECT(outbox->count == 0);
-    for (unsigned i = LARGER; outbox->count < HAK_OUTBOX_BLOCKS; i++)
-        (void)outbox_add(outbox, made[i], page_map_flat_get(made[i]), 16);
+    EXPECT(length_of(thread, size_class_of(1024)) > LARGER / 2 && !thread->outbox.any);
+    for (unsigned i = LARGER; i < LARGER + HAK_OUTBOX_BLOCKS; i++)
+        hak_free(made[i]);
+    EXPECT(outbox_batch(&thread->outbox, page_map_flat_get(made[LARGER]))->count == HAK_OUTBOX_BLOCKS);
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);
-    hak_thread_pass_on(hak_thread_self);
     return unused;
 }
 

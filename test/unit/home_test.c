@@ -1,39 +1,46 @@
 /* home_test.c
- * Purpose.     Blocks that go home past a full list: they are not touched, none is lost or counted wrongly, and the
- *              list gets them again as soon as the thread, or others, take some, or neighbours come by.
- * Design.      Each test is a child, whose caches start empty.
+ * Purpose.     A program frees many blocks in another order than it made them: wherever they wait or go, none is
+ *              touched, lost or counted wrongly.
+ * Design.      Each test is a child, whose caches start empty. The memory of the blocks is inaccessible while they are
+ *              free. A linker wrap refuses the lists their memory.
+ * Not here.    What comes in between: interrupt_test.c.
+ * link: -Wl,--wrap=hak_meta_take
  */
 #include "support/child.h"
-#include "support/unit.h"
+#include "support/lists.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "api/init.h"
 #include "base/figures.h"
 #include "base/options.h"
 #include "base/size_class.h"
 #include "hakmem.h"
+#include "heap/slab.h"
 #include "heap/thread.h"
 #include "heap/thread_list.h"
 #include "heap/transfer.h"
+#include "segment/meta.h"
 #include "segment/view.h"
 
 enum { MANY = 1 << 17, GRANULES = 32 };
 
 /* Blocks of so many granules, to be freed in steps far apart: by the golden section of all. */
 struct pile {
-    uint64_t *block[MANY];
+    void *block[MANY];
     size_t size;
     unsigned count, step, freed;
 };
 
 static struct pile pile, other_pile;
 
-static struct thread *begin(void) {
-    while (hak_api_thread() == NULL) {
-    }
-    hak_options.purge_delay = 1 << 30;
-    return hak_thread_self;
+static bool no_lists; /* there is no memory for what lists need */
+
+void *__real_hak_meta_take(unsigned shift);
+void *__wrap_hak_meta_take(unsigned shift);
+void *__wrap_hak_meta_take(unsigned shift) {
+    return no_lists ? NULL : __real_hak_meta_take(shift);
 }
 
 static unsigned common_divisor(unsigned a, unsigned b) {
@@ -50,13 +57,17 @@ static void make(struct pile *made, size_t size) {
     EXPECT(made->count <= MANY);
     for (unsigned i = 0; i < made->count; i++) {
         EXPECT((made->block[i] = hak_malloc(size)) != NULL);
-        *made->block[i] = i;
+        unit_fill(made->block[i], size, 64, i);
     }
 }
 
 /* Which one is the n-th, each once. */
 static unsigned nth(const struct pile *made, unsigned n) {
     return (unsigned)((uint64_t)n * made->step % made->count);
+}
+
+static bool holds(const struct pile *made, unsigned i) {
+    return unit_holds(made->block[i], made->size, made->size, 64, i);
 }
 
 static bool is_left(const struct pile *made) {
@@ -73,242 +84,132 @@ static void free_rest(struct pile *made) {
         free_next(made);
 }
 
-static void free_until_home(const struct thread *thread, struct pile *made) {
-    while (!thread->goes_home[size_class_of(made->size)])
-        free_next(made);
+/* Of all slabs that the blocks lie in. */
+static void set_access(const struct pile *made, int access) {
+    uintptr_t last = 0;
+    for (unsigned i = 0; i < made->count; i++) {
+        uintptr_t granule = (uintptr_t)made->block[i] & ~(HAK_GRANULE_SIZE - 1);
+        size_t bytes = made->size > HAK_GRANULE_SIZE / 2 ? 2 * HAK_GRANULE_SIZE : HAK_GRANULE_SIZE;
+        if (granule != last)
+            EXPECT(mprotect((void *)granule, bytes, access) == 0);
+        last = granule;
+    }
 }
 
-static int64_t length_of(const struct thread *thread, unsigned c) {
-    int64_t length = 0;
-    for (const struct block *block = thread->view.slot[c].head; block != NULL; block = block->next)
-        length++;
-    EXPECT(length == figures_length(&thread->view, c) && thread->view.slot[c].frees_left >= 0);
-    return length;
+static bool is_home(const void *block) {
+    if (page_map_flat_get(block) == 0)
+        return true;
+    const struct slab *slab = hak_slab_of(block);
+    uint16_t index = slab_index(slab, block);
+    return (slab->free_blocks[index / 64] >> index % 64 & 1) != 0;
 }
 
-static void nothing_is_left(void) {
-    hak_thread_flush();
-    EXPECT(hak_view.active_bytes == 0 && load_relaxed(&hak_view.errors) == 0);
+static unsigned outbox_count(const struct thread *thread) {
+    unsigned count = thread->outbox.other_count;
+    for (unsigned c = 1; c < HAK_HOME_CLASSES; c++)
+        for (unsigned i = 0; i < HAK_OUTBOX_HEAPS; i++)
+            count += thread->outbox.batch[c - 1][i].count;
+    return count;
 }
 
-/* What was written into them is still there, where a list would have its link: until they are made again. */
+/* ---- no block is touched ---- */
+
+/* Each is in one place: in the list, on its way to others, or home, where most are. Others were in the list before. */
+static void check_where_they_are(struct thread *thread, unsigned c, int64_t others) {
+    int64_t out = 0;
+    for (unsigned i = 0; i < pile.freed; i++)
+        out += !is_home(pile.block[nth(&pile, i)]);
+    int64_t there = length_of(thread, c) + transfer_of(thread->heap, c)->count + outbox_count(thread);
+    EXPECT(out <= there && there <= out + others);
+    EXPECT(out <= pile.count / 4);
+}
+
+static int32_t longest_room;
+
+/* What is free is neither written nor read: while it is being freed, made again, freed again and sent home. */
 static void free_one_class(void *size) {
-    struct thread *thread = begin();
+    static void *again[MANY];
+    struct thread *thread = lists_begin_patient();
     make(&pile, (size_t)size);
-    free_until_home(thread, &pile);
-    unsigned c = size_class_of(pile.size), first = pile.freed;
-    const struct hak_flow *flow = &thread->view.flow[c];
-    int64_t length = length_of(thread, c);
-    EXPECT(length >= flow->capacity && length < flow->capacity + HAK_FLUSH_MAX);
-    EXPECT(!hak_transfer_has_room(transfer_of(thread->heap, c)));
-    uint64_t frees = figures_class_sum(&thread->view, c).frees, remote = flow->remote_frees;
+    set_access(&pile, PROT_NONE);
+    unsigned c = size_class_of(pile.size);
+    const struct hak_slot *slot = &thread->view.slot[c];
+    struct hak_class_sum before = figures_class_sum(&thread->view, c);
+    int64_t others = length_of(thread, c);
     while (is_left(&pile)) {
         free_next(&pile);
-        EXPECT(thread->goes_home[c] && thread->outbox.home_count <= HAK_HOME_BLOCKS);
+        struct hak_class_sum now = figures_class_sum(&thread->view, c);
+        EXPECT(now.mallocs == before.mallocs && now.frees == before.frees + pile.freed);
+        EXPECT(slot->frees_left >= 0 && slot->frees_left + length_of(thread, c) <= slot->room);
+        if (pile.freed == pile.count / 2)
+            check_where_they_are(thread, c, others);
     }
-    EXPECT(pile.freed > first + HAK_HOME_BLOCKS && length_of(thread, c) == length);
-    EXPECT(figures_class_sum(&thread->view, c).frees == frees + pile.freed - first && flow->remote_frees == remote);
+    check_where_they_are(thread, c, others);
+    for (unsigned i = 0; i < pile.count; i++) {
+        EXPECT((again[i] = hak_malloc(pile.size)) != NULL);
+        EXPECT(slot->frees_left + length_of(thread, c) <= slot->room);
+        longest_room = slot->room > longest_room ? slot->room : longest_room;
+    }
+    EXPECT(figures_class_sum(&thread->view, c).mallocs == before.mallocs + pile.count);
+    for (unsigned i = 0; i < pile.count; i++)
+        hak_free(again[nth(&pile, i)]);
+    lists_expect_nothing_left();
+    set_access(&pile, PROT_READ | PROT_WRITE);
     EXPECT(hak_view.purged_bytes == 0);
-    for (unsigned i = first; i < pile.count; i++)
-        EXPECT(*pile.block[nth(&pile, i)] == nth(&pile, i));
-    nothing_is_left();
+    for (unsigned i = 0; i < pile.count; i++)
+        EXPECT(holds(&pile, i));
 }
 
-static void what_goes_home_is_not_touched(void **state) {
+static void what_is_free_is_not_touched(void **state) {
     (void)state;
-    for (size_t size = 16; size <= HAK_TINY_MAX; size *= 2)
+    for (size_t size = 16; size <= HAK_MID_MAX; size *= 2)
         assert_true(child_succeeds(free_one_class, (void *)size));
 }
 
-static void free_larger_ones(void *unused) {
-    struct thread *thread = begin();
-    (void)unused;
-    for (unsigned c = HAK_TINY_CLASSES + 1; c < HAK_CLASS_COUNT; c += 13) {
-        make(&pile, size_class_bytes(c));
-        while (is_left(&pile)) {
-            free_next(&pile);
-            EXPECT(!thread->goes_home[c]);
-        }
-    }
-    EXPECT(thread->outbox.home_count == 0);
-    nothing_is_left();
-}
-
-static void larger_ones_go_through_lists(void **state) {
-    (void)state;
-    assert_true(child_succeeds(free_larger_ones, NULL));
-}
-
-static void free_in_order(struct thread *thread, unsigned count) {
-    unsigned c = size_class_of(pile.size);
-    for (unsigned i = 0; i < count; i++, pile.freed++) {
-        hak_free(pile.block[pile.freed]);
-        EXPECT(!thread->goes_home[c] || i < 2 * HAK_HOME_BLOCKS);
-    }
-}
-
-/* In the order that they were made in they go through the list, from the first on or from then on. */
-static void free_neighbours(void *unused) {
-    struct thread *thread = begin();
-    (void)unused;
-    make(&pile, 80);
-    unsigned c = size_class_of(80);
-    for (unsigned i = 0; i < pile.count; i++) {
-        hak_free(pile.block[i]);
-        EXPECT(!thread->goes_home[c]);
-    }
-    EXPECT(thread->outbox.home_count == 0 && !hak_transfer_has_room(transfer_of(thread->heap, c)));
-    hak_thread_flush();
-    /* First apart, then in order: those of the first eight granules are left for that. */
-    make(&pile, 80);
-    unsigned in_order = pile.count / 4;
-    for (unsigned i = 0; i < pile.count; i++) {
-        unsigned n = nth(&pile, i);
-        if (n >= in_order)
-            hak_free(pile.block[n]);
-    }
-    EXPECT(thread->goes_home[c]);
-    pile.freed = 0;
-    free_in_order(thread, in_order);
-    EXPECT(thread->outbox.home_count == 0);
-    nothing_is_left();
-}
-
-static void neighbours_go_through_lists(void **state) {
-    (void)state;
-    assert_true(child_succeeds(free_neighbours, NULL));
-}
-
-/* A list that is much too long becomes shorter first. */
-static void free_beyond_capacity(void *unused) {
-    struct thread *thread = begin();
-    const struct hak_flow *flow = &thread->view.flow[4];
-    (void)unused;
-    for (unsigned i = 0; i < 4 * HAK_CHORES_INTERVAL; i++)
-        hak_free(hak_malloc(64));
-    make(&pile, 64);
-    int64_t longest = 0;
-    while (!thread->goes_home[4]) {
-        free_next(&pile);
-        int64_t length = figures_length(&thread->view, 4) - flow->capacity;
-        longest = length > longest ? length : longest;
-    }
-    EXPECT(longest > HAK_FLUSH_MAX && figures_length(&thread->view, 4) < flow->capacity + HAK_FLUSH_MAX);
+/* Nor is it by who frees what another thread made, and uses it again if he may. */
+static void *free_and_make(void *unused) {
+    static void *again[MANY];
+    (void)lists_begin_patient();
     free_rest(&pile);
-    nothing_is_left();
+    for (unsigned i = 0; i < pile.count; i++)
+        EXPECT((again[i] = hak_malloc(pile.size)) != NULL);
+    for (unsigned i = 0; i < pile.count; i++)
+        hak_free(again[nth(&pile, i)]);
+    return unused;
 }
 
-static void a_long_list_becomes_shorter_first(void **state) {
+static void free_in_a_thread(void *size) {
+    pthread_t other;
+    (void)lists_begin_patient();
+    make(&pile, (size_t)size);
+    set_access(&pile, PROT_NONE);
+    EXPECT(pthread_create(&other, NULL, free_and_make, NULL) == 0 && pthread_join(other, NULL) == 0);
+    lists_expect_nothing_left();
+    set_access(&pile, PROT_READ | PROT_WRITE);
+    for (unsigned i = 0; i < pile.count; i++)
+        EXPECT(holds(&pile, i));
+}
+
+static void nor_is_it_by_other_threads(void **state) {
     (void)state;
-    assert_true(child_succeeds(free_beyond_capacity, NULL));
+    for (size_t size = 16; size <= HAK_MID_MAX; size *= 2)
+        assert_true(child_succeeds(free_in_a_thread, (void *)size));
 }
 
-/* Where the list has room again, the way home ends with those that are on it. */
-static void make_and_free(void *unused) {
-    struct thread *thread = begin();
-    unsigned c = size_class_of(48), pairs = 0;
-    (void)unused;
-    make(&pile, 48);
-    free_until_home(thread, &pile);
-    for (; thread->goes_home[c]; pairs++) {
-        void *block = hak_malloc(48);
-        EXPECT(block != NULL && pairs < HAK_FLUSH_MAX + 2 * HAK_HOME_BLOCKS);
-        hak_free(block);
-    }
-    EXPECT(thread->outbox.home_count == 0);
-    int64_t length = length_of(thread, c);
-    free_next(&pile);
-    EXPECT(length_of(thread, c) == length + 1 && thread->outbox.home_count == 0);
-    free_rest(&pile);
-    nothing_is_left();
-}
-
-static void room_in_the_list_ends_it(void **state) {
-    (void)state;
-    assert_true(child_succeeds(make_and_free, NULL));
-}
-
-/* So does a refill, at once. */
-static void empty_the_list(void *unused) {
-    struct thread *thread = begin();
-    unsigned c = size_class_of(1024), count = 0;
-    (void)unused;
-    make(&pile, 1024);
-    free_until_home(thread, &pile);
-    while (thread->view.slot[c].head != NULL) {
-        EXPECT((other_pile.block[count++] = hak_malloc(1024)) != NULL);
-        EXPECT(thread->goes_home[c]);
-    }
-    EXPECT((other_pile.block[count++] = hak_malloc(1024)) != NULL && !thread->goes_home[c]);
-    while (count > 0)
-        hak_free(other_pile.block[--count]);
-    free_rest(&pile);
-    nothing_is_left();
-}
-
-static void a_refill_ends_it(void **state) {
-    (void)state;
-    assert_true(child_succeeds(empty_the_list, NULL));
-}
-
-static void others_take(void *unused) {
-    struct thread *thread = begin();
-    unsigned c = size_class_of(64);
-    (void)unused;
-    make(&pile, 64);
-    free_until_home(thread, &pile);
-    hak_transfer_empty(transfer_of(thread->heap, c), hak_heaps);
-    for (unsigned more = 0; thread->goes_home[c]; more++) {
-        EXPECT(more <= HAK_HOME_BLOCKS);
-        free_next(&pile);
-    }
-    EXPECT(thread->outbox.home_count == 0);
-    free_until_home(thread, &pile);
-    EXPECT(transfer_of(thread->heap, c)->count == transfer_of(thread->heap, c)->room);
-    free_rest(&pile);
-    nothing_is_left();
-}
-
-static void others_that_take_get_some_again(void **state) {
-    (void)state;
-    assert_true(child_succeeds(others_take, NULL));
-}
-
-/* The class that begins to go home finds the way full of another one. */
-static void free_two_classes(void *unused) {
-    struct thread *thread = begin();
-    (void)unused;
-    make(&other_pile, 16);
-    make(&pile, 48);
-    while (thread->outbox.home_count != HAK_HOME_BLOCKS)
-        free_next(&other_pile);
-    EXPECT(thread->goes_home[1]);
-    free_until_home(thread, &pile);
-    EXPECT(thread->outbox.home_count == 1 && thread->outbox.home[0] == (void *)pile.block[nth(&pile, pile.freed - 1)]);
-    free_rest(&other_pile);
-    free_rest(&pile);
-    nothing_is_left();
-}
-
-static void several_classes_share_the_way(void **state) {
-    (void)state;
-    assert_true(child_succeeds(free_two_classes, NULL));
-}
+/* ---- none is lost ---- */
 
 /* Whatever function takes them back counts itself. */
 static void free_by_other_names(void *unused) {
-    struct thread *thread = begin();
+    struct thread *thread = lists_begin_patient();
     (void)unused;
     make(&pile, 64);
-    free_until_home(thread, &pile);
     const uint64_t *served = thread->view.tally.served;
     uint64_t sized = served[HAK_ENTRY_FREE_SIZED], frees = figures_class_sum(&thread->view, 4).frees;
-    for (unsigned i = 0; i < 3 * HAK_HOME_BLOCKS; i++)
-        hak_free_sized(pile.block[nth(&pile, pile.freed++)], 64);
-    EXPECT(served[HAK_ENTRY_FREE_SIZED] == sized + 3 * HAK_HOME_BLOCKS);
-    EXPECT(figures_class_sum(&thread->view, 4).frees == frees + 3 * HAK_HOME_BLOCKS && thread->goes_home[4]);
-    free_rest(&pile);
-    nothing_is_left();
+    for (; is_left(&pile); pile.freed++)
+        hak_free_sized(pile.block[nth(&pile, pile.freed)], 64);
+    EXPECT(served[HAK_ENTRY_FREE_SIZED] == sized + pile.count);
+    EXPECT(figures_class_sum(&thread->view, 4).frees == frees + pile.count);
+    lists_expect_nothing_left();
 }
 
 static void every_entry_counts(void **state) {
@@ -317,34 +218,32 @@ static void every_entry_counts(void **state) {
 }
 
 /* Of those that any thread's list may hold, each goes to its own heap; none stays behind when the thread is to keep
- * nothing. */
-static void *free_others(void *unused) {
-    struct thread *thread = begin();
-    unsigned c = size_class_of(256);
-    make(&other_pile, 256);
+ * nothing, or ends. */
+static void *free_others(void *flushes) {
+    const struct thread *thread = lists_begin_patient();
+    make(&other_pile, pile.size);
     while (is_left(&pile)) {
         free_next(&other_pile);
         free_next(&pile);
     }
-    EXPECT(thread->goes_home[c] && thread->outbox.home_count > 1);
-    if (unused != NULL) {
+    if (flushes != NULL) {
         hak_thread_flush();
-        EXPECT(thread->outbox.home_count == 0 && thread->outbox.count == 0);
+        EXPECT(outbox_count(thread) == 0 && length_of(thread, size_class_of(pile.size)) == 0);
     }
     return NULL;
 }
 
 static void free_two_heaps(void *flushes) {
+    static const size_t sizes[] = {112, 256, 8192};
     pthread_t other;
-    (void)begin();
-    make(&pile, 256);
-    EXPECT(pthread_create(&other, NULL, free_others, flushes) == 0 && pthread_join(other, NULL) == 0);
-    for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
-        const struct thread *each = (const struct thread *)(const void *)view;
-        EXPECT(each->outbox.home_count == 0 && each->outbox.count == 0);
+    (void)lists_begin_patient();
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        make(&pile, sizes[i]);
+        EXPECT(pthread_create(&other, NULL, free_others, flushes) == 0 && pthread_join(other, NULL) == 0);
+        for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next)
+            EXPECT(outbox_count((const struct thread *)(const void *)view) == 0);
+        lists_expect_nothing_left();
     }
-    hak_thread_flush();
-    nothing_is_left();
 }
 
 static void each_goes_to_its_own_heap(void **state) {
@@ -353,141 +252,75 @@ static void each_goes_to_its_own_heap(void **state) {
     assert_true(child_succeeds(free_two_heaps, &pile));
 }
 
-static pthread_barrier_t barrier;
+/* ---- without memory for lists ---- */
 
-static void *free_and_stay(void *busy) {
-    struct thread *thread = begin();
-    make(&pile, 32);
-    free_until_home(thread, &pile);
-    while (thread->outbox.home_count != HAK_HOME_BLOCKS / 2)
-        free_next(&pile);
-    uint32_t count = thread->outbox.home_count;
-    if (busy != NULL)
-        thread->outbox.home_count = HAK_HOME_BUSY;
-    pthread_barrier_wait(&barrier);
-    pthread_barrier_wait(&barrier);
-    thread->outbox.home_count = count;
-    return NULL;
+static void free_without_lists(void *size) {
+    no_lists = true;
+    free_one_class(size);
+    EXPECT(hak_thread_self->view.flow[size_class_of((size_t)size)].base == NULL);
 }
 
-static void adopt(void *busy) {
-    (void)begin();
-    hak_thread_flush();
-    free_rest(&pile);
-    if (busy == NULL)
-        nothing_is_left();
-    for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next)
-        EXPECT(((const struct thread *)(const void *)view)->outbox.home_count == 0);
+/* A list that has some room goes on with that. */
+static void free_with_a_short_list(void *size) {
+    const struct thread *thread = lists_begin_patient();
+    void *block = hak_malloc((size_t)size);
+    int32_t room = thread->view.slot[size_class_of((size_t)size)].room;
+    no_lists = true;
+    hak_free(block);
+    free_one_class(size);
+    EXPECT(room > 0 && longest_room == room);
 }
 
-static void fork_amid(void *busy) {
-    pthread_t thread;
-    pthread_barrier_init(&barrier, NULL, 2);
-    EXPECT(pthread_create(&thread, NULL, free_and_stay, busy) == 0);
-    pthread_barrier_wait(&barrier);
-    EXPECT(child_succeeds(adopt, busy));
-    pthread_barrier_wait(&barrier);
-    EXPECT(pthread_join(thread, NULL) == 0);
-}
-
-/* All of them, or, if the fork came while they were being returned, none twice. */
-static void a_forks_child_sends_them_home(void **state) {
+static void no_memory_for_lists_is_needed(void **state) {
     (void)state;
-    assert_true(child_succeeds(fork_amid, NULL));
-    assert_true(child_succeeds(fork_amid, &pile));
-}
-
-/* A handler that frees while those on the way are being returned adds none to them. */
-static void free_in_between(void *unused) {
-    struct thread *thread = begin();
-    (void)unused;
-    make(&pile, 112);
-    free_until_home(thread, &pile);
-    uint32_t count = thread->outbox.home_count;
-    thread->outbox.home_count = HAK_HOME_BUSY;
-    for (unsigned i = 0; i < HAK_HOME_BLOCKS; i++) {
-        free_next(&pile);
-        EXPECT(thread->outbox.home_count == HAK_HOME_BUSY);
+    for (size_t size = 16; size <= HAK_MID_MAX; size *= 2) {
+        assert_true(child_succeeds(free_without_lists, (void *)size));
+        assert_true(child_succeeds(free_with_a_short_list, (void *)size));
     }
-    thread->outbox.home_count = count;
-    free_rest(&pile);
-    nothing_is_left();
 }
 
-static void none_is_added_to_those_that_return(void **state) {
-    (void)state;
-    assert_true(child_succeeds(free_in_between, NULL));
-}
+/* ---- misuse ---- */
 
-/* The next thread begins without it. */
-static void *end_amid(void *unused) {
-    const struct thread *thread = begin();
-    make(&pile, 32);
-    free_rest(&pile);
-    EXPECT(thread->goes_home[2] && thread->outbox.home_count != 0);
-    return unused;
-}
-
-static void end_a_thread(void *unused) {
-    pthread_t thread;
-    (void)unused;
-    (void)begin();
-    EXPECT(pthread_create(&thread, NULL, end_amid, NULL) == 0 && pthread_join(thread, NULL) == 0);
-    for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
-        const struct thread *each = (const struct thread *)(const void *)view;
-        EXPECT(!each->goes_home[2] && each->outbox.home_count == 0);
-    }
-    nothing_is_left();
-}
-
-static void a_thread_that_ends_leaves_none(void **state) {
-    (void)state;
-    assert_true(child_succeeds(end_a_thread, NULL));
-}
-
-static const void *bad;
+static const void *twice;
+static unsigned times_told;
 
 static void on_bad_block(const void *block) {
-    EXPECT(bad == NULL && hak_thread_self->outbox.home_count == HAK_HOME_BUSY);
-    bad = block;
+    EXPECT(block == twice && times_told < 2);
+    times_told++;
+    for (unsigned i = 0; i < 100 && is_left(&other_pile); i++)
+        free_next(&other_pile);
 }
 
-/* Noticed when it goes home; whoever is told may free, and adds none to those that are just returned. */
-static void free_twice(void *unused) {
-    struct thread *thread = begin();
-    (void)unused;
+/* Noticed when others could have it, when it goes home, or both; whoever is told may free. Nothing else is lost. */
+static void free_twice(void *first) {
+    (void)lists_begin_patient();
     make(&pile, 80);
-    free_until_home(thread, &pile);
+    make(&other_pile, 80);
     hak_heap_on_bad_block = on_bad_block;
-    free_next(&pile);
-    const void *twice = pile.block[nth(&pile, pile.freed - 1)];
-    hak_free((void *)(uintptr_t)twice);
-    EXPECT(bad == NULL);
-    while (thread->outbox.home_count != 1)
+    for (size_t i = 0; i <= (size_t)first; i++)
         free_next(&pile);
-    EXPECT(bad == twice);
+    twice = pile.block[nth(&pile, pile.freed - 1)];
+    hak_free((void *)(uintptr_t)twice);
+    free_rest(&pile);
+    hak_thread_flush();
+    EXPECT(times_told > 0 && is_left(&other_pile));
+    free_rest(&other_pile);
+    lists_expect_nothing_left();
 }
 
 static void a_block_freed_twice_is_noticed(void **state) {
     (void)state;
-    assert_true(child_succeeds(free_twice, NULL));
+    for (size_t first = 0; first < 6000; first += 101)
+        assert_true(child_succeeds(free_twice, (void *)first));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_goes_home_is_not_touched),
-        cmocka_unit_test(larger_ones_go_through_lists),
-        cmocka_unit_test(neighbours_go_through_lists),
-        cmocka_unit_test(a_long_list_becomes_shorter_first),
-        cmocka_unit_test(room_in_the_list_ends_it),
-        cmocka_unit_test(a_refill_ends_it),
-        cmocka_unit_test(others_that_take_get_some_again),
-        cmocka_unit_test(several_classes_share_the_way),
+        cmocka_unit_test(what_is_free_is_not_touched),
+        cmocka_unit_test(nor_is_it_by_other_threads),
         cmocka_unit_test(every_entry_counts),
         cmocka_unit_test(each_goes_to_its_own_heap),
-        cmocka_unit_test(a_forks_child_sends_them_home),
-        cmocka_unit_test(none_is_added_to_those_that_return),
-        cmocka_unit_test(a_thread_that_ends_leaves_none),
+        cmocka_unit_test(no_memory_for_lists_is_needed),
         cmocka_unit_test(a_block_freed_twice_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

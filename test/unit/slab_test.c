@@ -1,8 +1,10 @@
 /* slab_test.c
- * Purpose.     One slab of every class: blocks are disjoint, the lowest free ones come first, memory above them stays
- *              untouched, the counts always add up, and what is no block or free already is told apart.
+ * Purpose.     One slab of every class: blocks are disjoint, the lowest free ones come first, none is touched, the
+ *              counts always add up, and what is no block or free already is told apart.
  */
 #include "support/unit.h"
+
+#include <sys/mman.h>
 
 #include "base/bits.h"
 #include "heap/heap.h"
@@ -35,43 +37,37 @@ static void put(struct slab *slab, const void *block) {
     assert_true(take_back(slab, block));
 }
 
-/* As a chain, in front of what *chain is. */
-static unsigned take(struct slab *slab, unsigned want, unsigned end, struct block **chain) {
-    static uint16_t numbers[4096];
-    unsigned got = hak_slab_take(slab, want, end, numbers);
-    struct block *rest = *chain;
-    for (unsigned i = 0; i < got; i++) {
-        assert_true(i == 0 || numbers[i] > numbers[i - 1]);
-        *chain = (struct block *)(slab->base + numbers[i] * size_class_bytes(slab_class(slab)));
-        chain = &(*chain)->next;
-    }
-    *chain = rest;
-    return got;
+/* As many as are wanted or there are, in the order of their addresses; what is behind them is left. */
+static unsigned take(struct slab *slab, unsigned want, void **blocks) {
+    static void *taken[4096 + 1];
+    unsigned free_count = slab->free_count, count = want < free_count ? want : free_count;
+    assert_true(count < sizeof taken / sizeof *taken);
+    taken[count] = taken;
+    assert_int_equal(hak_slab_take(slab, want, taken), count);
+    assert_ptr_equal(taken[count], taken);
+    for (unsigned i = 1; i < count; i++)
+        assert_true((uintptr_t)taken[i] > (uintptr_t)taken[i - 1]);
+    assert_int_equal(slab->free_count, free_count - count);
+    assert_true(hak_slab_is_valid(slab));
+    memcpy(blocks, taken, count * sizeof *taken);
+    return count;
 }
 
-/* Takes until the slab is full, `want` at a time; every block once, in the slab, at a multiple of the size. */
-static unsigned take_all(struct slab *slab, unsigned want, struct block **blocks) {
+/* Takes until the slab is full, `want` at a time; every block in the slab, at a multiple of the size. */
+static unsigned take_all(struct slab *slab, unsigned want, void **blocks) {
     size_t size = size_class_bytes(slab_class(slab));
     unsigned count = 0;
-    while (slab_has_room(slab)) {
-        struct block *chain = NULL;
-        unsigned got = take(slab, want, slab->capacity, &chain);
-        assert_in_range(got, 1, want);
-        for (unsigned i = 0; i < got; i++) {
-            uintptr_t offset = (uintptr_t)chain - slab->base;
-            assert_int_equal(offset % size, 0);
-            assert_true(offset + size <= slab->granules * HAK_GRANULE_SIZE);
-            blocks[count++] = chain;
-            chain = chain->next;
-        }
-        assert_null(chain);
-        assert_int_equal(slab->free_count, slab->capacity - count);
-        assert_true(hak_slab_is_valid(slab));
+    while (slab_has_room(slab))
+        count += take(slab, want, &blocks[count]);
+    for (unsigned i = 0; i < count; i++) {
+        uintptr_t offset = (uintptr_t)blocks[i] - slab->base;
+        assert_int_equal(offset % size, 0);
+        assert_true(offset + size <= slab->granules * HAK_GRANULE_SIZE);
     }
     return count;
 }
 
-static void check_each_once(const struct slab *slab, struct block *const *blocks, unsigned count) {
+static void check_each_once(const struct slab *slab, void *const *blocks, unsigned count) {
     static unsigned char seen[4096];
     size_t size = size_class_bytes(slab_class(slab));
     memset(seen, 0, sizeof seen);
@@ -83,7 +79,7 @@ static void check_each_once(const struct slab *slab, struct block *const *blocks
 }
 
 static void every_class_gives_all_its_blocks(void **state) {
-    static struct block *blocks[4096];
+    static void *blocks[4096];
     static const unsigned wants[] = {1, 3, 32, 4096};
     (void)state;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
@@ -108,40 +104,35 @@ static void memory_is_reached_as_it_is_needed(void **state) {
     (void)state;
     (void)hak_purge_all();
     struct slab *slab = new_slab(size_class_of(1024));
-    struct block *chain = NULL;
-    assert_int_equal(take(slab, 5, slab->capacity, &chain), 5);
+    void *blocks[5];
+    assert_int_equal(take(slab, 5, blocks), 5);
     assert_int_equal(slab->reached, 5);
     assert_int_equal(hak_slab_touched(slab), 1);
-    for (unsigned i = 0; i < 5; i++, chain = chain->next) {
-        assert_int_equal((uintptr_t)chain, slab->base + i * 1024);
-    }
-    assert_true(unit_is_zero((char *)slab->base + 5 * 1024, HAK_GRANULE_SIZE - 5 * 1024));
     for (unsigned i = 0; i < 5; i++) {
-        put(slab, (void *)(slab->base + i * 1024));
+        assert_int_equal((uintptr_t)blocks[i], slab->base + i * 1024);
+    }
+    assert_true(unit_is_zero((char *)slab->base, HAK_GRANULE_SIZE));
+    for (unsigned i = 0; i < 5; i++) {
+        put(slab, blocks[i]);
     }
     hak_superslab_give(slab, hak_slab_touched(slab));
 }
 
-/* What lies behind the end is left, but for one; what was reached before is taken first. */
-static void takes_end_where_they_are_told_to(void **state) {
+/* Neither who takes blocks nor who puts them needs their memory. */
+static void no_block_is_touched(void **state) {
+    static void *blocks[4096];
     (void)state;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         struct slab *slab = new_slab(c);
-        struct block *chain = NULL;
-        size_t size = size_class_bytes(c);
-        unsigned end = slab->capacity / 2;
-        assert_int_equal(take(slab, slab->capacity, end, &chain), end);
-        assert_int_equal(slab->reached, end);
-        assert_int_equal(take(slab, slab->capacity, end, &chain), 1);
-        assert_int_equal((uintptr_t)chain, slab->base + end * size);
-        put(slab, (void *)slab->base);
-        assert_int_equal(take(slab, slab->capacity, end, &chain), 1);
-        assert_int_equal((uintptr_t)chain, slab->base);
-        unsigned left = slab->capacity - (end + 1);
-        assert_int_equal(slab->free_count, left);
-        assert_true(hak_slab_is_valid(slab));
-        for (unsigned i = 0; i <= end; i++)
-            put(slab, (void *)(slab->base + i * size));
+        void *memory = (void *)slab->base;
+        size_t bytes = slab->granules * HAK_GRANULE_SIZE;
+        assert_int_equal(mprotect(memory, bytes, PROT_NONE), 0);
+        for (unsigned round = 0; round < 2; round++) {
+            unsigned capacity = take_all(slab, 100, blocks);
+            for (unsigned i = 0; i < capacity; i++)
+                put(slab, blocks[i]);
+        }
+        assert_int_equal(mprotect(memory, bytes, PROT_READ | PROT_WRITE), 0);
         hak_superslab_give(slab, hak_slab_touched(slab));
     }
 }
@@ -150,48 +141,44 @@ static void what_was_reached_may_hold_data(void **state) {
     (void)state;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         struct slab *slab = new_slab(c);
-        struct block *chain = NULL;
         for (unsigned reached = 1; reached <= slab->capacity; reached++) {
-            assert_int_equal(take(slab, 1, slab->capacity, &chain), 1);
+            void *block;
+            assert_int_equal(take(slab, 1, &block), 1);
+            assert_int_equal((uintptr_t)block, slab->base + (reached - 1) * size_class_bytes(c));
             size_t bytes = reached * size_class_bytes(c);
             assert_int_equal(hak_slab_touched(slab), (bytes + HAK_GRANULE_SIZE - 1) / HAK_GRANULE_SIZE);
         }
-        while (chain != NULL) {
-            struct block *next = chain->next;
-            put(slab, chain);
-            chain = next;
-        }
+        for (unsigned i = 0; i < slab->capacity; i++)
+            put(slab, (void *)(slab->base + i * size_class_bytes(c)));
+        assert_int_equal(slab->reached, slab->capacity);
         hak_superslab_give(slab, hak_slab_touched(slab));
     }
 }
 
-/* The lowest go first, in order of their addresses, and in front of the chain that is there. */
+/* In order of their addresses, whatever order they came back in. */
 static void the_lowest_blocks_go_first(void **state) {
-    static struct block *blocks[4096];
+    static void *blocks[4096];
     static const unsigned free_ones[] = {700, 3, 64, 63, 1364, 65, 128};
     static const unsigned in_order[] = {3, 63, 64, 65, 128, 700, 1364};
     enum { COUNT = sizeof in_order / sizeof in_order[0] };
-    struct block mine = {.next = NULL};
+    void *got[9];
     (void)state;
     struct slab *slab = new_slab(size_class_of(48));
     unsigned capacity = take_all(slab, 4096, blocks);
     for (unsigned i = 0; i < COUNT; i++) {
         put(slab, blocks[free_ones[i]]);
     }
-    struct block *chain = &mine;
-    assert_int_equal(take(slab, 4, slab->capacity, &chain), 4);
-    for (unsigned i = 0; i < 4; i++, chain = chain->next) {
-        assert_ptr_equal(chain, blocks[in_order[i]]);
+    assert_int_equal(take(slab, 4, got), 4);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_ptr_equal(got[i], blocks[in_order[i]]);
     }
-    assert_ptr_equal(chain, &mine);
     put(slab, blocks[3]);
-    assert_int_equal(take(slab, 1, slab->capacity, &chain), 1);
-    assert_ptr_equal(chain, blocks[3]);
-    assert_int_equal(take(slab, 9, slab->capacity, &chain), COUNT - 4);
-    for (unsigned i = 4; i < COUNT; i++, chain = chain->next) {
-        assert_ptr_equal(chain, blocks[in_order[i]]);
+    assert_int_equal(take(slab, 1, got), 1);
+    assert_ptr_equal(got[0], blocks[3]);
+    assert_int_equal(take(slab, 9, got), COUNT - 4);
+    for (unsigned i = 4; i < COUNT; i++) {
+        assert_ptr_equal(got[i - 4], blocks[in_order[i]]);
     }
-    assert_ptr_equal(chain, blocks[3]);
     assert_false(slab_has_room(slab));
     for (unsigned i = 0; i < capacity; i++) {
         put(slab, blocks[i]);
@@ -202,7 +189,7 @@ static void the_lowest_blocks_go_first(void **state) {
 /* However many blocks its neighbours have, 512 and less or more: a full slab stays so while others are filled. */
 static void slabs_share_no_bits(void **state) {
     enum { COUNT = HAK_GRANULES };
-    static struct block *blocks[4096];
+    static void *blocks[4096];
     static const size_t sizes[] = {128, 144, 16, 112, 1024, 48};
     struct slab *slabs[COUNT];
     (void)state;
@@ -223,7 +210,7 @@ static void slabs_share_no_bits(void **state) {
 
 /* Every address of the slab is either a block that is out, or refused. */
 static void what_is_no_block_is_refused(void **state) {
-    static struct block *blocks[4096];
+    static void *blocks[4096];
     (void)state;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         struct slab *slab = new_slab(c);
@@ -246,7 +233,7 @@ static void what_is_no_block_is_refused(void **state) {
 }
 
 static void random_use_keeps_the_books(void **state) {
-    static struct block *out[4096];
+    static void *out[4096];
     uint64_t random = 9;
     (void)state;
     for (unsigned c = 3; c < HAK_CLASS_COUNT; c += 7) {
@@ -255,14 +242,9 @@ static void random_use_keeps_the_books(void **state) {
         unsigned count = 0;
         for (unsigned step = 0; step < 2000; step++) {
             if (slab_has_room(slab) && unit_below(&random, 2) == 0) {
-                struct block *chain = NULL;
-                unsigned got = take(slab, 1 + unit_below(&random, 9), slab->capacity, &chain);
-                for (unsigned i = 0; i < got; i++) {
-                    struct block *next = chain->next;
-                    out[count++] = chain;
-                    unit_fill(chain, size, 64, (uintptr_t)chain);
-                    chain = next;
-                }
+                unsigned got = take(slab, 1 + unit_below(&random, 9), &out[count]);
+                for (unsigned i = 0; i < got; i++, count++)
+                    unit_fill(out[count], size, 64, (uintptr_t)out[count]);
             } else if (count > 0) {
                 unsigned at = unit_below(&random, count);
                 assert_true(unit_holds(out[at], size, size, 64, (uintptr_t)out[at]));
@@ -289,10 +271,14 @@ static int start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_class_gives_all_its_blocks), cmocka_unit_test(memory_is_reached_as_it_is_needed),
-        cmocka_unit_test(takes_end_where_they_are_told_to), cmocka_unit_test(what_was_reached_may_hold_data),
-        cmocka_unit_test(the_lowest_blocks_go_first),       cmocka_unit_test(what_is_no_block_is_refused),
-        cmocka_unit_test(random_use_keeps_the_books),       cmocka_unit_test(slabs_share_no_bits),
+        cmocka_unit_test(every_class_gives_all_its_blocks),
+        cmocka_unit_test(memory_is_reached_as_it_is_needed),
+        cmocka_unit_test(no_block_is_touched),
+        cmocka_unit_test(what_was_reached_may_hold_data),
+        cmocka_unit_test(the_lowest_blocks_go_first),
+        cmocka_unit_test(what_is_no_block_is_refused),
+        cmocka_unit_test(random_use_keeps_the_books),
+        cmocka_unit_test(slabs_share_no_bits),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

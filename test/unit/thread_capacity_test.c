@@ -31,10 +31,13 @@ static struct thread *begin(uint32_t threads) {
     return hak_thread_self;
 }
 
-/* How much longer than its capacity a list may be. */
-static int32_t most_excess(unsigned c, int32_t capacity) {
-    int32_t in_balance = (int32_t)(HAK_THREAD_CACHE_BYTES / HAK_EXCESS_SHARE / size_class_bytes(c));
-    return share_of(capacity) > in_balance ? share_of(capacity) : in_balance;
+/* How much longer than its capacity a list of one thread of many may be, by what it might cache at all. */
+static size_t most_excess(const struct thread *thread, unsigned c) {
+    size_t begin = hak_thread_share / HAK_CACHE_BEGIN_PART;
+    size_t limit = (begin > HAK_CACHE_LEAST_BYTES ? begin : HAK_CACHE_LEAST_BYTES) + thread->earned_bytes;
+    size_t bytes = least(limit, HAK_THREAD_CACHE_BYTES) / HAK_EXCESS_SHARE;
+    size_t more = (bytes > HAK_EXCESS_OF_MANY ? bytes : HAK_EXCESS_OF_MANY) / size_class_bytes(c);
+    return more < HAK_EXCESS_MIN ? HAK_EXCESS_MIN : least(more, HAK_EXCESS_MAX);
 }
 
 /* In bytes; and what holds of every list of one thread of many. */
@@ -44,19 +47,30 @@ static size_t capacities(const struct thread *thread) {
         int32_t capacity = thread->view.flow[c].capacity, frees_left = thread->view.slot[c].frees_left;
         int32_t length = length_of(thread, c);
         bytes += capacity > 1 ? (size_t)capacity * size_class_bytes(c) : 0;
-        EXPECT(length >= 0 && frees_left >= 0 && length + frees_left >= (thread->view.slot[c].head != NULL));
+        EXPECT(length >= 0 && frees_left >= 0 && length + frees_left <= thread->view.slot[c].room);
         if (!threads_are_many())
             continue;
-        EXPECT(length + frees_left <= capacity + most_excess(c, capacity));
-        EXPECT(thread->kept[c] || (frees_left == 0 && length <= 1));
-        EXPECT(capacity != 1 || !thread->kept[c]);
+        EXPECT_AT_MOST((size_t)(length + frees_left), (size_t)capacity + most_excess(thread, c));
+        EXPECT(capacity > 1 || length + frees_left == 0);
     }
     EXPECT(bytes == thread->cache_bytes);
     return bytes;
 }
 
+static unsigned boxed_blocks(const struct outbox *outbox, unsigned c) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < HAK_OUTBOX_HEAPS; i++) {
+        EXPECT(outbox->batch[c - 1][i].count <= HAK_OUTBOX_BLOCKS &&
+               (outbox->any || outbox->batch[c - 1][i].count == 0));
+        count += outbox->batch[c - 1][i].count;
+    }
+    return count;
+}
+
 static size_t held(const struct thread *thread) {
-    size_t bytes = thread->outbox.bytes;
+    size_t bytes = thread->outbox.other_bytes;
+    for (unsigned c = 1; c < HAK_HOME_CLASSES; c++)
+        bytes += boxed_blocks(&thread->outbox, c) * size_class_bytes(c);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
         bytes += (size_t)length_of(thread, c) * size_class_bytes(c);
     return bytes;
@@ -103,15 +117,14 @@ static void use_each_class_once(void *unused) {
     for (unsigned c = 1; c <= HAK_TINY_CLASSES; c++) {
         int32_t capacity = thread->view.flow[c].capacity;
         EXPECT(capacity == 1 || capacity >= 4);
-        EXPECT(thread->kept[c] == (capacity != 1));
     }
     EXPECT(thread->view.flow[1].capacity >= 4 && thread->view.flow[HAK_TINY_CLASSES].capacity == 1);
     EXPECT(capacities(thread) <= HAK_CACHE_LEAST_BYTES + thread->earned_bytes);
     drop(HAK_TINY_CLASSES);
     /* Blocks of the others are on their way to other threads. */
     for (unsigned c = 1; c <= HAK_TINY_CLASSES; c++)
-        EXPECT((length_of(thread, c) != 0) == thread->kept[c]);
-    EXPECT(thread->outbox.count != 0);
+        EXPECT((length_of(thread, c) != 0) == (thread->view.flow[c].capacity != 1));
+    EXPECT(thread->outbox.other_bytes != 0);
     expect_all_free();
 }
 
@@ -232,23 +245,31 @@ static void capacity_goes_where_it_is_wanted(void **state) {
     assert_true(child_succeeds(change, NULL));
 }
 
-/* A list that has had less than half of what it may hold does not grow. */
-static void take_by_the_page(void *unused) {
+/* A list that has had less than half of what it may hold does not grow, one that has had as much does. */
+static void take_a_few(void *unused) {
     (void)unused;
-    const struct thread *thread = begin(FEW);
-    const struct hak_flow *flow = &thread->view.flow[size_class_of(8192)];
-    static const int32_t capacity[] = {4, 4, 8};
-    for (unsigned i = 0; i < 3; i++) {
-        EXPECT((blocks[i] = hak_malloc(8192)) != NULL);
-        EXPECT(flow->taken == i + 1 && flow->capacity == capacity[i]);
-    }
-    drop(3);
+    struct thread *thread = begin(FEW);
+    unsigned c = size_class_of(1024), count = 0;
+    const struct hak_flow *flow = &thread->view.flow[c];
+    EXPECT((blocks[count++] = hak_malloc(1024)) != NULL);
+    EXPECT(flow->taken == 2 && flow->capacity == 4);
+    while (flow->capacity < 32)
+        EXPECT(hak_capacity_grow(thread, c));
+    while (length_of(thread, c) != 0)
+        EXPECT((blocks[count++] = hak_malloc(1024)) != NULL);
+    EXPECT((blocks[count++] = hak_malloc(1024)) != NULL);
+    EXPECT(flow->taken == 2 + 16 && flow->capacity == 32);
+    while (length_of(thread, c) != 0)
+        EXPECT((blocks[count++] = hak_malloc(1024)) != NULL);
+    EXPECT((blocks[count++] = hak_malloc(1024)) != NULL);
+    EXPECT(flow->taken == 2 + 16 + 32 && flow->capacity == 64);
+    drop(count);
     expect_all_free();
 }
 
 static void a_list_grows_by_what_it_got(void **state) {
     (void)state;
-    assert_true(child_succeeds(take_by_the_page, NULL));
+    assert_true(child_succeeds(take_a_few, NULL));
 }
 
 /* Some threads of many that want all they can get, and might have half as much again: together they have what all may
@@ -303,43 +324,67 @@ static void all_have_so_much_and_each_its_share(void **state) {
     assert_true(child_succeeds(share, NULL));
 }
 
-/* Of another heap's blocks, not so many wait. */
-static void *lend(void *unused) {
+/* What waits for others is a batch of each class and heap, and where threads are many one for all else as well. */
+static void *lend(void *size) {
     while (hak_api_thread() == NULL) {
     }
-    for (unsigned i = 0; i < 1000; i++)
-        EXPECT((blocks[i] = hak_malloc(64)) != NULL);
+    for (unsigned i = 0; i < BLOCKS; i++)
+        EXPECT((blocks[i] = hak_malloc((size_t)size)) != NULL);
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);
-    return unused;
+    return NULL;
 }
 
-static void free_others(void *many) {
+/* Frees what another heap's thread has made, as one of so many. */
+static void free_others(size_t size, uint32_t threads) {
     pthread_t lender;
     struct thread *thread = begin(1);
+    struct outbox *outbox = &thread->outbox;
     EXPECT(pthread_barrier_init(&barrier, NULL, 2) == 0);
-    EXPECT(pthread_create(&lender, NULL, lend, NULL) == 0);
+    EXPECT(pthread_create(&lender, NULL, lend, (void *)size) == 0);
     pthread_barrier_wait(&barrier);
-    hak_thread_share_among(many != NULL ? MANY : 1, FEW);
-    thread->outbox.most_bytes = (uint32_t)hak_capacity_outbox(thread);
-    EXPECT(thread->outbox.most_bytes == (many != NULL ? HAK_CACHE_LEAST_BYTES / 2 : HAK_OUTBOX_BYTES));
-    unsigned most = 0;
-    for (unsigned i = 0; i < 1000; i++) {
+    hak_thread_share_among(threads, FEW);
+    unsigned most = 0, most_of_other = 0, c = size_class_of(size);
+    for (unsigned i = 0; i < BLOCKS; i++) {
         hak_free(blocks[i]);
-        most = thread->outbox.count > most ? thread->outbox.count : most;
+        unsigned boxed = c < HAK_HOME_CLASSES ? boxed_blocks(outbox, c) : 0;
+        most = boxed > most ? boxed : most;
+        most_of_other = outbox->other_count > most_of_other ? outbox->other_count : most_of_other;
+        EXPECT(outbox->other_bytes == outbox->other_count * size_class_bytes(c));
+        EXPECT(outbox->other_bytes <= capacity_limit(thread) / 2 && (!threads_are_many() || length_of(thread, c) == 0));
     }
-    size_t limit = HAK_CACHE_LEAST_BYTES + 1000 * 64 / HAK_CACHE_EARNED_PART;
-    EXPECT(thread->earned_bytes >= (1000 - HAK_OUTBOX_BLOCKS) * 64 / HAK_CACHE_EARNED_PART);
-    EXPECT(many == NULL ? most == HAK_OUTBOX_BLOCKS - 1 : most < limit / 2 / 64);
+    EXPECT(most == (c < HAK_HOME_CLASSES ? HAK_OUTBOX_BLOCKS : 0));
+    if (c < HAK_HOME_CLASSES || !threads_are_many())
+        EXPECT(most_of_other == 0);
+    else
+        EXPECT(most_of_other < HAK_OUTBOX_OTHERS && most_of_other + 1 >= HAK_CACHE_LEAST_BYTES / 2 / size);
+    if (c < HAK_HOME_CLASSES || threads_are_many())
+        EXPECT(thread->earned_bytes >= (BLOCKS - HAK_OUTBOX_OTHERS) * size / HAK_CACHE_EARNED_PART);
     pthread_barrier_wait(&barrier);
     EXPECT(pthread_join(lender, NULL) == 0);
     expect_all_free();
 }
 
-static void fewer_wait_for_others(void **state) {
+static void free_small_ones(void *threads) {
+    free_others(64, *(const uint32_t *)threads);
+}
+
+static void free_larger_ones(void *threads) {
+    free_others(1024, *(const uint32_t *)threads);
+}
+
+static void free_mid_ones(void *threads) {
+    free_others(HAK_MID_MAX, *(const uint32_t *)threads);
+}
+
+static void few_wait_for_others(void **state) {
+    static uint32_t threads[] = {1, MANY};
     (void)state;
-    assert_true(child_succeeds(free_others, NULL));
-    assert_true(child_succeeds(free_others, blocks));
+    for (unsigned i = 0; i < sizeof threads / sizeof *threads; i++) {
+        assert_true(child_succeeds(free_small_ones, &threads[i]));
+        assert_true(child_succeeds(free_larger_ones, &threads[i]));
+        assert_true(child_succeeds(free_mid_ones, &threads[i]));
+    }
 }
 
 /* Threads are counted as they get records and lose them. They get them later if there are many. */
@@ -348,7 +393,6 @@ static void *come_and_go(void *unused) {
     bool were_many = threads_are_many();
     for (; hak_api_thread() == NULL; visits++) {
     }
-    EXPECT(hak_thread_self->outbox.most_bytes == hak_capacity_outbox(hak_thread_self));
     if (were_many)
         EXPECT(visits == HAK_VISITS_MANY + 1 || visits == HAK_WARM_VISITS + 1);
     else
@@ -428,7 +472,7 @@ int main(void) {
         cmocka_unit_test(capacity_goes_where_it_is_wanted),
         cmocka_unit_test(a_list_grows_by_what_it_got),
         cmocka_unit_test(all_have_so_much_and_each_its_share),
-        cmocka_unit_test(fewer_wait_for_others),
+        cmocka_unit_test(few_wait_for_others),
         cmocka_unit_test(births_and_ends_count),
         cmocka_unit_test(a_forks_child_is_alone),
     };

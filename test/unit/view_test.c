@@ -66,10 +66,11 @@ static void every_field_is_published(void **state) {
 }
 
 static void a_slab_is_found(void **state) {
-    struct block *block, *others = NULL;
-    unsigned got = hak_heap_take(hak_thread_self->heap, 5, 3, &block);
+    void *blocks[3], *block;
+    unsigned got = hak_heap_take(hak_thread_self->heap, 5, 3, blocks);
     (void)state;
     assert_int_equal(got, 3);
+    block = blocks[2]; /* the lowest */
     uint64_t header = header_of(block);
     assert_int_equal(GET(superslab, header, state), UNIT_GRANULES);
     unsigned granule = (unsigned)(((uintptr_t)block - GET(superslab, header, base)) / REGIONS->granule_bytes);
@@ -81,7 +82,7 @@ static void a_slab_is_found(void **state) {
     uint64_t index = ((uintptr_t)block - GET(slab, slab, base)) / hak_view.class_size[5];
     const uint64_t *bits = (const uint64_t *)(uintptr_t)GET(slab, slab, free_blocks);
     assert_int_equal(bits[index / 64] >> index % 64 & 1, 0);
-    assert_null(hak_heap_return(hak_thread_self->heap, block, got, &others));
+    assert_int_equal(hak_heap_return_array(hak_thread_self->heap, blocks, got), 0);
 }
 
 static void blocks_without_a_class_are_found(void **state) {
@@ -140,18 +141,54 @@ static void records_are_in_metadata(void **state) {
     assert_int_equal(GET(heap, heap, pending), 0);
 }
 
-static void an_outbox_shows_its_blocks(void **state) {
-    uint64_t outbox = (uintptr_t)hak_view.threads + find_field(HAK_STRUCT_thread, "outbox")->offset;
-    struct block block;
+/* The blocks of a list, by what is not hakmem's own of a record. */
+static void a_list_shows_its_blocks(void **state) {
+    const struct hak_thread_view *record = hak_view.threads;
+    const struct hak_slot *slot = &record->slot[7];
     (void)state;
-    assert_int_equal(GET(outbox, outbox, count), 0);
-    assert_false(outbox_add(&hak_thread_self->outbox, &block, 2, 48));
-    const uint64_t *blocks =
-        (const void *)((const char *)(uintptr_t)outbox + find_field(HAK_STRUCT_outbox, "block")->offset);
-    assert_int_equal(GET(outbox, outbox, count), 1);
-    assert_int_equal(GET(outbox, outbox, bytes), 48);
-    assert_int_equal(blocks[0], (uintptr_t)&block);
-    hak_thread_self->outbox = (struct outbox){.most_bytes = HAK_OUTBOX_BYTES};
+    assert_int_equal(slot->room, 0);
+    void *block = hak_thread_take(hak_thread_self, 7);
+    assert_non_null(block);
+    hak_thread_keep(hak_thread_self, 7, block);
+    void **base = record->flow[7].base;
+    assert_true(slot->top - base >= 1 && slot->top - base <= slot->room);
+    assert_true(is_in_a_chunk((uintptr_t)base) && is_in_a_chunk((uintptr_t)(base + slot->room) - 1));
+    assert_ptr_equal(slot->top[-1], block);
+    for (void **at = base; at < slot->top; at++)
+        assert_int_equal(GET(superslab, header_of(*at), state), UNIT_GRANULES);
+    hak_thread_flush();
+    assert_ptr_equal(slot->top, base);
+}
+
+/* Batches lie one after the other, and all else has a place of its own. */
+static void an_outbox_shows_its_blocks(void **state) {
+    uint64_t outbox = (uintptr_t)hak_view.threads + find_field(HAK_STRUCT_thread, "outbox")->offset, count = 0;
+    uint64_t batches = outbox + find_field(HAK_STRUCT_outbox, "batch")->offset;
+    uint64_t offset = find_field(HAK_STRUCT_batch, "block")->offset;
+    struct block small, other, *const shown[] = {&small};
+    struct outbox *own = &hak_thread_self->outbox;
+    uint32_t entry = hak_heap_entry(hak_thread_self->heap, 3);
+    (void)state;
+    for (uint64_t i = 0; i < REGIONS->batch_count; i++)
+        assert_int_equal(GET(batch, batches + i * REGIONS->layout[HAK_STRUCT_batch].bytes, count), 0);
+    struct batch *batch = outbox_batch(own, entry);
+    batch->heap = entry_heap_id(entry);
+    assert_true(batch_add(batch, entry, &small));
+    assert_int_equal(GET(outbox, outbox, other_count), 0);
+    assert_false(outbox_add_other(own, hak_heap_entry(hak_thread_self->heap, 10), &other, SIZE_MAX));
+    assert_int_equal(GET(outbox, outbox, other_count), 1);
+    uint64_t others = outbox + find_field(HAK_STRUCT_outbox, "other")->offset;
+    assert_ptr_equal(*(struct block *const *)(uintptr_t)others, &other);
+    for (uint64_t i = 0; i < REGIONS->batch_count; i++) {
+        uint64_t at = batches + i * REGIONS->layout[HAK_STRUCT_batch].bytes;
+        if (GET(batch, at, count) == 0)
+            continue;
+        assert_int_equal(GET(batch, at, count), 1);
+        assert_true(count < 1);
+        assert_ptr_equal(*(struct block *const *)(uintptr_t)(at + offset), shown[count++]);
+    }
+    assert_int_equal(count, 1);
+    memset(own, 0, sizeof *own);
 }
 
 static void the_page_map_is_where_it_says(void **state) {
@@ -174,10 +211,15 @@ static void options_have_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_field_is_published),         cmocka_unit_test(a_slab_is_found),
-        cmocka_unit_test(blocks_without_a_class_are_found), cmocka_unit_test(arenas_add_up_to_what_is_mapped),
-        cmocka_unit_test(records_are_in_metadata),          cmocka_unit_test(an_outbox_shows_its_blocks),
-        cmocka_unit_test(the_page_map_is_where_it_says),    cmocka_unit_test(options_have_names),
+        cmocka_unit_test(every_field_is_published),
+        cmocka_unit_test(a_slab_is_found),
+        cmocka_unit_test(blocks_without_a_class_are_found),
+        cmocka_unit_test(arenas_add_up_to_what_is_mapped),
+        cmocka_unit_test(records_are_in_metadata),
+        cmocka_unit_test(a_list_shows_its_blocks),
+        cmocka_unit_test(an_outbox_shows_its_blocks),
+        cmocka_unit_test(the_page_map_is_where_it_says),
+        cmocka_unit_test(options_have_names),
     };
     hak_page_map_init();
     hak_arena_init();
