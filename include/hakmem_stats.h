@@ -72,7 +72,7 @@ enum hak_entry {
     X(FREE_DIRECT, "free_direct", "blocks freed by threads without a record, one at a time")                           \
     X(TRANSFERRED, "transferred", "blocks that went from an outbox to a transfer cache")                               \
     X(DRAINED, "drained", "blocks of transfer caches that were not wanted there and went home")                        \
-    X(SENT_HOME, "sent_home", "blocks of other heaps that went to the outbox when a cache gave blocks back")           \
+    X(SENT_HOME, "sent_home", "blocks of other heaps that went home when a cache gave blocks back")                    \
     X(SPARE, "spare", "Large blocks served by a run that a thread had kept or left for others, without a lock")        \
     X(LEFT_COUNTDOWN, "left_countdown", "frees that left the fast path: their countdown had ended")                    \
     X(LEFT_NO_RECORD, "left_no_record", "mallocs that left the fast path: the thread had no record")                   \

@@ -138,7 +138,7 @@
 
 /* Blocks moved from a heap to a cache at once, and never more than half of what a list may hold, so that a program that
  * uses more in turns does not flush and refill for ever; blocks that are passed on at once: small ones, for each of so
- * many heaps, and of all classes together, where threads are many, and of so many bytes. */
+ * many heaps, and of all classes together, where lists keep nothing, and of so many bytes. */
 #define HAK_BATCH_MAX 128
 #define HAK_OUTBOX_BLOCKS 63
 #define HAK_OUTBOX_HEAPS 4

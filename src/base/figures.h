@@ -7,11 +7,13 @@
  *              frees + null_frees == calls of kind FREE + blocks that a RESIZE took back
  * Concurrency. Any thread, no lock: records are never unmapped. While threads run, a sum is off by their calls in
  *              flight, and a difference may seem to be less than 0; it is 0 then. A thread that is stopped while it
- *              moves words that count together is off by as much as it moves: a batch, or a countdown.
+ *              moves words that count together is off by as much as it moves: a batch, or a countdown. One that
+ *              frees all the time is off by what it frees while it is looked at.
  */
 #ifndef HAK_BASE_FIGURES_H
 #define HAK_BASE_FIGURES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/atomic.h"
@@ -34,24 +36,27 @@ static inline uint64_t figures_mallocs(const struct hak_slot *slot, const struct
            (uint64_t)figures_length(slot, flow);
 }
 
-/* What one record counts of a class. Its thread may be moving some of the words together: they are looked at again
- * while it does. */
+/* What one record counts of a class. Its thread may be moving some of the words together, or free meanwhile: they are
+ * looked at again while it does. */
 #define FIGURES_LOOKS_MAX 4u
 static inline struct hak_class_sum figures_class_sum(const struct hak_thread_view *thread, unsigned size_class) {
     const struct hak_slot *slot = &thread->slot[size_class];
     const struct hak_flow *flow = &thread->flow[size_class];
     struct hak_class_sum sum;
     uint32_t moves;
+    bool changed;
     unsigned looks = 0;
     do {
         moves = load_acquire(&flow->moves);
         uint64_t moved = load_acquire(&flow->taken) - load_acquire(&flow->returned);
-        uint64_t frees = load_acquire(&flow->frees_end) - (uint64_t)(int64_t)load_acquire(&slot->frees_left);
+        int32_t left = load_acquire(&slot->frees_left);
+        uint64_t frees = load_acquire(&flow->frees_end) - (uint64_t)(int64_t)left;
         int32_t room = load_acquire(&slot->room);
         void **top = load_acquire(&slot->top), **base = load_acquire(&flow->base);
         sum.mallocs = moved + frees - (uint64_t)(room == 0 ? 0 : top - base);
         sum.frees = frees + owner_load(&flow->remote_frees);
-    } while (++looks < FIGURES_LOOKS_MAX && ((moves & 1) != 0 || load_relaxed(&flow->moves) != moves));
+        changed = (moves & 1) != 0 || load_acquire(&slot->frees_left) != left || load_relaxed(&flow->moves) != moves;
+    } while (++looks < FIGURES_LOOKS_MAX && changed);
     return sum;
 }
 

@@ -7,16 +7,17 @@
 #include "heap/transfer.h"
 
 /* They are in the batch no more from the start, and none is added: a fork at any moment must not send them twice, nor a
- * signal handler that frees. */
+ * signal handler that frees. Of a fork's child that begins with a batch without a heap they are lost. */
 __attribute__((noinline)) unsigned hak_outbox_send(struct batch *batch, unsigned size_class, struct heap *const *heaps,
                                                    bool wanted) {
     unsigned count = batch->count;
     struct heap *heap = heaps[batch->heap];
     batch->heap = 0;
-    batch->count = 0;
-    if (count == 0)
-        return 0;
     fork_fence();
+    batch->count = 0;
+    fork_fence();
+    if (count == 0 || unlikely(heap == NULL))
+        return 0;
     unsigned put = wanted ? hak_transfer_put(heap, size_class, batch->block, count) : 0;
     COUNT_ADD(TRANSFERRED, put);
     if (put != count)

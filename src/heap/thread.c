@@ -128,9 +128,12 @@ SLOW static void give_up_capacity(struct thread *thread, unsigned wanted_by) {
     thread->gives_up_last = (uint8_t)c;
     if (c == wanted_by || thread->view.flow[c].capacity <= 1)
         return;
+    struct hak_slot *slot = &thread->view.slot[c];
+    struct hak_flow *flow = &thread->view.flow[c];
+    int32_t freed = flow->admitted - owner_load(&slot->frees_left);
     hak_capacity_halve(thread, c);
-    int32_t capacity = thread->view.flow[c].capacity;
-    (void)flush_list(thread, c, capacity, true);
+    (void)capacity_weigh(flow, (uint32_t)figures_mallocs(slot, flow), freed);
+    (void)flush_list(thread, c, flow->capacity, true);
     hak_capacity_admit(thread, c, length_of(thread, c), 0);
 }
 
@@ -283,11 +286,29 @@ SLOW static void put_home(uint32_t entry, void *block) {
     hak_heap_return_remote(hak_heaps[entry_heap_id(entry)], &block, 1);
 }
 
+/* Adds a block to the others of the outbox, and sends these away when they are many. What a signal handler frees
+ * meanwhile goes home. */
+static void pass_with_others(struct thread *thread, uint32_t entry, void *block) {
+    struct outbox *outbox = &thread->outbox;
+    begin_work(thread);
+    if (unlikely(outbox_add_other(outbox, entry, block, least(HAK_OUTBOX_BYTES, capacity_limit(thread) / 2)))) {
+        count_to_chores(thread, (int32_t)outbox->other_count);
+        capacity_earn(thread, hak_outbox_send_others(outbox, hak_heaps, others_may_want_it()));
+        tick();
+    }
+    end_work(thread);
+}
+
+/* A batch of another heap's blocks has time to fill: what comes in between goes with the others. */
 void hak_thread_pass_on(struct thread *thread, uint32_t entry, void *block) {
     struct batch *batch = outbox_batch(&thread->outbox, entry);
     unsigned size_class = entry_class(entry);
     if (unlikely(thread->busy)) {
         put_home(entry, block);
+        return;
+    }
+    if (batch->count != 0 && batch->count < HAK_OUTBOX_BLOCKS / 2) {
+        pass_with_others(thread, entry, block);
         return;
     }
     begin_work(thread);
@@ -301,14 +322,6 @@ void hak_thread_pass_on(struct thread *thread, uint32_t entry, void *block) {
     end_work(thread);
 }
 
-SLOW static void send_others(struct thread *thread) {
-    begin_work(thread);
-    count_to_chores(thread, (int32_t)thread->outbox.other_count);
-    capacity_earn(thread, hak_outbox_send_others(&thread->outbox, hak_heaps, others_may_want_it()));
-    tick();
-    end_work(thread);
-}
-
 /* A block passes its list where that has no memory, where its class is to keep nothing, and where a signal handler has
  * interrupted this thread's work with its lists. */
 static void put_past_list(struct thread *thread, unsigned size_class, void *block) {
@@ -316,8 +329,8 @@ static void put_past_list(struct thread *thread, unsigned size_class, void *bloc
     owner_add(&thread->view.flow[size_class].remote_frees, 1);
     if (unlikely(thread->busy))
         put_home(entry, block);
-    else if (outbox_add_other(&thread->outbox, entry, block, least(HAK_OUTBOX_BYTES, capacity_limit(thread) / 2)))
-        send_others(thread);
+    else
+        pass_with_others(thread, entry, block);
 }
 
 void hak_thread_keep_full(struct thread *thread, unsigned size_class, void *block) {
@@ -368,7 +381,7 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
         if ((thread->used[c / 64] >> c % 64 & 1) == 0)
             continue;
         (void)flush_list(thread, c, 0, wanted);
-        hak_capacity_close(thread, c);
+        hak_capacity_close(thread, c, wanted);
     }
     hak_capacity_forget(thread);
     memset(thread->passes, 0, sizeof thread->passes);

@@ -50,7 +50,8 @@ static int32_t capacity_for(unsigned size_class, size_t bytes) {
 
 /* What it takes to pass blocks on in batches. Nothing where threads are many: then they are passed on one by one. */
 static int32_t passing(unsigned size_class) {
-    int32_t most = (int32_t)(HAK_PASSING_BYTES / size_class_bytes(size_class));
+    size_t bytes = least(HAK_PASSING_BYTES, (size_t)load_relaxed(&hak_options.cache_bytes));
+    int32_t most = (int32_t)(bytes / size_class_bytes(size_class));
     most = most < HAK_PASSING_MIN ? HAK_PASSING_MIN : most > HAK_PASSING_MAX ? HAK_PASSING_MAX : most;
     return likely(!threads_are_many()) ? most : 0;
 }
@@ -83,7 +84,7 @@ bool hak_capacity_widen(struct thread *thread, unsigned size_class, int32_t room
         return true;
     unsigned shift = list_shift(room < least_room ? least_room : room);
     /* Neither a free nor a malloc that can do without is a reason to tell the program that a limit is reached. */
-    void **array = limit_would_admit((size_t)1 << shift) ? hak_meta_take(shift) : NULL;
+    void **array = limit_would_admit(((size_t)1 << shift) + HAK_CACHE_LINE) ? hak_meta_take(shift) : NULL;
     if (array == NULL)
         return false;
     void **base = flow->base;
@@ -116,22 +117,31 @@ void hak_capacity_open(struct thread *thread, unsigned size_class) {
     flow->admitted = 0;
 }
 
-void hak_capacity_close(struct thread *thread, unsigned size_class) {
+static void give_array(struct thread *thread, unsigned size_class) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
     int32_t room = slot->room;
+    flow_begin(flow);
+    store_release(&slot->room, 0);
+    store_release(&slot->top, HAK_NO_LIST_TOP);
+    flow_end(flow);
+    hak_meta_give(flow->base - 1, list_shift(room));
+}
+
+void hak_capacity_close(struct thread *thread, unsigned size_class, bool keeps_array) {
     set_capacity(thread, size_class, 0);
     capacity_begin_countdown(thread, size_class, 0, 0);
-    if (room > HAK_LIST_KEPT) {
-        flow_begin(flow);
-        store_release(&slot->room, 0);
-        store_release(&slot->top, HAK_NO_LIST_TOP);
-        flow_end(flow);
-        hak_meta_give(flow->base - 1, list_shift(room));
-    }
+    if (thread->view.slot[size_class].room > (keeps_array ? HAK_LIST_KEPT : 0))
+        give_array(thread, size_class);
     /* Last: a fork's child has to find what is not empty yet. */
     fork_fence();
     thread->used[size_class / 64] &= ~((uint64_t)1 << size_class % 64);
+}
+
+void hak_capacity_give_arrays(struct thread *thread) {
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
+        if (thread->view.slot[c].room != 0 && (thread->used[c / 64] >> c % 64 & 1) == 0)
+            give_array(thread, c);
 }
 
 void hak_capacity_forget(struct thread *thread) {

@@ -49,8 +49,12 @@ FAST int32_t share_of(int32_t capacity) {
  * either. */
 void hak_capacity_open(struct thread *thread, unsigned size_class);
 
-/* Closes it. Its list is empty. */
-void hak_capacity_close(struct thread *thread, unsigned size_class);
+/* Closes it. Its list is empty. Its array is given back, unless it is short and the record keeps it for its next
+ * thread. */
+void hak_capacity_close(struct thread *thread, unsigned size_class, bool keeps_array);
+
+/* Gives back the arrays of all classes that are closed. */
+void hak_capacity_give_arrays(struct thread *thread);
 
 /* When all are closed: begins anew. A record that a fork's child adopts may have counted otherwise. */
 void hak_capacity_forget(struct thread *thread);
@@ -70,9 +74,9 @@ void hak_capacity_halve(struct thread *thread, unsigned size_class);
 
 /* ---- how many frees until the next look at a list ---- */
 
-/* Moves words of a class that count together, between the two. */
+/* Moves words of a class that count together, between the two. A fork may have left a record in between. */
 FAST void flow_begin(struct hak_flow *flow) {
-    store_relaxed(&flow->moves, flow->moves + 1);
+    store_relaxed(&flow->moves, flow->moves | 1);
 }
 FAST void flow_end(struct hak_flow *flow) {
     store_release(&flow->moves, flow->moves + 1);

@@ -78,6 +78,7 @@ static struct heap *least_used_heap(void) {
 /* The caller's thread has the record from now on. */
 static void assign(struct thread *thread) {
     thread->heap->threads++;
+    thread->busy = false;
     hak_thread_share_among(++list.record_count, list.few);
     store_release(&thread->view.thread_id, hak_lock_self());
 }
@@ -268,6 +269,14 @@ SLOW bool hak_thread_list_cool(void) {
     return !is_done;
 }
 
+/* Gives back the arrays that cold records keep for their next threads. */
+static void give_arrays_of_cold(void) {
+    lock_acquire(&list.lock);
+    for (struct link *unused = list.cold.next; unused != &list.cold; unused = unused->next)
+        hak_capacity_give_arrays(container_of(unused, struct thread, unused));
+    lock_release(&list.lock);
+}
+
 void hak_thread_list_collect(void) {
     struct thread *thread;
     do {
@@ -277,6 +286,7 @@ void hak_thread_list_collect(void) {
         if (thread != NULL)
             cool(thread);
     } while (thread != NULL);
+    give_arrays_of_cold();
     for_each_transfer(empty_transfer, NULL);
     hak_spare_collect();
     for (uint32_t id = 1; id <= list.heap_count; id++) {
@@ -402,6 +412,7 @@ static void drop_broken(struct hak_thread_view *view) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         struct hak_slot *slot = &view->slot[c];
         int64_t length = figures_length(slot, &view->flow[c]);
+        view->flow[c].moves += view->flow[c].moves % 2;
         if (slot->room == 0)
             slot->top = HAK_NO_LIST_TOP;
         else if (length < 0 || length > slot->room)

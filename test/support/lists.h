@@ -86,8 +86,7 @@ static inline void lists_use_all(const struct thread *thread) {
 static inline void lists_expect_closed(const struct thread *thread) {
     for (unsigned c = 0; c < HAK_CLASS_COUNT; c++) {
         const struct hak_slot *slot = &thread->view.slot[c];
-        EXPECT(slot->room >= 0 && slot->room <= HAK_LIST_KEPT && slot->top[-1] == NULL);
-        EXPECT(slot->top == (slot->room == 0 ? HAK_NO_LIST_TOP : thread->view.flow[c].base));
+        EXPECT(slot->room == 0 && slot->top == HAK_NO_LIST_TOP && slot->top[-1] == NULL);
         EXPECT(thread->view.slot[c].frees_left == 0 && !lists_is_open(thread, c) && thread->passes[c] == 0);
     }
 }

@@ -195,7 +195,7 @@ static void *take_no_more(void *size) {
     EXPECT(capacity > 2 * most_passing(c));
     /* A flush closes the class. */
     hak_thread_flush();
-    EXPECT(flow->capacity == 0 && length_of(thread, c) == 0 && thread->view.slot[c].room <= HAK_LIST_KEPT);
+    EXPECT(flow->capacity == 0 && thread->view.slot[c].room == 0);
     while (freed < MANY) {
         hak_free(made[freed++]);
         EXPECT(length_of(thread, c) <= most_passing(c));
@@ -407,9 +407,48 @@ static void a_forks_child_empties_a_full_outbox(void **state) {
     assert_int_equal(hak_view.active_bytes, 0);
 }
 
+/* Two heaps whose blocks share a batch: neither sends the other's few away for each of its own. */
+static void *free_of_two_heaps(void *unused) {
+    enum { EACH = 20, SMALL = 4 };
+    struct thread *thread = begin();
+    struct outbox *outbox = &thread->outbox;
+    uint32_t one = thread->heap->id % HAK_OUTBOX_HEAPS + 1, other = one + HAK_OUTBOX_HEAPS;
+    void *blocks[2][EACH];
+    uint64_t before = sent_home(thread, SMALL);
+    hak_thread_flush();
+    if (hak_heaps[one] == NULL)
+        hak_heaps[one] = hak_heap_new(one);
+    if (hak_heaps[other] == NULL)
+        hak_heaps[other] = hak_heap_new(other);
+    EXPECT(one != thread->heap->id && other != thread->heap->id);
+    EXPECT(hak_heap_take(hak_heaps[one], SMALL, EACH, blocks[0]) == EACH);
+    EXPECT(hak_heap_take(hak_heaps[other], SMALL, EACH, blocks[1]) == EACH);
+    for (unsigned i = 0; i < EACH; i++) {
+        hak_free(blocks[0][i]);
+        hak_free(blocks[1][i]);
+        EXPECT(outbox_batch(outbox, hak_heap_entry(hak_heaps[one], SMALL))->count == i + 1);
+        EXPECT(outbox->other_count == i + 1);
+    }
+    EXPECT(sent_home(thread, SMALL) == before + (uint64_t)2 * EACH);
+    hak_thread_flush();
+    return unused;
+}
+
+static void heaps_that_share_a_batch_do_not_drive_each_other_out(void **state) {
+    pthread_t thread;
+    (void)state;
+    assert_non_null(made[0] = hak_malloc(64));
+    assert_int_equal(pthread_create(&thread, NULL, free_of_two_heaps, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    hak_free(made[0]);
+    (void)hak_trim();
+    assert_int_equal(hak_view.active_bytes, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_ones_go_home),
+        cmocka_unit_test(heaps_that_share_a_batch_do_not_drive_each_other_out),
         cmocka_unit_test(own_small_ones_are_kept),
         cmocka_unit_test(larger_ones_are_used_again),
         cmocka_unit_test(none_are_kept_where_none_are_taken),

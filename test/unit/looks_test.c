@@ -34,7 +34,7 @@ static int32_t list_length(const struct thread *thread, unsigned c) {
 
 /* What a list may hold of blocks that the thread frees more of than it takes. */
 static int32_t most_passing(unsigned c) {
-    size_t blocks = HAK_PASSING_BYTES / size_class_bytes(c);
+    size_t blocks = least(HAK_PASSING_BYTES, (size_t)hak_options.cache_bytes) / size_class_bytes(c);
     return blocks < HAK_PASSING_MIN ? HAK_PASSING_MIN : blocks < HAK_PASSING_MAX ? (int32_t)blocks : HAK_PASSING_MAX;
 }
 

@@ -113,11 +113,31 @@ static void arrays_are_given_back(void **state) {
     assert_true(child_succeeds(come_round, NULL));
 }
 
+/* As one that has been cancelled in the midst of it. */
 static void *use_and_end(void *unused) {
     lists_begin();
+    EXPECT(!hak_thread_self->busy);
     lists_make(64, BLOCKS);
     lists_drop(BLOCKS);
+    hak_thread_self->busy = true;
     return unused;
+}
+
+/* Of a record that was full, and is cold: short arrays stay. */
+static void *fill_and_end(void *unused) {
+    lists_begin();
+    lists_use_all(hak_thread_self);
+    return unused;
+}
+
+static unsigned rooms_of_nobody(void) {
+    unsigned count = 0;
+    for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next)
+        for (unsigned c = 1; c < HAK_CLASS_COUNT && view->thread_id == 0; c++) {
+            EXPECT(view->slot[c].room <= HAK_LIST_KEPT || view->flow[c].capacity != 0);
+            count += view->slot[c].room != 0;
+        }
+    return count;
 }
 
 /* A record waits with its arrays, and without them where it holds nothing. */
@@ -134,7 +154,11 @@ static void end_threads(void *unused) {
         EXPECT(turn < 4 || hak_view.metadata_bytes == metadata);
         metadata = hak_view.metadata_bytes;
     }
+    EXPECT(pthread_create(&thread, NULL, fill_and_end, NULL) == 0);
+    EXPECT(pthread_join(thread, NULL) == 0);
+    EXPECT(rooms_of_nobody() > HAK_CLASS_COUNT / 2);
     (void)hak_trim();
+    EXPECT(rooms_of_nobody() == 0);
     for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next)
         lists_expect_closed(container_of(view, struct thread, view));
     EXPECT(hak_view.active_bytes == 0);

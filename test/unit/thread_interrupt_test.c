@@ -245,6 +245,7 @@ static void adopt(void *stop) {
     uint64_t listed = (uint64_t)length_of(other, c);
     bool lost = set_up(*(const enum stop *)stop, slot, flow);
     hak_thread_flush();
+    EXPECT(flow->moves % 2 == 0);
     lists_expect_closed(other);
     EXPECT(hak_view.errors == 0);
     EXPECT(lost ? hak_view.active_bytes >= listed * SIZE : hak_view.active_bytes == 0);
