@@ -159,7 +159,7 @@
 
 /* What the caches of a thread that has ended may hold to be left for the next one; how many such records wait, and how
  * many slow paths earn a thread one of them: those that hardly allocate should not sit on it. */
-#define HAK_WARM_BYTES 262144
+#define HAK_WARM_BYTES 786432
 #define HAK_WARM_RECORDS 32
 #define HAK_WARM_VISITS 4
 

@@ -390,13 +390,24 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
     (void)outbox_empty(&thread->outbox, hak_heaps, wanted);
 }
 
-/* Little enough to be left for the next thread: not more than HAK_WARM_BYTES in its caches. */
-static bool is_worth_keeping(const struct thread *thread) {
+/* The next thread may do something else with a class: that it takes what it frees has to show soon. */
+static void forget_balance(struct thread *thread, unsigned size_class) {
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t left = owner_load(&thread->view.slot[size_class].frees_left);
+    flow->balance = flow->balance < HAK_PASSING_MAX ? flow->balance : HAK_PASSING_MAX;
+    capacity_begin_countdown(thread, size_class, length_of(thread, size_class),
+                             left < HAK_PASSING_MAX ? left : HAK_PASSING_MAX);
+}
+
+/* Makes a record ready for the next thread. False if that is not to get what is in its caches: more than
+ * HAK_WARM_BYTES. */
+static bool leave_to_next(struct thread *thread) {
     size_t bytes = 0;
     for (unsigned word = 0; word < USED_WORDS; word++)
         for (uint64_t used = thread->used[word]; used != 0; used &= used - 1) {
             unsigned c = word * 64 + bits_lowest(used);
             bytes += (size_t)length_of(thread, c) * size_class_bytes(c);
+            forget_balance(thread, c);
         }
     return bytes <= HAK_WARM_BYTES;
 }
@@ -410,7 +421,7 @@ void hak_thread_end(void) {
     hak_thread_ended = true;
     (void)outbox_empty(&thread->outbox, hak_heaps, others_may_want_it());
     hak_spare_flush(&thread->spares);
-    if (!is_worth_keeping(thread) || !hak_thread_list_remove_warm(thread)) {
+    if (!leave_to_next(thread) || !hak_thread_list_remove_warm(thread)) {
         hak_thread_empty(thread, true);
         hak_thread_list_remove(thread);
     }

@@ -298,6 +298,7 @@ static void threads_share_heaps_evenly_and_records_are_reused(void **state) {
 struct leaver {
     size_t size;
     unsigned blocks;
+    unsigned others; /* larger classes that it does the same with */
     struct thread *record;
     void *block;
 };
@@ -305,19 +306,25 @@ struct leaver {
 static void *come_and_leave(void *argument) {
     struct leaver *leaver = argument;
     earn_record();
+    for (unsigned i = leaver->others; i > 0; i--)
+        fill_and_empty(size_class_bytes(size_class_of(leaver->size) + i), leaver->blocks);
     fill_and_empty(leaver->size, leaver->blocks);
     leaver->record = hak_thread_self;
     leaver->block = many[leaver->blocks - 1];
     return NULL;
 }
 
-static struct leaver after_a_thread(size_t size, unsigned blocks) {
-    struct leaver leaver = {.size = size, .blocks = blocks};
+static struct leaver after_a_thread_of(size_t size, unsigned blocks, unsigned others) {
+    struct leaver leaver = {.size = size, .blocks = blocks, .others = others};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, come_and_leave, &leaver), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(leaver.record->view.thread_id, 0);
     return leaver;
+}
+
+static struct leaver after_a_thread(size_t size, unsigned blocks) {
+    return after_a_thread_of(size, blocks, 0);
 }
 
 static void a_thread_goes_on_with_what_another_has_left(void **state) {
@@ -364,9 +371,9 @@ static void what_nobody_wants_goes_home(void **state) {
 /* A record with more than HAK_WARM_BYTES is emptied at once, and any where free memory is not to wait at all. */
 static void not_much_is_left(void **state) {
     (void)state;
-    (void)after_a_thread(8192, 24);
+    (void)after_a_thread_of(8192, 24, 2);
     assert_true(hak_thread_list_is_warm());
-    (void)after_a_thread(9216, 20);
+    (void)after_a_thread_of(9216, 20, 4);
     assert_false(hak_thread_list_is_warm());
     assert_true(hak_transfers[size_class_of(9216)].count > 0);
     hak_thread_list_collect();
@@ -390,9 +397,8 @@ static void *end_and_go_on(void *unused) {
         EXPECT(many[c] != NULL && hak_usable_size(many[c]) == size_class_bytes(c));
         memset(many[c], 1, size_class_bytes(c));
     }
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
         hak_free(many[c]);
-    }
     void *large = hak_realloc(before, 100000);
     EXPECT(large != NULL);
     hak_free(large);
