@@ -244,12 +244,11 @@ void hak_heap_return_remote(struct heap *heap, void *const *blocks, unsigned cou
     }
 }
 
-/* Moves those of the blocks from `first` on that are of the same heap as the first to its side; where they end. */
-__attribute__((noinline)) static unsigned gather_heap(void **blocks, unsigned first, unsigned count, uint32_t heap) {
+unsigned hak_heap_gather(void **blocks, unsigned first, unsigned count, uint32_t entry, uint32_t compared) {
     unsigned end = first + 1;
     for (unsigned i = end; i < count; i++) {
         void *block = blocks[i];
-        if (entry_heap(hak_slab_entry_of(block)) == heap) {
+        if (((hak_slab_entry_of(block) ^ entry) & compared) == 0) {
             blocks[i] = blocks[end];
             blocks[end++] = block;
         }
@@ -258,9 +257,10 @@ __attribute__((noinline)) static unsigned gather_heap(void **blocks, unsigned fi
 }
 
 void hak_heap_return_any(struct heap *const *heaps, void **blocks, unsigned count) {
+    const uint32_t heap = ~(ENTRY_PATTERN_ALL | ENTRY_SLOT_MASK);
     for (unsigned first = 0, end; first < count; first = end) {
         uint32_t entry = hak_slab_entry_of(blocks[first]);
-        end = likely(entry != 0) ? gather_heap(blocks, first, count, entry_heap(entry)) : first + 1;
+        end = likely(entry != 0) ? hak_heap_gather(blocks, first, count, entry, heap) : first + 1;
         if (likely(entry != 0))
             hak_heap_return_remote(heaps[entry_heap_id(entry)], blocks + first, end - first);
         else

@@ -73,6 +73,11 @@ void hak_heap_return_remote(struct heap *heap, void *const *blocks, unsigned cou
 /* The same for blocks of any heaps, whose order does not stay; `heaps` is indexed by id. What is none is reported. */
 void hak_heap_return_any(struct heap *const *heaps, void **blocks, unsigned count);
 
+/* Moves those of the blocks from `first` on whose page-map entries are as the first one's, `entry`, in the bits of
+ * `compared` to its side; where they end. Not inlined: it is part of the longest way down. */
+__attribute__((noinline)) unsigned hak_heap_gather(void **blocks, unsigned first, unsigned count, uint32_t entry,
+                                                   uint32_t compared);
+
 /* Empties the pending stack, waiting for the lock. */
 void hak_heap_collect(struct heap *heap);
 

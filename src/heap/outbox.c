@@ -10,10 +10,10 @@
  * signal handler that frees. Of a fork's child that begins with a batch without a heap they are lost. */
 __attribute__((noinline)) unsigned hak_outbox_send(struct batch *batch, unsigned size_class, struct heap *const *heaps,
                                                    bool wanted) {
-    unsigned count = batch->count;
     struct heap *heap = heaps[batch->heap];
     batch->heap = 0;
     fork_fence();
+    unsigned count = batch->count;
     batch->count = 0;
     fork_fence();
     if (count == 0 || unlikely(heap == NULL))
@@ -26,21 +26,6 @@ __attribute__((noinline)) unsigned hak_outbox_send(struct batch *batch, unsigned
     return count;
 }
 
-/* Moves those of the blocks from `first` on that go to the same transfer cache as the first to its side; where they
- * end. */
-__attribute__((noinline)) static unsigned gather_alike(void **block, unsigned first, unsigned count, uint32_t entry) {
-    const uint32_t compared = class_is_shared(entry_class(entry)) ? ENTRY_SLOT_MASK : UINT32_MAX;
-    unsigned end = first + 1;
-    for (unsigned i = end; i < count; i++) {
-        void *other = block[i];
-        if (((hak_slab_entry_of(other) ^ entry) & compared) == 0) {
-            block[i] = block[end];
-            block[end++] = other;
-        }
-    }
-    return end;
-}
-
 size_t hak_outbox_send_others(struct outbox *outbox, struct heap *const *heaps, bool wanted) {
     void **other = outbox->other;
     unsigned count = outbox->other_count, left = 0;
@@ -50,7 +35,9 @@ size_t hak_outbox_send_others(struct outbox *outbox, struct heap *const *heaps, 
     fork_fence();
     for (unsigned first = 0, end; first < count && wanted; first = end) {
         uint32_t entry = hak_slab_entry_of(other[first]);
-        end = gather_alike(other, first, count, entry);
+        /* Small blocks go to the threads of their heap. */
+        uint32_t compared = class_is_shared(entry_class(entry)) ? ENTRY_SLOT_MASK : UINT32_MAX;
+        end = hak_heap_gather(other, first, count, entry, compared);
         /* What is no block any more has no entry: it is left, and reported. */
         unsigned put =
             entry == 0 ? 0

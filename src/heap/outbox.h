@@ -2,8 +2,8 @@
  * Purpose.     Blocks that one thread has freed and has no use for, on their way to others or home.
  * Design.      Small ones of other heaps, which go to the threads of these: an array of addresses for each class and
  *              each of a few heaps, so that it is known where a batch goes. Heaps whose ids are alike in the lower bits
- *              share an array, and who comes in between sends the other's away.
- *              And one array for all else, which is divided by class when it goes away.
+ *              share an array: who comes in between sends the other's away once they are half of what it holds.
+ *              And one array for all else, which is divided by class and heap when it goes away.
  * Invariants.  batch.count <= HAK_OUTBOX_BLOCKS; all blocks of a batch are of its class and heap; heap == 0: of none,
  *              and none can be added.
  *              other_count <= HAK_OUTBOX_OTHERS; other_bytes is the sum of their sizes

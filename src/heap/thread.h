@@ -86,7 +86,7 @@ bool hak_thread_begin(void);
 /* The calling thread holds nothing any more; its record serves another thread, with what little is in its caches. */
 void hak_thread_end(void);
 
-/* A block of `size_class`, through the cache: fills it if it is empty, does the chores if the countdown ended. */
+/* A block of `size_class`, through the cache, which is filled if it is empty; NULL if memory is out. */
 void *hak_thread_take(struct thread *thread, unsigned size_class) NODISCARD;
 
 /* Takes back a block into the thread's list of its class, whose countdown of frees has ended, or not; or past it. */
@@ -95,8 +95,8 @@ void hak_thread_keep(struct thread *thread, unsigned size_class, void *block);
 /* The same where it has ended. */
 void hak_thread_keep_full(struct thread *thread, unsigned size_class, void *block);
 
-/* Adds a small block of another heap, whose page-map entry that is, to the outbox, after what is in its place has been
- * sent away; and does what is due by the clock. */
+/* Adds a small block of another heap, whose page-map entry that is, to the outbox, where its batch is full or another
+ * heap's; and does what is due by the clock. */
 SLOW void hak_thread_pass_on(struct thread *thread, uint32_t entry, void *block);
 
 /* Takes back a block, whose page-map entry that is, into a list that may be full; or into the outbox, if it is another

@@ -48,7 +48,8 @@ static int32_t capacity_for(unsigned size_class, size_t bytes) {
     return blocks < 4 ? 4 : blocks > HAK_CACHE_BLOCKS ? HAK_CACHE_BLOCKS : (int32_t)blocks;
 }
 
-/* What it takes to pass blocks on in batches. Nothing where threads are many: then they are passed on one by one. */
+/* What it takes to pass blocks on in batches. Nothing where threads are many: then those of all classes wait together,
+ * in the outbox. */
 static int32_t passing(unsigned size_class) {
     size_t bytes = least(HAK_PASSING_BYTES, (size_t)load_relaxed(&hak_options.cache_bytes));
     int32_t most = (int32_t)(bytes / size_class_bytes(size_class));

@@ -23,6 +23,7 @@ static struct {
     uint32_t record_count;  /* records that a thread has */
     uint32_t few;           /* so many are not many */
     struct link cold;       /* records without a thread and without blocks */
+    bool cold_arrays;       /* some of these may keep the arrays of their lists */
     struct link warm;       /* records without a thread, the latest first, whose caches are left for the next one */
     uint32_t warm_count;    /* of them; atomic: read without the lock */
     uint64_t warm_since_ms; /* when the oldest of them became warm, or earlier; atomic: read by ticks */
@@ -151,6 +152,7 @@ static void retire(struct thread *thread, struct link *to) {
     thread->heap->threads--;
     hak_thread_share_among(--list.record_count, list.few);
     list_push_front(to, &thread->unused);
+    list.cold_arrays |= to == &list.cold;
 }
 
 bool hak_thread_list_remove_warm(struct thread *thread) {
@@ -272,8 +274,9 @@ SLOW bool hak_thread_list_cool(void) {
 /* Gives back the arrays that cold records keep for their next threads. */
 static void give_arrays_of_cold(void) {
     lock_acquire(&list.lock);
-    for (struct link *unused = list.cold.next; unused != &list.cold; unused = unused->next)
+    for (struct link *unused = list.cold.next; list.cold_arrays && unused != &list.cold; unused = unused->next)
         hak_capacity_give_arrays(container_of(unused, struct thread, unused));
+    list.cold_arrays = false;
     lock_release(&list.lock);
 }
 

@@ -328,6 +328,17 @@ static void the_same_twice_is_seen(void **state) {
     }
 }
 
+/* As a fork's child finds it whose parent's thread was just about to empty it. */
+static void a_batch_without_a_heap_is_dropped(void **state) {
+    (void)state;
+    void *lost = heaps_take_one(1, HOME);
+    struct batch *batch = add(1, HOME, &lost, 1);
+    batch->heap = 0;
+    assert_int_equal(hak_outbox_send(batch, HOME, heaps, true), 0);
+    assert_int_equal(batch->count + batch->heap + bad_count, 0);
+    heaps_give(1, &lost, 1);
+}
+
 /* Freed twice as well, and the other one went home as the last of its slab. */
 static void what_is_no_block_any_more_is_told_of(void **state) {
     (void)state;
@@ -360,9 +371,16 @@ static int start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(batches_are_of_one_kind), TEST(each_is_sent_once),      TEST(what_has_no_room_goes_home),
-        TEST(others_are_divided),      TEST(others_go_home),         TEST(all_batches_are_emptied),
-        TEST(no_block_is_touched),     TEST(the_same_twice_is_seen), TEST(what_is_no_block_any_more_is_told_of),
+        TEST(batches_are_of_one_kind),
+        TEST(each_is_sent_once),
+        TEST(what_has_no_room_goes_home),
+        TEST(others_are_divided),
+        TEST(others_go_home),
+        TEST(all_batches_are_emptied),
+        TEST(no_block_is_touched),
+        TEST(the_same_twice_is_seen),
+        TEST(what_is_no_block_any_more_is_told_of),
+        TEST(a_batch_without_a_heap_is_dropped),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
