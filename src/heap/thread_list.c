@@ -415,7 +415,6 @@ static void drop_broken(struct hak_thread_view *view) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         struct hak_slot *slot = &view->slot[c];
         int64_t length = figures_length(slot, &view->flow[c]);
-        view->flow[c].moves += view->flow[c].moves % 2;
         if (slot->room == 0)
             slot->top = HAK_NO_LIST_TOP;
         else if (length < 0 || length > slot->room)

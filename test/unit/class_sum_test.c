@@ -204,6 +204,31 @@ static void words_may_move_at_any_time(void **state) {
     assert_true(moved[BASE] > 4 && moved[TOP] > 4 && moved[ROOM] > 4);
 }
 
+/* Of frees on the fast path, which step no number, none is missed that came between two loads. */
+static void frees_may_come_between_two_loads(void **state) {
+    enum { EACH = 12 };
+    void *blocks[EACH];
+    (void)state;
+    for (unsigned i = 0; i < EACH; i++)
+        blocks[i] = take();
+    while (hak_thread_self->view.slot[SIZE_CLASS].frees_left < EACH)
+        keep(take());
+    struct words before = begin_call();
+    for (unsigned i = 0; i < EACH; i++)
+        hak_thread_keep(hak_thread_self, SIZE_CLASS, blocks[i]);
+    stored();
+    writes_down = false;
+    assert_int_equal(before.flow.moves, known.flow.moves);
+    frees += EACH;
+    for (steps_then = 0; steps_then <= step_count; steps_then++)
+        for (pause_at = 0; pause_at < LOADS_PER_LOOK; pause_at++) {
+            copy.slot[SIZE_CLASS] = before.slot;
+            copy.flow[SIZE_CLASS] = before.flow;
+            steps_done = 0;
+            assert_true(is_near(look().mallocs, mallocs, 1));
+        }
+}
+
 static void the_looks_have_an_end(void **state) {
     (void)state;
     never_ends = true;
@@ -220,6 +245,7 @@ static void the_looks_have_an_end(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_may_move_at_any_time),
+        cmocka_unit_test(frees_may_come_between_two_loads),
         cmocka_unit_test(the_looks_have_an_end),
     };
     hak_page_map_init();

@@ -368,6 +368,38 @@ static void a_fork_loses_nothing_of_a_long_list(void **state) {
     assert_true(kept);
 }
 
+/* What a thread in balance may do until the next look, the one that gets its record may not. */
+static void *work_and_end(void *left) {
+    struct thread *thread = *(struct thread **)left = begin();
+    unsigned c = size_class_of(64);
+    while (thread->view.flow[c].balance <= HAK_PASSING_MAX || thread->view.slot[c].frees_left <= HAK_PASSING_MAX) {
+        void *blocks[100];
+        for (unsigned i = 0; i < 100; i++)
+            EXPECT((blocks[i] = hak_malloc(64)) != NULL);
+        for (unsigned i = 0; i < 100; i++)
+            hak_free(blocks[i]);
+    }
+    return NULL;
+}
+
+static void leave_a_record(void *unused) {
+    (void)unused;
+    struct thread *left;
+    pthread_t thread;
+    begin();
+    EXPECT(pthread_create(&thread, NULL, work_and_end, &left) == 0);
+    EXPECT(pthread_join(thread, NULL) == 0);
+    EXPECT(hak_thread_list_is_warm());
+    const struct hak_flow *flow = &left->view.flow[size_class_of(64)];
+    EXPECT(flow->balance > 0 && flow->balance <= HAK_PASSING_MAX);
+    EXPECT(left->view.slot[size_class_of(64)].frees_left <= HAK_PASSING_MAX);
+}
+
+static void the_next_thread_is_looked_at_soon(void **state) {
+    (void)state;
+    assert_true(child_succeeds(leave_a_record, NULL));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_goes_in_and_out_is_looked_at_seldom),
@@ -378,6 +410,7 @@ int main(void) {
         cmocka_unit_test(who_frees_what_another_makes_passes_it_on),
         cmocka_unit_test(a_thread_may_change_what_it_does),
         cmocka_unit_test(a_fork_loses_nothing_of_a_long_list),
+        cmocka_unit_test(the_next_thread_is_looked_at_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

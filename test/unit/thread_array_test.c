@@ -265,6 +265,16 @@ static void be_at_the_limit(void *unused) {
     lists_make(16, BLOCKS / 2);
     lists_drop(BLOCKS / 2);
     EXPECT(hak_limits.untold == 0 && hak_limits.noted == 0);
+    /* By as much as an array takes, of a size that was never given back. */
+    for (size_t cells = 4096; cells <= 16384; cells *= 2) {
+        size_t size = cells * sizeof(void *) + HAK_CACHE_LINE;
+        for (size_t less = 1; less <= 2 * HAK_CACHE_LINE; less += 21) {
+            hak_limit_set(HAK_LIMIT_NONE, limit_used() + size - less);
+            EXPECT(!hak_capacity_widen(hak_thread_self, 1, (int32_t)cells - 1) && hak_limits.noted == 0);
+        }
+        hak_limit_set(HAK_LIMIT_NONE, limit_used() + size);
+        EXPECT(hak_capacity_widen(hak_thread_self, 1, (int32_t)cells - 1) && hak_limits.noted == 0);
+    }
 }
 
 /* Who uses more than the soft limit is to use it well. */
