@@ -20,7 +20,6 @@
 #define PENDING_MAX (1u << 24)
 /* More than any thread's list holds. */
 #define LIST_MAX (HAK_CACHE_BLOCKS + HAK_EXCESS_MAX)
-#define BATCHES_MAX ((HAK_HOME_CLASSES - 1) * HAK_OUTBOX_HEAPS)
 #define SLAB_WORDS (HAK_GRANULE_SIZE / HAK_ALIGNMENT / 64)
 
 /* A block that is neither live nor free in its slab. */
@@ -79,18 +78,13 @@ static void park_array(struct work *work, uintptr_t array, uint64_t count, uint6
 static void park_outbox(struct work *work, uintptr_t record) {
     struct seen_thread thread;
     struct seen_outbox outbox;
-    uint64_t count = work->survey->view.regions.batch_count;
-    if (!survey_thread(work->survey, record, &thread) || !survey_outbox(work->survey, thread.outbox, &outbox))
-        return;
-    park_array(work, outbox.other, outbox.other_count, HAK_OUTBOX_OTHERS, PART_OUTBOXES);
-    for (uint64_t i = 0; i < count && i < BATCHES_MAX; i++) {
-        struct seen_batch batch;
-        if (survey_batch(work->survey, outbox.batch + i * work->survey->structure[HAK_STRUCT_batch].bytes, &batch))
-            park_array(work, batch.block, batch.count, HAK_OUTBOX_BLOCKS, PART_OUTBOXES);
-    }
+    if (survey_thread(work->survey, record, &thread) && survey_outbox(work->survey, thread.outbox, &outbox))
+        park_array(work, outbox.block, outbox.count, HAK_OUTBOX_BLOCKS, PART_OUTBOXES);
 }
 
-static void park_transfers(struct work *work, uintptr_t address, uint64_t count) {
+static void park_transfers(struct work *work) {
+    uintptr_t address = (uintptr_t)work->survey->view.regions.transfers;
+    uint64_t count = work->survey->view.regions.transfer_count;
     for (uint64_t i = 0; i < count && i < HAK_CLASS_COUNT; i++) {
         struct seen_transfer transfer;
         if (survey_transfer(work->survey, address + i * work->survey->structure[HAK_STRUCT_transfer].bytes, &transfer))
@@ -116,10 +110,8 @@ static void park_heaps(struct work *work) {
         struct seen_heap heap;
         if (target_read(&work->survey->target, (uintptr_t)regions->heaps + id * sizeof address, &address,
                         sizeof address) &&
-            address != 0 && survey_heap(work->survey, address, &heap)) {
+            address != 0 && survey_heap(work->survey, address, &heap))
             park_chain(work, heap.pending, PENDING_MAX, PART_OUTBOXES);
-            park_transfers(work, heap.transfer, regions->heap_transfer_count);
-        }
     }
 }
 
@@ -133,7 +125,7 @@ static const char *park_all(struct work *work) {
     if (failure != NULL)
         return failure;
     park_heaps(work);
-    park_transfers(work, (uintptr_t)work->survey->view.regions.transfers, work->survey->view.regions.transfer_count);
+    park_transfers(work);
     if (work->parked_count != 0)
         qsort(work->parked, work->parked_count, sizeof *work->parked, by_address);
     return NULL;

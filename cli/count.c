@@ -47,7 +47,7 @@ void counts_add_thread(struct counts *counts, const struct hak_thread_view *thre
         struct hak_class_sum sum = figures_class_sum(thread, i);
         counts->allocations += sum.mallocs;
         counts->frees += sum.frees;
-        counts->remote_frees += thread->flow[i].remote_frees;
+        counts->passed_frees += thread->flow[i].passed_frees;
         counts->taken += thread->flow[i].taken;
         counts->returned += thread->flow[i].returned;
     }

@@ -25,7 +25,7 @@ struct counts {
     uint64_t errors;            // all misuse, foreign frees included
     uint64_t large_allocations; // of allocations, those above the size classes
     uint64_t large_frees;
-    uint64_t remote_frees;               // of frees, those of other heaps' blocks
+    uint64_t passed_frees;               // of frees, those that passed the thread's list
     uint64_t taken;                      // blocks moved from heaps to caches
     uint64_t returned;                   // and back
     uint64_t counter[HAK_COUNTER_COUNT]; // the debug counters, 0 if the library has none
@@ -35,11 +35,12 @@ struct counts {
 /* Debug counters that need no counting, since they follow from what is counted: X(name, of struct counts *c, what it
  * is). Atomic operations: taking a lock that is free is one and releasing it another, and so is trying one in vain. */
 #define DERIVED_COUNTERS(X)                                                                                            \
-    X(tls_sll, c->frees - c->large_frees - c->remote_frees - c->counter[HAK_COUNTER_FREE_DIRECT],                      \
-      "blocks freed into the thread's own cache, other heaps' blocks too")                                             \
+    X(tls_sll, c->frees - c->large_frees - c->passed_frees - c->counter[HAK_COUNTER_FREE_DIRECT],                      \
+      "blocks freed into the thread's own cache")                                                                      \
     X(ss_local, c->returned - c->counter[HAK_COUNTER_SENT_HOME],                                                       \
       "blocks that went from a cache, or past a full one, to a transfer cache or the slabs of its own heap")           \
-    X(outbox, c->remote_frees, "blocks for others, freed into the thread's outbox: a free that left the fast path")    \
+    X(outbox, c->passed_frees,                                                                                         \
+      "blocks that passed the thread's list, freed into its outbox: a free that left the fast path")                   \
     X(left_empty,                                                                                                      \
       counts_range(c, HAK_COUNTER_REFILL_TRANSFER, HAK_COUNTER_REFILL_FAILED) -                                        \
           c->counter[HAK_COUNTER_LEFT_NO_RECORD],                                                                      \
@@ -57,11 +58,7 @@ struct counts {
     X(atomics,                                                                                                         \
       2 * counts_range(c, HAK_COUNTER_LOCK_THREADS, HAK_COUNTER_LOCK_META) + c->counter[HAK_COUNTER_TRY_FAILED] +      \
           c->counter[HAK_COUNTER_ATOMIC_OTHER],                                                                        \
-      "atomic read-modify-writes: two for each lock, one for each that was tried in vain, and atomic_other")           \
-    X(foreign_blocks,                                                                                                  \
-      c->counter[HAK_COUNTER_SS_REMOTE] + c->counter[HAK_COUNTER_PENDING] + c->counter[HAK_COUNTER_TRANSFERRED] -      \
-          c->counter[HAK_COUNTER_DRAINED],                                                                             \
-      "blocks that came from other threads, each with a cache line last written there")
+      "atomic read-modify-writes: two for each lock, one for each that was tried in vain, and atomic_other")
 
 static inline uint64_t counts_range(const struct counts *counts, unsigned first, unsigned last) {
     uint64_t sum = 0;

@@ -273,7 +273,7 @@ void check_cgroup_cpu(struct exam *exam) {
                  need_format("the limit is %.2f cpus, but the process sees %u: it starts threads and heaps for them, "
                              "and a thread may be stopped while it holds a lock",
                              least, seen),
-                 "give it whole cpus (cpuset, taskset), or fewer threads and HAKMEM_HEAPS of two per cpu");
+                 "give it whole cpus (cpuset, taskset), or fewer threads and HAKMEM_HEAPS of one for every two");
     else
         exam_add(exam, LEVEL_OK, need_format("the limit is %.2f cpus of %u", least, seen), NULL);
     free(status);

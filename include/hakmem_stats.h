@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define HAK_VIEW_MAGIC 0x314d454d4b4148ull /* "HAKMEM1" */
-#define HAK_VIEW_VERSION 10u
+#define HAK_VIEW_VERSION 11u
 
 /* Size classes 1 .. HAK_CLASS_COUNT - 1; class 0 is no class. */
 #define HAK_CLASS_COUNT 105
@@ -72,6 +72,7 @@ enum hak_entry {
     X(FREE_DIRECT, "free_direct", "blocks freed by threads without a record, one at a time")                           \
     X(TRANSFERRED, "transferred", "blocks that went from an outbox to a transfer cache")                               \
     X(DRAINED, "drained", "blocks of transfer caches that were not wanted there and went home")                        \
+    X(TAKEN_OVER, "taken_over", "blocks that refills got of a transfer cache where another thread had put some last")  \
     X(SENT_HOME, "sent_home", "blocks of other heaps that went home when a cache gave blocks back")                    \
     X(SPARE, "spare", "Large blocks served by a run that a thread had kept or left for others, without a lock")        \
     X(LEFT_COUNTDOWN, "left_countdown", "frees that left the fast path: their countdown had ended")                    \
@@ -176,16 +177,16 @@ struct hak_slot {
 
 /* What the slow paths know of the same class:
  *   length of the list   = slot.top - base
- *   frees of the class   = frees_end - slot.frees_left + remote_frees
+ *   frees of the class   = frees_end - slot.frees_left + passed_frees
  *   mallocs of the class = taken - returned + (frees_end - slot.frees_left) - length */
 struct hak_flow {
     void **base;           /* where the first address of the list stands */
     uint64_t frees_end;    /* what the count of frees into the list will be when frees_left reaches 0 */
     uint64_t taken;        /* blocks moved from the heap into the cache */
-    uint64_t returned;     /* blocks moved from the cache to the heap, a transfer cache or the outbox */
+    uint64_t returned;     /* blocks moved from the cache to the heap or a transfer cache */
     uint32_t moves;        /* odd while these and the slot's words are moved together */
     int32_t capacity;      /* blocks that the list may hold, and somewhat more between two looks */
-    uint64_t remote_frees; /* frees of blocks that passed the list */
+    uint64_t passed_frees; /* frees of blocks that passed the list */
     uint32_t mallocs_seen; /* the lower half of the count of mallocs at the last look */
     int32_t admitted;      /* frees_left after the last look */
     int32_t balance;       /* mallocs less half of the frees, of late; 0 .. capacity - 1 */
@@ -216,7 +217,6 @@ struct hak_class_sum {
  * Its debug counters, hak_view.counter_count words, follow right behind it. */
 struct hak_thread_view {
     struct hak_slot slot[HAK_CLASS_COUNT]; /* first, since malloc indexes it by the rounded size */
-    uint32_t entry_mask;                   /* what free ORs to an entry of the page map to tell its own */
     uint32_t thread_id;                    /* kernel's id, 0 while the record is unused */
     uintptr_t address_mask;
     const uint32_t *page_map;
@@ -236,7 +236,6 @@ struct hak_thread_view {
     X(heap, HAK_HEAP_FIELDS)                                                                                           \
     X(thread, HAK_THREAD_FIELDS)                                                                                       \
     X(outbox, HAK_OUTBOX_FIELDS)                                                                                       \
-    X(batch, HAK_BATCH_FIELDS)                                                                                         \
     X(transfer, HAK_TRANSFER_FIELDS)
 
 /* Metadata: the newest chunk first. The pages before its header and behind its bytes are inaccessible. */
@@ -263,7 +262,7 @@ struct hak_thread_view {
 /* A run of granules: a slab (a bit per block in `free_blocks`, set iff free; blocks from `reached` on were never handed
  * out), a Large block, or a spare run that is kept of one. `entry` is what the page map holds: of it, HAK_SLOT_MASK is
  * the offset of the class's slot. */
-#define HAK_SLOT_MASK 0x7f0u
+#define HAK_SLOT_MASK 0xffffu
 #define HAK_SLAB_FIELDS(X, S)                                                                                          \
     X(S, free_blocks)                                                                                                  \
     X(S, base)                                                                                                         \
@@ -277,17 +276,15 @@ struct hak_thread_view {
     X(S, first)                                                                                                        \
     X(S, stale)
 
-/* Blocks on their way home, linked through their first word; and heap_transfer_count transfer caches, by class. */
-#define HAK_HEAP_FIELDS(X, S) X(S, id) X(S, threads) X(S, pending) X(S, transfer)
+/* Blocks on their way home, linked through their first word. */
+#define HAK_HEAP_FIELDS(X, S) X(S, id) X(S, threads) X(S, pending)
 
 /* Blocks that wait between two threads' caches: `count` addresses from `block` on. */
 #define HAK_TRANSFER_FIELDS(X, S) X(S, count) X(S, block)
 
-/* What follows a struct hak_thread_view, and in its outbox batch_count batches of blocks for others, `count` addresses
- * each, and the addresses of `other_count` more. */
+/* What follows a struct hak_thread_view; and `count` addresses of blocks that are on their way to others. */
 #define HAK_THREAD_FIELDS(X, S) X(S, heap) X(S, outbox)
-#define HAK_OUTBOX_FIELDS(X, S) X(S, other_count) X(S, other) X(S, batch)
-#define HAK_BATCH_FIELDS(X, S) X(S, count) X(S, block)
+#define HAK_OUTBOX_FIELDS(X, S) X(S, count) X(S, block)
 
 enum hak_struct {
 #define HAK_STRUCT_ID(name, fields) HAK_STRUCT_##name,
@@ -323,12 +320,10 @@ struct hak_regions {
     uint64_t page_map_bytes;
     const void *heaps; /* heap_count addresses of a struct heap, by id; NULL for none */
     uint64_t heap_count;
-    const void *transfers; /* transfer_count of them, by class: of blocks that any thread may use */
-    uint32_t transfer_count;
-    uint32_t heap_transfer_count; /* of blocks for the threads of a heap, which it has itself */
-    uint64_t batch_count;         /* in the outbox of a thread */
-    const int64_t *options;       /* option_count values in force ... */
-    const char *option_names;     /* ... and their names, a comma behind each */
+    const void *transfers; /* transfer_count of them, by class */
+    uint64_t transfer_count;
+    const int64_t *options;   /* option_count values in force ... */
+    const char *option_names; /* ... and their names, a comma behind each */
     uint64_t option_count;
 };
 

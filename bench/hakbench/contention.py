@@ -14,7 +14,7 @@ from . import Refused, UsageError
 from .rows import MicroRow, micro_entries
 
 THREADS = (2, 8, 64, 256)
-HEAPS = {"HAKMEM_HEAPS": "128"}  # two per processor
+HEAPS = {"HAKMEM_HEAPS": "32"}  # one for two processors
 REPEATS = 5
 # workload: size, threads besides THREADS' one, pairs of each thread
 WORKLOADS = {"scaling": (None, 0, 100_000), "larson": (1024, 0, 100_000), "prodcons": (None, 0, 20_000),
@@ -26,7 +26,7 @@ BOUNDS = (("locks", 31_250, "a lock in 32 pairs"),
           ("lock_arena", 7_812, "the one lock that all share in 128 pairs"))
 GROWTH, FEW = 1.25, 3_125  # of the locks, from the fewest threads to the most, unless there are fewer than that
 COLUMNS = {"locks": "locks", "lock_threads": "list", "lock_heap": "heap", "lock_arena": "arena", "atomics": "atomics",
-           "foreign_blocks": "others' blocks", "contended": "contended", "try_failed": "tried in vain",
+           "taken_over": "others' blocks", "contended": "contended", "try_failed": "tried in vain",
            "moved": "lock moved", "futex_waits": "slept"}
 
 # For the look ahead.
@@ -119,6 +119,6 @@ SCHEDULING = (
     "Median [least, most] of the runs. Locks and others' blocks follow from the workload up to a few percent, but for "
     "the births of threads: one that starts when another has ended goes on with its caches. Contended, tried in vain, "
     "lock moved and slept depend on who runs when: on fewer processors than threads they are lower than on enough; "
-    "contended and moved are never above the locks. A block of another heap brings a cache line that another thread "
-    "wrote last when it is used again: no allocator that gives it back to its owner has fewer. 'Lock moved' is the "
-    "same of the line that holds a lock.")
+    "contended and moved are never above the locks. Others' blocks are what refills got of a transfer cache in which "
+    "another thread had put some last: the program finds their lines where that thread had used them. 'Lock moved' is "
+    "the same of the line that holds a lock.")

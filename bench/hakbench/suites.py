@@ -28,8 +28,8 @@ ABLATIONS = (
     ("nostats", ("nostats", {}), "debug counters compiled to nothing", "statistics compiled out: 3-5 % faster"),
     ("thp-never", (None, {"HAKMEM_THP": "never"}), "no huge pages", "not argued"),
     ("thp-always", (None, {"HAKMEM_THP": "always"}), "huge pages from the first byte on", "not argued"),
-    ("nooutbox", ("nooutbox", {}), "what goes home to another heap goes at once", "not argued"),
-    ("notag", ("notag", {}), "free does not look whose a block is inline", "free without a lookup of the owner: "
+    ("nooutbox", ("nooutbox", {}), "what passes its list is sent away at once", "not argued"),
+    ("notag", ("notag", {}), "free does not look up a block's class inline", "free without a lookup of the owner: "
      "part of the superslabs' 20-30 %"),
 )
 

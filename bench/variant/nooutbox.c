@@ -1,6 +1,6 @@
 /* bench/variant/nooutbox.c
- * Purpose.     hakmem that sends what goes home to another heap at once, for `hakmem bench ablate`.
- * Design.      A batch of one is full after each block.
+ * Purpose.     hakmem that sends away each block that passes its list at once, for `hakmem bench ablate`.
+ * Design.      An outbox of one block is full after each.
  */
 #include "base/config.h"
 #undef HAK_OUTBOX_BLOCKS

@@ -10,8 +10,8 @@
  *                                   hak_arena_take       segment/arena.c: a new superslab
  *                                     hak_os_commit      os/os_linux.c
  *                free     cache_push                     here: a look at the page map and a push
- *                  else     hak_free_full                api/free.c: past a full list, home
- *                  or       hak_free_slow                api/free.c: full cache, another heap, Large, Huge, not ours
+ *                  else     hak_free_full                api/free.c: past a full list
+ *                  or       hak_free_slow                api/free.c: Large, Huge, not ours, no record
  *
  *              Calls of malloc and free are not counted: they follow from the cache's own books. Every other entry
  *              adds one to its count.
@@ -30,7 +30,7 @@ __attribute__((noinline)) void *hak_aligned_slow(size_t alignment, size_t size, 
 /* Take the block back or report what is wrong with it. NULL is allowed. */
 __attribute__((noinline)) void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site);
 
-/* As hak_free_slow for a block that the list of the thread's slot at `offset` may hold, but has no room for. */
+/* As hak_free_slow for a block for which the list of the thread's slot at `offset` may have no room. */
 __attribute__((noinline)) void hak_free_full(void *p, enum hak_entry entry, hak_callsite_t site, struct thread *thread,
                                              size_t offset);
 
@@ -60,13 +60,13 @@ FAST void *alloc_at(size_t size, enum hak_entry entry, hak_callsite_t site) {
 
 FAST void free_at(void *p, enum hak_entry entry, hak_callsite_t site) {
     struct thread *thread = hak_thread_self;
-    size_t match = cache_match(&thread->view, p);
-    if (unlikely(match < ENTRY_MATCH))
+    size_t offset = cache_slot(&thread->view, p);
+    if (unlikely(offset == 0))
         hak_free_slow(p, entry, site);
-    else if (likely(cache_push_matched(&thread->view, &match, p)))
+    else if (likely(cache_push(&thread->view, &offset, p)))
         count_served(thread, entry);
     else
-        hak_free_full(p, entry, site, thread, match - ENTRY_MATCH);
+        hak_free_full(p, entry, site, thread, offset);
 }
 
 FAST void *hak_alloc_entry(size_t size, enum hak_entry entry) {
@@ -85,9 +85,9 @@ FAST void *hak_aligned_entry(size_t alignment, size_t size, enum hak_entry entry
 /* A Tiny block's slot is its rounded size, so one comparison more checks the caller's claim. */
 FAST void hak_free_sized_entry(void *p, size_t size, enum hak_entry entry) {
     struct thread *thread = hak_thread_self;
-    size_t offset = (uint32_t)(cache_match(&thread->view, p) - ENTRY_MATCH);
+    size_t offset = cache_slot(&thread->view, p);
     if (unlikely(offset != ((size + HAK_ALIGNMENT - 1) & ~(size_t)(HAK_ALIGNMENT - 1))) ||
-        unlikely(offset > HAK_TINY_MAX))
+        unlikely(offset - 1 >= HAK_TINY_MAX))
         hak_free_sized_slow(p, 1, size, entry);
     else if (likely(cache_push(&thread->view, &offset, p)))
         count_served(thread, entry);

@@ -24,7 +24,7 @@ __attribute__((noinline)) static void free_in_slab(void *p, uint32_t entry) {
     if (unlikely(thread == NULL))
         hak_thread_put_direct(entry, p);
     else
-        thread_put(thread, entry, p);
+        hak_thread_keep(thread, entry_class(entry), p);
     hak_control_tick();
 }
 
@@ -62,28 +62,15 @@ __attribute__((noinline)) static void free_unmapped(void *p, enum hak_entry entr
         free_large(p, 0, ERROR_NO_SIZE, entry, site);
 }
 
-__attribute__((noinline)) static void free_tallied(void *p, uint32_t owner, enum hak_entry entry) {
-    tally_freed(entry);
-    free_in_slab(p, owner);
-}
-
-/* What is not a mere free of a thread with a record and a map. */
-__attribute__((noinline)) static void free_otherwise(void *p, enum hak_entry entry, hak_callsite_t site) {
-    uint32_t owner = entry_of(p);
-    if (owner == 0)
-        free_unmapped(p, entry, site);
-    else
-        free_tallied(p, owner, entry);
-}
-
 /* A thread without a record has a map without entries. */
-HOT void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
-    struct thread *thread = hak_thread_self;
-    uint32_t owner = cache_entry(&thread->view, p);
-    if (likely(owner != 0) && likely(entry == HAK_ENTRY_FREE) && likely(!hak_control_is_due()))
-        thread_put(thread, owner, p);
-    else
-        free_otherwise(p, entry, site);
+void hak_free_slow(void *p, enum hak_entry entry, hak_callsite_t site) {
+    uint32_t owner = entry_of(p);
+    if (likely(owner == 0)) {
+        free_unmapped(p, entry, site);
+    } else {
+        tally_freed(entry);
+        free_in_slab(p, owner);
+    }
 }
 
 HOT void hak_free_full(void *p, enum hak_entry entry, hak_callsite_t site, struct thread *thread, size_t offset) {

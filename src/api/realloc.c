@@ -122,13 +122,13 @@ HOT __attribute__((noinline)) static void *realloc_tiny(void *p, size_t size, si
     return block;
 }
 
-/* Stays within few instructions where the block stays: one that fits and that the thread's list may hold. */
+/* Stays within few instructions where the block stays: one of a slab that fits. */
 FAST void *realloc_entry(void *p, size_t size, enum hak_entry entry) {
     struct thread *thread = hak_thread_self;
-    uint32_t match = cache_match(&thread->view, p);
-    if (unlikely(match < ENTRY_MATCH))
+    size_t offset = cache_slot(&thread->view, p);
+    if (unlikely(offset == 0))
         return realloc_slow(p, size, entry);
-    size_t bytes = size_class_bytes(entry_class(match));
+    size_t bytes = size_class_bytes((unsigned)offset / SLOT_BYTES);
     if (unlikely(!block_fits(bytes, size)))
         return size - 1 < HAK_TINY_MAX && likely(hak_options.wrap_tiny) ? realloc_tiny(p, size, bytes, entry)
                                                                         : realloc_slow(p, size, entry);

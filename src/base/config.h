@@ -79,8 +79,9 @@
 #define HAK_TINY_CLASSES 64
 #define HAK_MID_CLASSES 40
 
+/* Threads of so many cpus share a heap. */
 #define HAK_HEAPS_MAX 1023
-#define HAK_HEAPS_MIN 4
+#define HAK_HEAP_CPUS 2
 
 /* Slow paths of a thread before it gets a record and caches of its own; the same where many threads have them. */
 #define HAK_VISITS_MAX 16
@@ -122,45 +123,45 @@
  * so many blocks pass it before it is asked again. */
 #define HAK_PASSING_BYTES 32768
 #define HAK_PASSING_MIN 4
-#define HAK_PASSING_MAX 30
+#define HAK_PASSING_MAX 62
 #define HAK_PASSES 32
+
+/* Blocks smaller than this share lines of the processor's cache with their neighbours, maybe others' data. A list
+ * of so many has enough to choose another one from. */
+#define HAK_NEIGHBOURS_BYTES 128
+#define HAK_NEIGHBOURS_LIST 8
 
 /* Cells that a list has at first, one of which stands below its addresses: 2^3. What one has room for that is left to
  * its record, for the next thread. */
 #define HAK_LIST_SHIFT 3
 #define HAK_LIST_KEPT 1023
 
-/* A list into which a refill has brought a block of another heap may hold this part of those bytes, but not fewer
+/* A list into which a refill has brought another thread's blocks may hold this part of those bytes, but not fewer
  * blocks, for so many refills; and so much of what it may be out of bounds by. */
 #define HAK_CIRCULATES_SHARE 8
 #define HAK_CIRCULATES_BLOCKS 16
 #define HAK_CIRCULATES_REFILLS 16
 
-/* Blocks moved from a heap to a cache at once, and never more than half of what a list may hold, so that a program that
- * uses more in turns does not flush and refill for ever; blocks that are passed on at once: small ones, for each of so
- * many heaps, and of all classes together, where lists keep nothing, and of so many bytes. */
+/* Blocks moved from a heap to a cache at once, and never more than half of what a list may hold, so that a program
+ * that uses more in turns does not flush and refill for ever; blocks of all classes that pass lists and go on at once,
+ * and of so many bytes. */
 #define HAK_BATCH_MAX 128
-#define HAK_OUTBOX_BLOCKS 63
-#define HAK_OUTBOX_HEAPS 4
-#define HAK_OUTBOX_OTHERS 127
+#define HAK_OUTBOX_BLOCKS 127
 #define HAK_OUTBOX_BYTES 262144
 
-/* A block of this size or more may be used again by whichever thread frees it: it shares few lines with its neighbours,
- * which are others' data. Those of the classes below go home to their heap. */
-#define HAK_SHARED_MIN_BYTES 128
-#define HAK_HOME_CLASSES (HAK_SHARED_MIN_BYTES / HAK_ALIGNMENT)
-
 /* Blocks of a class that wait between two threads' caches, at most so many and of so many bytes. */
-#define HAK_TRANSFER_BLOCKS 512
+#define HAK_TRANSFER_BLOCKS 2048
 #define HAK_TRANSFER_BYTES 262144
 
 /* Of those that nobody wants, so many go home in one call. */
-#define HAK_COOL_BLOCKS 128
+#define HAK_COOL_BLOCKS 512
 
-/* What the caches of a thread that has ended may hold to be left for the next one; how many such records wait, and how
- * many slow paths earn a thread one of them: those that hardly allocate should not sit on it. */
+/* What the caches of a thread that has ended may hold to be left for the next one; how many such records wait, two for
+ * each cpu, at least and at most; and how many slow paths earn a thread one of them: those that hardly allocate should
+ * not sit on it. */
 #define HAK_WARM_BYTES 786432
-#define HAK_WARM_RECORDS 32
+#define HAK_WARM_MIN 4
+#define HAK_WARM_MAX 32
 #define HAK_WARM_VISITS 4
 
 /* The largest limit of memory that may be asked for: 2^50. */

@@ -54,7 +54,7 @@ static inline struct hak_class_sum figures_class_sum(const struct hak_thread_vie
         int32_t room = load_acquire(&slot->room);
         void **top = load_acquire(&slot->top), **base = load_acquire(&flow->base);
         sum.mallocs = moved + frees - (uint64_t)(room == 0 ? 0 : top - base);
-        sum.frees = frees + owner_load(&flow->remote_frees);
+        sum.frees = frees + owner_load(&flow->passed_frees);
         changed = (moves & 1) != 0 || load_acquire(&slot->frees_left) != left || load_relaxed(&flow->moves) != moves;
     } while (++looks < FIGURES_LOOKS_MAX && changed);
     return sum;

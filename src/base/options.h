@@ -34,7 +34,7 @@ enum hak_report { HAK_REPORT_OFF, HAK_REPORT_EXIT, HAK_REPORT_EVERY };
     X(wrap_tiny, WRAP_TINY, BOOL, 1, 0, 1, START, "0 serves Tiny requests from the Mid tier")                          \
     X(tiny_use_superslab, TINY_USE_SUPERSLAB, BOOL, 1, 0, 1, START,                                                    \
       "0 takes Tiny slabs from the space of Large blocks")                                                             \
-    X(heaps, HEAPS, NUMBER, 0, 0, HAK_HEAPS_MAX, START, "number of heaps; 0 for two per cpu")                          \
+    X(heaps, HEAPS, NUMBER, 0, 0, HAK_HEAPS_MAX, START, "number of heaps; 0 for one for every two cpus")               \
     X(cache_bytes, CACHE_BYTES, NUMBER, HAK_CACHE_BYTES, 0, 16777216, ANYTIME,                                         \
       "bytes a thread may cache per size class, and between two looks up to 170 KiB more")                             \
     X(limit_soft, LIMIT_SOFT, SIZE, 0, 0, HAK_LIMIT_MAX, START,                                                        \

@@ -16,8 +16,6 @@ struct heap *hak_heap_new(uint32_t id) {
         return NULL;
     heap->lock.rank = LOCK_RANK_HEAP;
     heap->id = id;
-    heap->entry = entry_make(id, 0, 0);
-    heap->pattern = hak_page_map_pattern(id);
     for (unsigned i = 0; i < HAK_CLASS_COUNT; i++)
         list_init(&heap->with_room[i]);
     hak_arena_add_heap();
@@ -71,7 +69,7 @@ FAST void put_block(struct heap *heap, struct place *place, struct slab *slab, c
 /* The same for a block that was looked up before it came here. */
 FAST void put_own(struct heap *heap, struct place *place, const void *block) {
     struct slab *slab = slab_at(place, block);
-    if (likely(entry_heap(slab->entry) == heap->entry)) {
+    if (likely(entry_heap_id(slab->entry) == heap->id)) {
         put_block(heap, place, slab, block);
     } else {
         heap->bad_block = block;
@@ -98,7 +96,7 @@ static unsigned put_group(struct heap *heap, void *const *blocks, unsigned count
     struct place place = {0};
     for (unsigned i = 0; i < count; i++) {
         uint32_t entry = hak_slab_entry_of(blocks[i]);
-        if (unlikely(entry_heap(entry) != heap->entry)) {
+        if (unlikely(entry_heap_id(entry) != heap->id)) {
             indices[i] = entry == 0 ? SLAB_NO_BLOCK : IS_OTHERS;
             continue;
         }
@@ -152,11 +150,6 @@ static void unlock(struct heap *heap) {
     }
 }
 
-uint32_t hak_heap_entry(const struct heap *heap, unsigned size_class) {
-    return entry_make(heap->id, class_is_shared(size_class) ? ENTRY_PATTERN_ALL : heap->pattern,
-                      size_class * (uint32_t)sizeof(struct hak_slot));
-}
-
 static struct slab *slab_with_room(struct heap *heap, unsigned size_class) {
     struct link *list = &heap->with_room[size_class];
     if (!list_is_empty(list))
@@ -164,7 +157,7 @@ static struct slab *slab_with_room(struct heap *heap, unsigned size_class) {
     bool zero;
     enum pool pool = size_class > HAK_TINY_CLASSES ? POOL_MID : hak_options.tiny_use_superslab ? POOL_TINY : POOL_LARGE;
     struct slab *slab = hak_superslab_take(pool, hak_size_class[size_class].granules, RUN_SLAB,
-                                           hak_heap_entry(heap, size_class), &zero);
+                                           entry_make(heap->id, size_class * (uint32_t)sizeof(struct hak_slot)), &zero);
     if (slab == NULL)
         return NULL;
     hak_slab_init(slab);
@@ -257,10 +250,9 @@ unsigned hak_heap_gather(void **blocks, unsigned first, unsigned count, uint32_t
 }
 
 void hak_heap_return_any(struct heap *const *heaps, void **blocks, unsigned count) {
-    const uint32_t heap = ~(ENTRY_PATTERN_ALL | ENTRY_SLOT_MASK);
     for (unsigned first = 0, end; first < count; first = end) {
         uint32_t entry = hak_slab_entry_of(blocks[first]);
-        end = likely(entry != 0) ? hak_heap_gather(blocks, first, count, entry, heap) : first + 1;
+        end = likely(entry != 0) ? hak_heap_gather(blocks, first, count, entry, ENTRY_HEAP_MASK) : first + 1;
         if (likely(entry != 0))
             hak_heap_return_remote(heaps[entry_heap_id(entry)], blocks + first, end - first);
         else

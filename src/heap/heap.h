@@ -25,39 +25,20 @@ struct block {
     struct block *ahead; /* a later one, whose line may be fetched meanwhile; or NULL */
 };
 
-/* Free blocks of a class, between two threads' caches (transfer.h). */
-struct transfer {
-    _Alignas(HAK_CACHE_LINE) uint32_t busy; /* atomic: id of the thread that is at work here, 0 for nobody */
-    uint32_t count;                         /* atomic: changed by that thread, a hint to others */
-    uint32_t least;                         /* that thread's */
-    uint32_t room;                          /* atomic: const once it is not 0 */
-    void **block;                           /* room for so many; const with it; what is there is that thread's */
-};
-
 struct heap {
     struct lock lock;
-    uint32_t id;                                /* const, 1..HAK_HEAPS_MAX */
-    uint32_t entry, pattern;                    /* const, its id and its own pattern in an entry of the page map */
-    uint32_t threads;                           /* that use this heap (lock of the thread list) */
-    struct link with_room[HAK_CLASS_COUNT];     /* slabs that can give a block */
-    struct block *pending;                      /* atomic: pushed seq_cst by anyone, taken whole by the lock's holder */
-    const void *bad_block;                      /* came back under the lock and was no block, or free already */
-    struct transfer transfer[HAK_HOME_CLASSES]; /* of the classes that are not shared; each minds itself */
+    uint32_t id;                            /* const, 1..HAK_HEAPS_MAX */
+    uint32_t threads;                       /* that use this heap (lock of the thread list) */
+    struct link with_room[HAK_CLASS_COUNT]; /* slabs that can give a block */
+    struct block *pending;                  /* atomic: pushed seq_cst by anyone, taken whole by the lock's holder */
+    const void *bad_block;                  /* came back under the lock and was no block, or free already */
 };
-
-/* True if a block of the class may be used again by a thread of another heap. */
-FAST bool class_is_shared(unsigned size_class) {
-    return size_class >= HAK_HOME_CLASSES;
-}
 
 /* Told of such a block when the lock is free again; set before the first heap is made. */
 extern void (*hak_heap_on_bad_block)(const void *p);
 
 /* A heap from metadata memory, or NULL. */
 struct heap *hak_heap_new(uint32_t id);
-
-/* What the page map holds for the heap's slabs of a class. */
-uint32_t hak_heap_entry(const struct heap *heap, unsigned size_class);
 
 /* Takes 1..want blocks of a class out of slabs and says how many; 0 if memory is out. The lowest address of a slab
  * stands last. No block is touched. */

@@ -9,7 +9,6 @@
 #include "base/figures.h"
 #include "base/options.h"
 #include "base/size_class.h"
-#include "heap/slab.h"
 #include "heap/thread_capacity.h"
 #include "heap/thread_list.h"
 #include "heap/transfer.h"
@@ -41,7 +40,6 @@ bool hak_thread_begin(void) {
         return false;
     hak_assert((uintptr_t)thread % HAK_ALIGNMENT == 0); /* slot_for */
     use_page_map(thread);
-    thread->view.entry_mask = ENTRY_MATCH & ~thread->heap->pattern;
     hak_thread_self = thread;
     COUNT_IN(thread->counters);
     return true;
@@ -68,10 +66,10 @@ static void tick(void) {
     tick_often();
 }
 
-/* One block of another heap stands for the next refills as well: they come and go. */
-FAST void note_origin(struct thread *thread, unsigned size_class, bool is_foreign) {
+/* A refill from another thread stands for the next ones as well: they come and go. */
+FAST void note_origin(struct thread *thread, unsigned size_class, bool by_another) {
     uint8_t *circulates = &thread->circulates[size_class];
-    if (is_foreign)
+    if (by_another)
         *circulates = HAK_CIRCULATES_REFILLS;
     else if (*circulates != 0)
         --*circulates;
@@ -80,11 +78,12 @@ FAST void note_origin(struct thread *thread, unsigned size_class, bool is_foreig
 /* Takes 1..want blocks: of those that others have given back and, if these are too few to be worth the way, out of
  * slabs; 0 if memory is out. */
 static unsigned take_batch(struct thread *thread, unsigned size_class, unsigned want, void **blocks) {
-    struct heap *heap = thread->heap;
-    unsigned got = hak_transfer_take(transfer_of(heap, size_class), want, blocks);
-    note_origin(thread, size_class, got != 0 && entry_heap(hak_slab_entry_of(blocks[got - 1])) != heap->entry);
-    if (got == 0 || got < want / 2)
-        return got + hak_heap_take(heap, size_class, want - got, blocks + got);
+    bool by_another;
+    unsigned got = hak_transfer_take(size_class, want, blocks, &by_another);
+    bool served = got != 0 && got >= want / 2;
+    note_origin(thread, size_class, by_another && served);
+    if (!served)
+        return got + hak_heap_take(thread->heap, size_class, want - got, blocks + got);
     COUNT(REFILL_TRANSFER);
     return got;
 }
@@ -95,19 +94,22 @@ static unsigned take_batch(struct thread *thread, unsigned size_class, unsigned 
 static bool flush_list(struct thread *thread, unsigned size_class, int32_t keep, bool wanted) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
+    /* Before its length is looked at: what a signal handler frees from here on passes the list. */
+    flow_begin(flow);
+    store_release(&flow->frees_end, flow->frees_end - (uint64_t)(int64_t)slot->frees_left);
+    store_release(&slot->frees_left, 0);
+    flow_end(flow);
     int32_t count = length_of(thread, size_class) - keep;
     if (count <= 0)
         return true;
     void **from = flow->base + keep;
     unsigned put = 0, left = (unsigned)count;
     flow_begin(flow);
-    store_release(&flow->frees_end, flow->frees_end - (uint64_t)(int64_t)slot->frees_left);
-    store_release(&slot->frees_left, 0);
     store_release(&flow->returned, flow->returned + left);
     store_release(&slot->top, from);
     flow_end(flow);
     if (wanted)
-        put = hak_transfer_put(thread->heap, size_class, from, left);
+        put = hak_transfer_put(size_class, from, left);
     left -= put;
     if (left != 0) {
         unsigned others = hak_heap_return_array(thread->heap, from + put, left);
@@ -165,10 +167,15 @@ static bool others_may_want_it(void) {
     return load_relaxed(&hak_options.purge_delay) != 0;
 }
 
+static void empty_outbox(struct thread *thread, bool wanted) {
+    if (unlikely(thread->outbox.count != 0))
+        capacity_earn(thread, hak_outbox_send(&thread->outbox, hak_heaps, wanted));
+}
+
 /* What is due once per HAK_CHORES_INTERVAL blocks that have gone into lists, or out of slabs. */
 static void chores(struct thread *thread) {
     thread->chores_left = HAK_CHORES_INTERVAL;
-    capacity_earn(thread, outbox_empty(&thread->outbox, hak_heaps, others_may_want_it()));
+    empty_outbox(thread, others_may_want_it());
     hak_thread_list_adopt();
     if (++thread->chores % 8 == 0)
         hak_spare_cool(&thread->spares);
@@ -245,17 +252,17 @@ static void give_back_some(struct thread *thread, unsigned size_class, int32_t l
     int32_t capacity = thread->view.flow[size_class].capacity;
     int32_t least = used ? capacity - share_of(capacity) : 0;
     int32_t keep = length - HAK_FLUSH_MAX > least ? length - HAK_FLUSH_MAX : least;
-    if (flush_list(thread, size_class, keep, true) && !used && class_is_shared(size_class))
+    if (flush_list(thread, size_class, keep, true) && !used)
         hak_capacity_shrink(thread, size_class);
 }
 
 /* A list that is too long is let be longer, if the thread takes so much from it that this spares the way to the heap,
  * or some of it is given back. */
 SLOW static void shorten(struct thread *thread, unsigned size_class, int32_t length, bool used) {
-    struct hak_flow *flow = &thread->view.flow[size_class];
-    if (flow->capacity == 0)
+    if (thread->view.flow[size_class].capacity == 0)
         hak_capacity_open(thread, size_class);
-    while (used && length >= owner_load(&flow->capacity) && hak_capacity_grow(thread, size_class)) {
+    while (used && length >= owner_load(&thread->view.flow[size_class].capacity) &&
+           hak_capacity_grow(thread, size_class)) {
     }
     if (length != 0 && length >= hak_capacity_now(thread, size_class)) {
         COUNT(LEFT_FULL);
@@ -265,8 +272,8 @@ SLOW static void shorten(struct thread *thread, unsigned size_class, int32_t len
     hak_capacity_admit(thread, size_class, left, length - left);
 }
 
-/* What is due when a countdown of frees has ended. */
-FAST void look_at_list(struct thread *thread, unsigned size_class) {
+/* What is due when a countdown of frees has ended. True if the thread takes what it frees. */
+FAST bool look_at_list(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     uint32_t moved = (uint32_t)(flow->taken - flow->returned + flow->frees_end);
     int32_t length = length_of(thread, size_class), left = flow->capacity - length, freed = flow->admitted;
@@ -279,72 +286,64 @@ FAST void look_at_list(struct thread *thread, unsigned size_class) {
         tick();
     }
     count_to_chores(thread, freed);
+    return used;
 }
 
-/* Returns a block at once: that of a signal handler that has interrupted this thread's work with its lists. */
-SLOW static void put_home(uint32_t entry, void *block) {
-    hak_heap_return_remote(hak_heaps[entry_heap_id(entry)], &block, 1);
+/* Returns a block at once. */
+SLOW static void put_home(void *block) {
+    hak_heap_return_any(hak_heaps, &block, 1);
 }
 
-/* Adds a block to the others of the outbox, and sends these away when they are many. What a signal handler frees
- * meanwhile goes home. */
-static void pass_with_others(struct thread *thread, uint32_t entry, void *block) {
-    struct outbox *outbox = &thread->outbox;
+/* A block passes its list where that has no memory, where its class is to keep nothing, and where a signal handler has
+ * interrupted this thread's work with its lists: what that frees goes home. The outbox is sent away when it is full. */
+static void put_past_list(struct thread *thread, unsigned size_class, void *block) {
+    owner_add(&thread->view.flow[size_class].passed_frees, 1);
+    if (unlikely(thread->busy)) {
+        put_home(block);
+        return;
+    }
     begin_work(thread);
-    if (unlikely(outbox_add_other(outbox, entry, block, least(HAK_OUTBOX_BYTES, capacity_limit(thread) / 2)))) {
-        count_to_chores(thread, (int32_t)outbox->other_count);
-        capacity_earn(thread, hak_outbox_send_others(outbox, hak_heaps, others_may_want_it()));
+    if (unlikely(outbox_add(&thread->outbox, size_class, block, least(HAK_OUTBOX_BYTES, capacity_limit(thread) / 2)))) {
+        count_to_chores(thread, (int32_t)thread->outbox.count);
+        empty_outbox(thread, others_may_want_it());
         tick();
     }
     end_work(thread);
 }
 
-/* A batch of another heap's blocks has time to fill: what comes in between goes with the others. */
-void hak_thread_pass_on(struct thread *thread, uint32_t entry, void *block) {
-    struct batch *batch = outbox_batch(&thread->outbox, entry);
-    unsigned size_class = entry_class(entry);
-    if (unlikely(thread->busy)) {
-        put_home(entry, block);
-        return;
-    }
-    if (batch->count != 0 && batch->count < HAK_OUTBOX_BLOCKS / 2) {
-        pass_with_others(thread, entry, block);
-        return;
-    }
-    begin_work(thread);
-    unsigned sent = hak_outbox_send(batch, size_class, hak_heaps, others_may_want_it());
-    capacity_earn(thread, sent * size_class_bytes(size_class));
-    count_to_chores(thread, (int32_t)sent);
-    tick();
-    batch->heap = entry_heap_id(entry);
-    (void)batch_add(batch, entry, block);
-    thread->outbox.any = true;
-    end_work(thread);
+/* Puts a block in the place of one further down in the list, each time another one, and returns that. Nothing is in the
+ * list meanwhile. */
+SLOW static void *change_places(struct thread *thread, unsigned size_class, void *block) {
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    void **top = slot->top, **place = flow->base + flow->moves / 4 % (uint32_t)(top - flow->base), *other;
+    flow_begin(flow);
+    store_release(&slot->top, flow->base);
+    other = *place;
+    *place = block;
+    store_release(&slot->top, top);
+    flow_end(flow);
+    return other;
 }
 
-/* A block passes its list where that has no memory, where its class is to keep nothing, and where a signal handler has
- * interrupted this thread's work with its lists. */
-static void put_past_list(struct thread *thread, unsigned size_class, void *block) {
-    uint32_t entry = hak_slab_entry_of(block);
-    owner_add(&thread->view.flow[size_class].remote_frees, 1);
-    if (unlikely(thread->busy))
-        put_home(entry, block);
-    else
-        pass_with_others(thread, entry, block);
-}
-
+/* A thread that frees what it has just taken uses the same block again and again: one that lies beside another thread's
+ * data should not stay with it for ever. So the small block whose free ends a countdown makes way for another of the
+ * list; or it goes to others, if these are few. */
 void hak_thread_keep_full(struct thread *thread, unsigned size_class, void *block) {
     size_t offset = size_class * SLOT_BYTES;
     uint8_t *passes = &thread->passes[size_class];
     owner_store(SLOT_FIELD(&thread->view, offset, frees_left), 0);
     if (likely(*passes == 0) && likely(!thread->busy)) {
         begin_work(thread);
-        look_at_list(thread, size_class);
+        bool used = look_at_list(thread, size_class), has_others = length_of(thread, size_class) >= HAK_NEIGHBOURS_LIST;
+        bool has_neighbours = used && size_class_bytes(size_class) < HAK_NEIGHBOURS_BYTES;
+        if (has_neighbours && has_others)
+            block = change_places(thread, size_class, block);
         end_work(thread);
-        if (likely(cache_push(&thread->view, &offset, block)))
+        if (owner_load(SLOT_FIELD(&thread->view, offset, frees_left)) == 0)
+            *passes = HAK_PASSES;
+        else if ((!has_neighbours || has_others) && likely(cache_push(&thread->view, &offset, block)))
             return;
-        owner_store(SLOT_FIELD(&thread->view, offset, frees_left), 0);
-        *passes = HAK_PASSES;
     }
     if (*passes != 0)
         --*passes;
@@ -359,9 +358,14 @@ void hak_thread_keep(struct thread *thread, unsigned size_class, void *block) {
 
 void *hak_thread_take_direct(unsigned size_class) {
     struct heap *heap = hak_thread_list_any_heap();
+    bool by_another;
     void *block;
     COUNT(LEFT_NO_RECORD);
-    if (heap == NULL || hak_heap_take(heap, size_class, 1, &block) == 0)
+    if (heap == NULL)
+        return NULL;
+    if (hak_transfer_take(size_class, 1, &block, &by_another) != 0)
+        COUNT(REFILL_TRANSFER);
+    else if (hak_heap_take(heap, size_class, 1, &block) == 0)
         return NULL;
     hak_tally_add(&hak_view.recordless.cached_mallocs, 1);
     hak_tally_add(&hak_view.recordless_class[size_class].mallocs, 1);
@@ -372,7 +376,7 @@ void hak_thread_put_direct(uint32_t entry, void *block) {
     COUNT(FREE_DIRECT);
     hak_tally_add(&hak_view.recordless.cached_frees, 1);
     hak_tally_add(&hak_view.recordless_class[entry_class(entry)].frees, 1);
-    put_home(entry, block);
+    put_home(block);
 }
 
 /* Empties the caches of a record that no thread is using, or of the caller's, and closes its classes. */
@@ -383,11 +387,11 @@ void hak_thread_empty(struct thread *thread, bool wanted) {
         (void)flush_list(thread, c, 0, wanted);
         hak_capacity_close(thread, c, wanted);
     }
+    empty_outbox(thread, wanted);
     hak_capacity_forget(thread);
     memset(thread->passes, 0, sizeof thread->passes);
     memset(thread->circulates, 0, sizeof thread->circulates);
     hak_spare_flush(&thread->spares);
-    (void)outbox_empty(&thread->outbox, hak_heaps, wanted);
 }
 
 /* The next thread may do something else with a class: that it takes what it frees has to show soon. */
@@ -419,7 +423,7 @@ void hak_thread_end(void) {
     hak_thread_self = NOBODY;
     COUNT_IN(NULL);
     hak_thread_ended = true;
-    (void)outbox_empty(&thread->outbox, hak_heaps, others_may_want_it());
+    empty_outbox(thread, others_may_want_it());
     hak_spare_flush(&thread->spares);
     if (!leave_to_next(thread) || !hak_thread_list_remove_warm(thread)) {
         hak_thread_empty(thread, true);

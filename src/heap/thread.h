@@ -52,7 +52,6 @@ HAK_TLS_SHARED bool hak_thread_ended;          /* after hak_thread_end */
 /* What the fast paths read of a record, in the same places. */
 struct thread_front {
     struct hak_slot slot[HAK_CLASS_COUNT];
-    uint32_t entry_mask;
     uint32_t thread_id;
     uintptr_t address_mask;
     const uint32_t *page_map;
@@ -60,7 +59,6 @@ struct thread_front {
 _Static_assert(offsetof(struct thread, view) == 0, "a record begins with its view");
 COUNT_ONLY(_Static_assert(offsetof(struct thread, counters) == sizeof(struct hak_thread_view), "and its counters");)
 _Static_assert(offsetof(struct thread_front, slot) == offsetof(struct hak_thread_view, slot), "");
-_Static_assert(offsetof(struct thread_front, entry_mask) == offsetof(struct hak_thread_view, entry_mask), "");
 _Static_assert(offsetof(struct thread_front, address_mask) == offsetof(struct hak_thread_view, address_mask), "");
 _Static_assert(offsetof(struct thread_front, page_map) == offsetof(struct hak_thread_view, page_map), "");
 
@@ -94,23 +92,6 @@ void hak_thread_keep(struct thread *thread, unsigned size_class, void *block);
 
 /* The same where it has ended. */
 void hak_thread_keep_full(struct thread *thread, unsigned size_class, void *block);
-
-/* Adds a small block of another heap, whose page-map entry that is, to the outbox, where its batch is full or another
- * heap's; and does what is due by the clock. */
-SLOW void hak_thread_pass_on(struct thread *thread, uint32_t entry, void *block);
-
-/* Takes back a block, whose page-map entry that is, into a list that may be full; or into the outbox, if it is another
- * heap's and small. */
-FAST void thread_put(struct thread *thread, uint32_t entry, void *block) {
-    unsigned size_class = entry_class(entry);
-    if (cache_may_hold(&thread->view, entry)) {
-        hak_thread_keep(thread, size_class, block);
-        return;
-    }
-    owner_add(&thread->view.flow[size_class].remote_frees, 1);
-    if (unlikely(!batch_add(outbox_batch(&thread->outbox, entry), entry, block)))
-        hak_thread_pass_on(thread, entry, block);
-}
 
 /* The same for threads without a record. */
 void *hak_thread_take_direct(unsigned size_class) NODISCARD;

@@ -6,8 +6,7 @@
  *              countdown bounds the list, and pays for exact counts: that of mallocs follows from it and from how long
  *              the list is (struct hak_flow). A slot is found by its byte offset in the thread's record, which for Tiny
  *              is the rounded size and which the page map delivers for free.
- *              A list holds blocks of the thread's heap, and of every heap if they are not small: what a thread frees,
- *              it uses again (doc/decisions/015).
+ *              A list holds blocks of any heap: what a thread frees, it uses again (doc/decisions/015, 030).
  *              Slot 0 stays empty: sizes 0 and SIZE_MAX - 14 .. SIZE_MAX round to it, so that neither needs a test.
  * Invariants.  0 <= frees_left <= room - length of the list outside of a call, where the list has room
  * Concurrency. One writer, the thread. `top` and `frees_left` may be read by others at any time.
@@ -64,25 +63,9 @@ FAST bool cache_push(struct hak_thread_view *view, size_t *offset, void *block) 
     return true;
 }
 
-/* True if that is the entry of a block that a list of the thread may hold. */
-FAST bool cache_may_hold(const struct hak_thread_view *view, uint32_t entry) {
-    return (entry | view->entry_mask) >= ENTRY_MATCH;
-}
-
-/* The entry of a block in the thread's map; 0 for what is none, or if that map has no entries. */
-FAST uint32_t cache_entry(const struct hak_thread_view *view, const void *p) {
-    return load_relaxed(&view->page_map[((uintptr_t)p & view->address_mask) >> HAK_GRANULE_SHIFT]);
-}
-
-/* ENTRY_MATCH plus the slot's offset if `p` is a block that the list may hold: of a slab of the thread's heap, or of
- * one that is everybody's. Less otherwise. */
-FAST uint32_t cache_match(const struct hak_thread_view *view, const void *p) {
-    return cache_entry(view, p) | view->entry_mask;
-}
-
-/* The same as cache_push at what *match is more than ENTRY_MATCH: the difference goes into the addresses. */
-FAST bool cache_push_matched(struct hak_thread_view *view, size_t *match, void *pointer) {
-    return cache_push((struct hak_thread_view *)(void *)((char *)view - ENTRY_MATCH), match, pointer);
+/* The offset of the slot of a block's class; 0 for what is no slab's block, or if the thread's map has no entries. */
+FAST size_t cache_slot(const struct hak_thread_view *view, const void *p) {
+    return entry_slot_at(&view->page_map[((uintptr_t)p & view->address_mask) >> HAK_GRANULE_SHIFT]);
 }
 
 #endif

@@ -26,6 +26,7 @@ static struct {
     bool cold_arrays;       /* some of these may keep the arrays of their lists */
     struct link warm;       /* records without a thread, the latest first, whose caches are left for the next one */
     uint32_t warm_count;    /* of them; atomic: read without the lock */
+    uint32_t warm_most;     /* so many may be */
     uint64_t warm_since_ms; /* when the oldest of them became warm, or earlier; atomic: read by ticks */
     uint64_t cooled_ms;     /* when all transfer caches had been looked at; atomic: read by ticks */
     uint32_t cool_next;     /* 0, or the one that is next in a round of looks; atomic: read by ticks */
@@ -34,24 +35,22 @@ static struct {
 } list = {.lock = {.rank = LOCK_RANK_THREADS}, .cold = {&list.cold, &list.cold}, .warm = {&list.warm, &list.warm}};
 
 void hak_thread_init(unsigned cpu_count) {
-    uint32_t count = 2 * cpu_count;
-    if (count < HAK_HEAPS_MIN)
-        count = HAK_HEAPS_MIN;
+    uint32_t count = (cpu_count + HAK_HEAP_CPUS - 1) / HAK_HEAP_CPUS;
     if (hak_options.heaps != 0)
         count = (uint32_t)hak_options.heaps;
     list.heap_count = count < HAK_HEAPS_MAX ? count : HAK_HEAPS_MAX;
+    list.warm_most = 2 * cpu_count < HAK_WARM_MIN   ? HAK_WARM_MIN
+                     : 2 * cpu_count < HAK_WARM_MAX ? 2 * cpu_count
+                                                    : HAK_WARM_MAX;
     list.few = cpu_count > HAK_CACHE_THREADS_MIN ? cpu_count : HAK_CACHE_THREADS_MIN;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
         hak_view.class_size[c] = (uint32_t)size_class_bytes(c);
     VIEW_PUBLISH(heap, HAK_HEAP_FIELDS);
     VIEW_PUBLISH(thread, HAK_THREAD_FIELDS);
-    VIEW_PUBLISH(batch, HAK_BATCH_FIELDS);
     VIEW_PUBLISH(outbox, HAK_OUTBOX_FIELDS);
     VIEW_PUBLISH(transfer, HAK_TRANSFER_FIELDS);
     hak_view.regions.transfers = hak_transfers;
     hak_view.regions.transfer_count = HAK_CLASS_COUNT;
-    hak_view.regions.heap_transfer_count = HAK_HOME_CLASSES;
-    hak_view.regions.batch_count = (HAK_HOME_CLASSES - 1) * HAK_OUTBOX_HEAPS;
     hak_view.regions.heaps = hak_heaps;
     hak_view.regions.heap_count = HAK_HEAPS_MAX + 1;
 }
@@ -159,8 +158,7 @@ bool hak_thread_list_remove_warm(struct thread *thread) {
     bool kept = false;
     uint64_t now = hak_os_now_ms();
     lock_acquire(&list.lock);
-    if (list.warm_count < list.heap_count && list.warm_count < HAK_WARM_RECORDS &&
-        load_relaxed(&hak_options.purge_delay) != 0) {
+    if (list.warm_count < list.warm_most && load_relaxed(&hak_options.purge_delay) != 0) {
         thread->ended_ms = now;
         retire(thread, &list.warm);
         if (list.warm_count == 0)
@@ -217,56 +215,32 @@ static void cool(struct thread *thread) {
     hak_thread_list_remove(thread);
 }
 
-SLOW static void for_each_transfer(void (*visit)(struct transfer *transfer, void *context), void *context) {
-    for (unsigned c = HAK_HOME_CLASSES; c < HAK_CLASS_COUNT; c++)
-        visit(&hak_transfers[c], context);
-    for (uint32_t id = 1; id <= list.heap_count; id++) {
-        struct heap *heap = load_acquire(&hak_heaps[id]);
-        for (unsigned c = 1; c < HAK_HOME_CLASSES && heap != NULL; c++)
-            visit(&heap->transfer[c], context);
-    }
-}
-
-static void empty_transfer(struct transfer *transfer, void *unused) {
-    (void)unused;
-    hak_transfer_empty(transfer, hak_heaps);
-}
-
 /* A round of looks goes through all of them, a few at a time: no call shall pay for all. */
-struct cooling {
-    uint32_t at, index; /* of the transfer cache that is next, and of the one that is being visited */
-    uint32_t left;      /* blocks that may still go home in this call */
-    bool any;           /* blocks are left */
-};
-
-static void cool_next(struct transfer *transfer, void *context) {
-    struct cooling *cooling = context;
-    if (cooling->index++ != cooling->at || cooling->left == 0)
-        return;
-    unsigned sent = hak_transfer_cool(transfer, hak_heaps, cooling->left);
-    cooling->at += sent < cooling->left;
-    cooling->left -= least(sent, cooling->left);
-    cooling->any |= load_relaxed(&transfer->count) != 0;
-}
-
 SLOW bool hak_thread_list_cool(void) {
     uint64_t now_ms = hak_os_now_ms();
     bool is_due = load_relaxed(&list.cool_next) != 0 || has_cooled(load_relaxed(&list.cooled_ms), now_ms);
     if (load_relaxed(&hak_transfer_any) == HAK_TRANSFER_NONE || !is_due || !lock_try(&list.lock))
         return false;
-    struct cooling cooling = {.at = list.cool_next, .left = HAK_COOL_BLOCKS, .any = list.cool_any};
-    if (cooling.at == 0)
+    uint32_t next = list.cool_next;
+    unsigned left = HAK_COOL_BLOCKS;
+    bool any = list.cool_any;
+    if (next == 0)
         store_relaxed(&hak_transfer_any, HAK_TRANSFER_NONE);
-    for_each_transfer(cool_next, &cooling);
-    bool is_done = cooling.at == cooling.index;
+    while (next < HAK_CLASS_COUNT && left != 0) {
+        unsigned sent = hak_transfer_cool(&hak_transfers[next], hak_heaps, left);
+        any |= load_relaxed(&hak_transfers[next].count) != 0;
+        next += sent < left;
+        left -= (unsigned)least(sent, left);
+    }
+    bool is_done = next == HAK_CLASS_COUNT;
     if (is_done)
         store_relaxed(&list.cooled_ms, now_ms);
     if (!is_done)
         store_relaxed(&hak_transfer_any, HAK_TRANSFER_COOLING);
-    else if (cooling.any || load_relaxed(&hak_transfer_any) == HAK_TRANSFER_COOLING)
+    else if (any || load_relaxed(&hak_transfer_any) == HAK_TRANSFER_COOLING)
         store_relaxed(&hak_transfer_any, HAK_TRANSFER_SOME);
-    store_relaxed(&list.cool_next, is_done ? 0 : cooling.at);
-    list.cool_any = !is_done && cooling.any;
+    store_relaxed(&list.cool_next, is_done ? 0 : next);
+    list.cool_any = !is_done && any;
     lock_release(&list.lock);
     return !is_done;
 }
@@ -290,7 +264,8 @@ void hak_thread_list_collect(void) {
             cool(thread);
     } while (thread != NULL);
     give_arrays_of_cold();
-    for_each_transfer(empty_transfer, NULL);
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
+        hak_transfer_empty(&hak_transfers[c], hak_heaps);
     hak_spare_collect();
     for (uint32_t id = 1; id <= list.heap_count; id++) {
         struct heap *heap = load_acquire(&hak_heaps[id]);
@@ -350,10 +325,6 @@ static void for_each_lock(void (*visit)(struct lock *lock, void *context), void 
     visit(hak_meta_lock(), context);
 }
 
-static void is_at_work(struct transfer *transfer, void *any) {
-    *(bool *)any |= load_relaxed(&transfer->busy) == hak_lock_self();
-}
-
 static void is_mine(struct lock *lock, void *any) {
     *(bool *)any |= lock_is_mine(lock);
 }
@@ -375,7 +346,8 @@ static void postfork_child(struct lock *lock, void *unused) {
 bool hak_thread_is_inside(void) {
     bool any = false;
     for_each_lock(is_mine, &any);
-    for_each_transfer(is_at_work, &any);
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
+        any |= load_relaxed(&hak_transfers[c].busy) == hak_lock_self();
     return any;
 }
 
@@ -388,17 +360,14 @@ void hak_thread_postfork_parent(void) {
     for_each_lock(postfork_parent, NULL);
 }
 
-static void transfer_forked(struct transfer *transfer, void *forked) {
-    hak_transfer_forked(transfer, *(uint32_t *)forked);
-}
-
 /* A record may be the forking thread's own though hak_thread_self does not lead to it: a signal handler has interrupted
  * the thread's birth or end. The interrupted code goes on with it in the child. */
 void hak_thread_postfork_child(void) {
     uint32_t forked = hak_lock_self();
     hak_lock_self_forked();
     for_each_lock(postfork_child, NULL);
-    for_each_transfer(transfer_forked, &forked);
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
+        hak_transfer_forked(&hak_transfers[c], forked);
     for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next) {
         struct thread *thread = container_of(view, struct thread, view);
         if (view->thread_id == forked)

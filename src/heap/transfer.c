@@ -70,7 +70,9 @@ FAST void grown_to(struct transfer *transfer, uint32_t count) {
         store_relaxed(&hak_transfer_any, HAK_TRANSFER_SOME);
 }
 
-unsigned hak_transfer_take(struct transfer *transfer, unsigned want, void **blocks) {
+unsigned hak_transfer_take(unsigned size_class, unsigned want, void **blocks, bool *by_another) {
+    struct transfer *transfer = &hak_transfers[size_class];
+    *by_another = false;
     if (load_relaxed(&transfer->count) == 0 || !transfer_begin(transfer))
         return 0;
     unsigned got = transfer->count < want ? transfer->count : want;
@@ -78,6 +80,8 @@ unsigned hak_transfer_take(struct transfer *transfer, unsigned want, void **bloc
     if (transfer->least > transfer->count)
         transfer->least = transfer->count;
     memcpy(blocks, &transfer->block[transfer->count], got * sizeof *blocks);
+    *by_another = got != 0 && transfer->giver != hak_lock_self();
+    COUNT_ADD(TAKEN_OVER, *by_another ? got : 0);
     transfer_end(transfer);
     return got;
 }
@@ -101,8 +105,8 @@ SLOW static const void *copy_once(void **to, uint32_t *at, void *const *blocks, 
     return bad;
 }
 
-unsigned hak_transfer_put(struct heap *heap, unsigned size_class, void *const *blocks, unsigned count) {
-    struct transfer *transfer = transfer_of(heap, size_class);
+unsigned hak_transfer_put(unsigned size_class, void *const *blocks, unsigned count) {
+    struct transfer *transfer = &hak_transfers[size_class];
     if (!has_room(transfer) || !begin_to_put(transfer, size_class))
         return 0;
     uint32_t at = transfer->count, room = transfer->room - at, put = count < room ? count : room;
@@ -113,6 +117,8 @@ unsigned hak_transfer_put(struct heap *heap, unsigned size_class, void *const *b
     } else {
         bad = copy_once(transfer->block, &at, blocks, put);
     }
+    if (likely(put != 0))
+        transfer->giver = hak_lock_self();
     grown_to(transfer, at);
     transfer_end(transfer);
     if (unlikely(bad != NULL))
@@ -122,7 +128,7 @@ unsigned hak_transfer_put(struct heap *heap, unsigned size_class, void *const *b
 
 /* ---- the way home ---- */
 
-enum { AT_ONCE = 16 };
+enum { AT_ONCE = 12 };
 
 /* Takes the blocks that came first, up to AT_ONCE: of all, or as many as were not wanted. */
 SLOW static unsigned take_oldest(struct transfer *transfer, bool all, void **block) {
@@ -173,4 +179,6 @@ void hak_transfer_forked(struct transfer *transfer, uint32_t forked) {
     uint32_t owner = load_relaxed(&transfer->busy);
     if (owner != 0)
         store_relaxed(&transfer->busy, owner == forked ? hak_lock_self() : 0u);
+    if (transfer->giver == forked)
+        transfer->giver = hak_lock_self();
 }

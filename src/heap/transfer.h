@@ -1,9 +1,8 @@
 /* heap/transfer.h
  * Purpose.     Free blocks of one class that wait between two threads' caches.
  * Design.      An array of addresses: what one thread gives back another one takes, and neither a slab nor a bit nor
- *              the block itself is touched on the way in. A block that any thread may use (HAK_SHARED_MIN_BYTES) waits
- *              in one place for all heaps, so that blocks do not gather where they are not wanted; a smaller one must
- *              go back to the threads of its own heap, and waits there. (S. Ghemawat, "TCMalloc: Thread-Caching
+ *              the block itself is touched on the way. There is one place for each class, whichever heap a block is
+ *              of, so that blocks do not gather where they are not wanted. (S. Ghemawat, "TCMalloc: Thread-Caching
  *              Malloc", has transfer caches between its threads' and central lists.)
  *              Nobody waits for another thread: who finds one at work goes to the heap, as if this were empty or full.
  *              What has not been wanted for a quarter of the purge delay goes home, the oldest first.
@@ -19,24 +18,29 @@
 #include "base/size_class.h"
 #include "heap/heap.h"
 
-/* Those for blocks of any heap, by class; those below HAK_HOME_CLASSES are not used. */
-extern struct transfer hak_transfers[HAK_CLASS_COUNT];
+struct transfer {
+    _Alignas(HAK_CACHE_LINE) uint32_t busy; /* atomic: id of the thread that is at work here, 0 for nobody */
+    uint32_t count;                         /* atomic: changed by that thread, a hint to others */
+    uint32_t least;                         /* that thread's */
+    uint32_t room;                          /* atomic: const once it is not 0 */
+    void **block;                           /* room for so many; const with it; what is there is that thread's */
+    uint32_t giver;                         /* that thread's: who put some last */
+};
 
-FAST struct transfer *transfer_of(struct heap *heap, unsigned size_class) {
-    return class_is_shared(size_class) ? &hak_transfers[size_class] : &heap->transfer[size_class];
-}
+/* By class. */
+extern struct transfer hak_transfers[HAK_CLASS_COUNT];
 
 /* Whether some may hold blocks, and whether a round of cooling has begun: a hint, set by who puts and cleared by who
  * begins a round. Atomic (relaxed). */
 extern uint8_t hak_transfer_any;
 enum { HAK_TRANSFER_NONE, HAK_TRANSFER_SOME, HAK_TRANSFER_COOLING };
 
-/* Takes up to `want` blocks, those that came last. How many. */
-unsigned hak_transfer_take(struct transfer *transfer, unsigned want, void **blocks);
+/* Takes up to `want` blocks of a class, those that came last. How many, and whether another thread put some last. */
+unsigned hak_transfer_take(unsigned size_class, unsigned want, void **blocks, bool *by_another);
 
-/* Puts the first of `count` blocks of the class, as many as there is room for; how many. The same one twice in a row is
+/* Puts the first of `count` blocks of a class, as many as there is room for; how many. The same one twice in a row is
  * reported, and put once. */
-unsigned hak_transfer_put(struct heap *heap, unsigned size_class, void *const *blocks, unsigned count);
+unsigned hak_transfer_put(unsigned size_class, void *const *blocks, unsigned count);
 
 /* Sends home what was not wanted since the last time, up to about `most` blocks; how many. Fewer than `most`: that was
  * all, and from now on it counts anew what is wanted. */

@@ -64,16 +64,6 @@ bool hak_page_map_drop(void) {
     return true;
 }
 
-uint32_t hak_page_map_pattern(uint32_t heap_id) {
-    uint32_t pattern = (1u << ENTRY_PATTERN_ONES) - 1;
-    /* The next number with as many ones. (R. W. Gosper, HAKMEM item 175, 1972.) */
-    for (uint32_t i = 0; i < heap_id; i++) {
-        uint32_t lowest = pattern & -pattern, carried = pattern + lowest;
-        pattern = carried | (pattern ^ carried) / lowest >> 2;
-    }
-    return pattern << ENTRY_PATTERN_SHIFT;
-}
-
 bool hak_page_map_prepare(uintptr_t address, uintptr_t bytes) {
     if (hak_page_map.address_mask == 0)
         return true;

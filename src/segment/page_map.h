@@ -1,14 +1,11 @@
 /* segment/page_map.h
- * Purpose.     Whose address is this? Two answers: the entry that free's fast path compares, and the superslab.
+ * Purpose.     What is at this address? Two answers: the entry that free's fast path reads, and the superslab.
  * Design.      The flat map has one 32-bit entry per granule of the whole address space, reserved without commit, so
  *              that any pointer can be looked up without a test; 0 where there is no slab. Where that much address
  *              space cannot be had (a limit on it), the flat map is a single 0 and the address mask is 0 too: every
  *              free then leaves the fast path and finds its slab through the superslab.
  *              Superslabs are found in a tree of two levels, in every mode.
- *              Whether a thread may put a block into its list is one OR and one comparison, although some slabs are
- *              for the threads of one heap and others for all (HAK_SHARED_MIN_BYTES): an entry has a pattern of
- *              equally many ones for each heap, and all ones for a slab that is everybody's; a thread adds the ones
- *              that its own heap's pattern has not. That makes all ones of either, and of no other heap's.
+ *              Free needs no more of an entry than the offset of the class's slot: it reads that half alone.
  *              Rejected: ifunc variants of free (the loader refuses them in a preloaded library).
  * Concurrency. Entries are atomic (relaxed): whoever looks up a valid block got its pointer from the thread that wrote
  *              the entry. Tree nodes are published with release order.
@@ -25,39 +22,30 @@
 
 struct superslab;
 
-/* An entry: heap id in bits 29..24 and, its lower ones, 3..0; pattern in 23..11; in 10..4 the class, which is the
- * offset of its slot in a thread's record. What a thread makes of it is ENTRY_MATCH plus the offset, or less. */
-#define ENTRY_SLOT_MASK HAK_SLOT_MASK
-#define ENTRY_MATCH (0x3fffffffu & ~ENTRY_SLOT_MASK)
-#define ENTRY_PATTERN_SHIFT 11
-#define ENTRY_PATTERN_BITS 13
-#define ENTRY_PATTERN_ONES 6
-#define ENTRY_PATTERN_ALL (((1u << ENTRY_PATTERN_BITS) - 1) << ENTRY_PATTERN_SHIFT)
-_Static_assert(HAK_HEAPS_MAX < 1024, "an id has 10 bits; and there are 1716 patterns");
-_Static_assert((HAK_CLASS_COUNT - 1) * sizeof(struct hak_slot) <= ENTRY_SLOT_MASK, "a slot for each class");
+/* An entry: the heap's id above, below the class, which is the offset of its slot in a thread's record. */
+#define ENTRY_HEAP_SHIFT 16
+#define ENTRY_HEAP_MASK (~HAK_SLOT_MASK)
+_Static_assert(HAK_SLOT_MASK == (1u << ENTRY_HEAP_SHIFT) - 1, "two halves");
+_Static_assert(HAK_HEAPS_MAX <= ENTRY_HEAP_MASK >> ENTRY_HEAP_SHIFT, "room for an id");
+_Static_assert((HAK_CLASS_COUNT - 1) * sizeof(struct hak_slot) <= HAK_SLOT_MASK, "a slot for each class");
 
-/* The pattern of a heap, in its place in an entry. */
-uint32_t hak_page_map_pattern(uint32_t heap_id);
-
-static inline uint32_t entry_make(uint32_t heap_id, uint32_t pattern, uint32_t slot_offset) {
-    return heap_id >> 4 << (ENTRY_PATTERN_SHIFT + ENTRY_PATTERN_BITS) | pattern | slot_offset | (heap_id & 15);
+static inline uint32_t entry_make(uint32_t heap_id, uint32_t slot_offset) {
+    return heap_id << ENTRY_HEAP_SHIFT | slot_offset;
 }
 
 static inline uint32_t entry_heap_id(uint32_t entry) {
-    return entry >> (ENTRY_PATTERN_SHIFT + ENTRY_PATTERN_BITS) << 4 | (entry & 15);
-}
-
-/* The id as it stands in an entry. */
-static inline uint32_t entry_heap(uint32_t entry) {
-    return entry & ~(ENTRY_PATTERN_ALL | ENTRY_SLOT_MASK);
-}
-
-static inline uint32_t entry_slot(uint32_t entry) {
-    return entry & ENTRY_SLOT_MASK;
+    return entry >> ENTRY_HEAP_SHIFT;
 }
 
 static inline unsigned entry_class(uint32_t entry) {
-    return entry_slot(entry) / (unsigned)sizeof(struct hak_slot);
+    return (entry & HAK_SLOT_MASK) / (unsigned)sizeof(struct hak_slot);
+}
+
+/* The lower half of the entry there: 0 if that is none. One instruction reads and extends it. */
+typedef uint16_t __attribute__((may_alias)) entry_half_t;
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lower half comes first");
+FAST size_t entry_slot_at(const uint32_t *entry) {
+    return load_relaxed((const entry_half_t *)entry);
 }
 
 struct page_map {

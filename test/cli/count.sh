@@ -63,7 +63,7 @@ int main(void) {
     one.flow[1].capacity = 40;
     one.flow[1].frees_end = 66;
     one.slot[1].frees_left = 28;
-    one.flow[1].remote_frees = 3;
+    one.flow[1].passed_frees = 3;
     one.flow[HAK_CLASS_COUNT - 1].base = &list[30];
     one.slot[HAK_CLASS_COUNT - 1].top = &list[2];
     one.flow[HAK_CLASS_COUNT - 1].taken = 70;

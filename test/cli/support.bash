@@ -99,8 +99,9 @@ is() {
     [ "$found" = "$2" ] || fail "$1 is '$found' instead of '$2'"
 }
 
-# compile_keeper [FLAGS]: a program of two threads that holds blocks of every tier, some freed by the other thread, makes
-# the file that it is told and then does nothing; as $work/keeper.
+# compile_keeper [FLAGS]: a program of two threads that holds blocks of every tier, some freed by the other thread,
+# which has used one small block until it went to its outbox, makes the file that it is told and then does nothing;
+# as $work/keeper.
 compile_keeper() {
     compile keeper -pthread "$@" <<'C'
 #include <fcntl.h>
@@ -109,12 +110,16 @@ compile_keeper() {
 #include <unistd.h>
 enum { BLOCKS = 4000 };
 static pthread_barrier_t barrier;
-static char *ours[BLOCKS], *theirs[BLOCKS], *more[1000];
+static char *ours[BLOCKS], *theirs[BLOCKS], *more[1000], *one;
 static void *work(void *unused) {
     for (int i = 0; i < BLOCKS; i++)
         theirs[i] = malloc(1100 + i % 3000);
     for (int i = 0; i < BLOCKS; i += 2)
-        free(ours[i]);
+        if (i % 190 >= 16)
+            free(ours[i]);
+    free(one);
+    for (int i = 0; i < 200; i++)
+        free(malloc(1));
     pthread_barrier_wait(&barrier);
     for (;;)
         pause();
@@ -125,6 +130,7 @@ int main(int count, char **arguments) {
         ours[i] = malloc(i % 190 + 1);
     for (int i = 0; i < 1000; i++)
         more[i] = malloc(200);
+    one = malloc(1);
     char *large[] = {malloc(20000), malloc(300000), calloc(1, 5 << 20), malloc(70 << 20)};
     for (int i = 0; i < 20; i++)
         free(malloc(200000));

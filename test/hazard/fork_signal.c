@@ -7,6 +7,7 @@
  *              hang is ended by alarm.
  * Not here.    Children that allocate inside the handler: the interrupted call is not finished there, and only
  *              functions that are async-signal-safe are promised to work.
+ * heaps: 4
  */
 #include <pthread.h>
 #include <sys/time.h>

@@ -3,6 +3,7 @@
  *              free its parent's blocks, start threads and fork again; the parent goes on.
  * Design.      8 threads allocate, free their own blocks and each other's. 200 forks from main; every fourth child
  *              does all of that. A lock that the child inherits taken would hang, which alarm ends.
+ * heaps: 4
  */
 #include <pthread.h>
 #include <stdatomic.h>

@@ -4,6 +4,7 @@
  * Design.      Small, mid and large blocks. After the frees the other thread does what a program does between phases: a
  *              few calls now and then, no malloc_trim. Rule: resident memory falls below a quarter of the peak before
  *              10 seconds of that have passed; usually it takes the purge delay of one second.
+ * heaps: 4
  */
 #include <pthread.h>
 

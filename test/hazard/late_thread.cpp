@@ -3,6 +3,7 @@
  *              several rounds, that allocate, free blocks of their own thread and free blocks of other threads.
  * Design.      More than 32 keys, since glibc allocates for those. Each destructor sets its key again for two rounds,
  *              so some run after the allocator's own. 100 threads in turn: what each leaves behind would add up.
+ * heaps: 4
  */
 #include <atomic>
 #include <pthread.h>

@@ -2,6 +2,7 @@
  * Purpose.     One thread only allocates, another only frees: memory stays near what is in flight, in every tier.
  * Design.      A ring of 1,000 places between them. For each size the blocks that pass add up to many times what may be
  *              resident; two producers feed one consumer in the second half.
+ * heaps: 4
  */
 #include <pthread.h>
 #include <sched.h>

@@ -3,6 +3,7 @@
  *              others to free, and ends: memory stays bounded, contents stay right.
  * Design.      8 threads at a time. Blocks wait in a table of 256 places that each thread swaps its own into. Resident
  *              memory after 10,000 threads is compared with that after 1,000.
+ * heaps: 4
  */
 #include <pthread.h>
 #include <stdatomic.h>

@@ -6,6 +6,7 @@
  *              cost must not add up: resident memory after a quarter of all threads is compared with the end.
  *                  HAK_SEED, HAK_OPS (threads in all), HAK_THREADS (at a time)
  * Concurrency. The queue and the counters are shared; a block belongs to whoever took it.
+ * heaps: 1 4
  */
 #include "queue.h"
 #include "shadow.h"

@@ -6,6 +6,7 @@
  *              nobody holds any more is ended by its alarm, and named.
  *                  HAK_SEED, HAK_OPS (forks by main)
  * Concurrency. The children of a process with ThreadSanitizer start no thread: it does not support that.
+ * heaps: 1 4
  */
 #include "queue.h"
 #include "shadow.h"

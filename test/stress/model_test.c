@@ -3,6 +3,7 @@
  * Design.      HAK_SEED starts the generators, HAK_OPS is the number of operations in all, HAK_THREADS the number of
  *              threads at a time: a run that failed is repeated with the numbers that it printed.
  * Not here.    The operations (model.c), the checks (shadow.c), the proof that they can fail (model_self_test.c).
+ * heaps: 1 4
  */
 #include "model.h"
 

@@ -6,6 +6,7 @@
  *              purge by itself is awaited, not timed: the test ends when the pages are gone.
  *                  HAK_OPS (MiB)
  * Concurrency. The owner sleeps while main frees its blocks.
+ * heaps: 1 4
  */
 #include "shadow.h"
 

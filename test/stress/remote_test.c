@@ -7,6 +7,7 @@
  *              as well: an allocator that strands remotely freed blocks is found by its size.
  *                  HAK_SEED, HAK_OPS (blocks for each shape)
  * Concurrency. Queues and the counter are shared; a block belongs to whoever took it out of a queue.
+ * heaps: 1 4
  */
 #include "queue.h"
 #include "shadow.h"

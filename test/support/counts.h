@@ -37,7 +37,7 @@ static inline struct hak_class_sum counts_of_slot(const struct hak_thread_view *
     int64_t length = slot->room == 0 ? 0 : slot->top - flow->base;
     uint64_t frees = flow->frees_end - (uint64_t)(int64_t)slot->frees_left;
     uint64_t mallocs = flow->taken - flow->returned + frees - (uint64_t)length;
-    return (struct hak_class_sum){mallocs, frees + flow->remote_frees};
+    return (struct hak_class_sum){mallocs, frees + flow->passed_frees};
 }
 
 static inline struct counts counts_now(const struct hak_view *view) {

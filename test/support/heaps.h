@@ -7,15 +7,13 @@
 #include "support/unit.h"
 
 #include "heap/heap.h"
-#include "heap/outbox.h"
 #include "heap/slab.h"
 #include "heap/transfer.h"
 #include "segment/arena.h"
 #include "segment/page_map.h"
 #include "segment/superslab.h"
 
-/* The first and the last share the batches of an outbox. */
-enum { HEAPS = 1 + HAK_OUTBOX_HEAPS };
+enum { HEAPS = 5 };
 
 static struct heap *heaps[HEAPS + 1]; /* by id */
 
@@ -46,6 +44,12 @@ static inline void *heaps_take_one(unsigned heap, unsigned c) {
     return block;
 }
 
+/* Blocks of all heaps in turns. */
+static inline void heaps_take_mixed(unsigned c, unsigned count, void **blocks) {
+    for (unsigned i = 0; i < count; i++)
+        blocks[i] = heaps_take_one(1 + i % HEAPS, c);
+}
+
 /* Returns blocks of one heap. */
 static inline void heaps_give(unsigned heap, void **blocks, unsigned count) {
     assert_int_equal(hak_heap_return_array(heaps[heap], blocks, count), 0);
@@ -63,11 +67,8 @@ static inline bool heaps_is_home(const void *block) {
 
 /* Sends home what waits in transfer caches. */
 static inline void heaps_empty_transfers(void) {
-    for (unsigned c = HAK_HOME_CLASSES; c < HAK_CLASS_COUNT; c++)
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
         hak_transfer_empty(&hak_transfers[c], heaps);
-    for (unsigned i = 1; i <= HEAPS; i++)
-        for (unsigned c = 1; c < HAK_HOME_CLASSES; c++)
-            hak_transfer_empty(&heaps[i]->transfer[c], heaps);
 }
 
 #endif

@@ -42,7 +42,7 @@ static const struct {
     size_t offset, size;
 } word[] = {
     WORD(slot.frees_left), WORD(slot.top),      WORD(slot.room),  WORD(flow.base),         WORD(flow.frees_end),
-    WORD(flow.taken),      WORD(flow.returned), WORD(flow.moves), WORD(flow.remote_frees),
+    WORD(flow.taken),      WORD(flow.returned), WORD(flow.moves), WORD(flow.passed_frees),
 };
 enum { WORDS = sizeof word / sizeof *word, FREES_LEFT = 0, TOP = 1, ROOM, BASE, FREES_END, TAKEN, RETURNED, MOVES };
 

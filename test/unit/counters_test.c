@@ -4,7 +4,7 @@
  *              nothing.
  * Design.      The test keeps its own count of calls and of whose blocks it frees, and linker wraps count the refills.
  *              What the counters come to is worked out by the reader that tools use, cli/count.c.
- * link: -Wl,--wrap=hak_heap_take
+ * link: -Wl,--wrap=hak_heap_take,--wrap=hak_thread_init
  */
 #include "support/expect.h"
 #include "support/fake_os.h"
@@ -14,9 +14,19 @@
 
 #include "../cli/count.c"
 #include "api/request.h"
+#include "base/options.h"
 #include "hakmem.h"
 #include "heap/thread_list.h"
+#include "heap/transfer.h"
 #include "segment/view.h"
+
+/* So that most blocks of other threads are other heaps'. */
+void __real_hak_thread_init(unsigned cpu_count);
+void __wrap_hak_thread_init(unsigned cpu_count);
+void __wrap_hak_thread_init(unsigned cpu_count) {
+    hak_options.heaps = 4;
+    __real_hak_thread_init(cpu_count);
+}
 
 #if HAK_STATS
 
@@ -66,13 +76,8 @@ static struct derived derive(const struct counts *c) {
 
 static uint64_t in_outboxes(void) {
     uint64_t sum = 0;
-    for (struct hak_thread_view *t = hak_view.threads; t != NULL; t = t->next) {
-        const struct outbox *outbox = &container_of(t, struct thread, view)->outbox;
-        sum += outbox->other_count;
-        for (unsigned c = 1; c < HAK_HOME_CLASSES; c++)
-            for (unsigned i = 0; i < HAK_OUTBOX_HEAPS; i++)
-                sum += outbox->batch[c - 1][i].count;
-    }
+    for (struct hak_thread_view *t = hak_view.threads; t != NULL; t = t->next)
+        sum += container_of(t, struct thread, view)->outbox.count;
     return sum;
 }
 
@@ -82,7 +87,8 @@ static struct caller {
     void *block[BLOCKS];
     uint64_t random;
     uint64_t mallocs, local, remote;
-    uint64_t small; /* of remote */
+    uint64_t past; /* of frees, those of blocks that are not in the list then */
+    void *handed;  /* by the test */
 } callers[THREADS];
 static pthread_barrier_t barrier;
 
@@ -91,11 +97,26 @@ static size_t pick_size(struct caller *caller) {
                                                : unit_below(&caller->random, 600);
 }
 
+static bool is_listed(unsigned c, const void *block) {
+    const struct hak_thread_view *view = &hak_thread_self->view;
+    for (void **at = view->slot[c].top; at != view->flow[c].base; at--)
+        if (at[-1] == block)
+            return true;
+    return false;
+}
+
 static void release(struct caller *caller, void *block) {
-    bool mine = entry_heap_id(page_map_flat_get(block)) == hak_thread_self->heap->id;
-    *(mine ? &caller->local : &caller->remote) += 1;
-    caller->small += !mine && hak_usable_size(block) < HAK_SHARED_MIN_BYTES;
+    uint32_t entry = page_map_flat_get(block);
+    *(entry_heap_id(entry) == hak_thread_self->heap->id ? &caller->local : &caller->remote) += 1;
     hak_free(block);
+    caller->past += !is_listed(entry_class(entry), block);
+}
+
+/* Uses one block again and again until it passes the list, in which there is no other. */
+static void use_one(struct caller *caller, void *block) {
+    size_t size = hak_usable_size(block);
+    for (release(caller, block); caller->past == 0; release(caller, block), caller->mallocs++)
+        EXPECT((block = hak_malloc(size)) != NULL);
 }
 
 static void *work(void *argument) {
@@ -105,6 +126,7 @@ static void *work(void *argument) {
         hak_free(hak_malloc(16));
     pthread_barrier_wait(&barrier); /* all are born */
     pthread_barrier_wait(&barrier); /* the test has looked */
+    use_one(caller, caller->handed);
     for (unsigned round = 1; round <= ROUNDS; round++) {
         for (unsigned i = 0; i < BLOCKS; i++, caller->mallocs++)
             EXPECT((caller->block[i] = hak_malloc(pick_size(caller))) != NULL);
@@ -117,6 +139,12 @@ static void *work(void *argument) {
     pthread_barrier_wait(&barrier); /* quiet */
     pthread_barrier_wait(&barrier); /* the test has looked */
     return NULL;
+}
+
+/* Blocks that are not in the outboxes any more. */
+static uint64_t sent_on(const struct counts *found) {
+    return found->counter[HAK_COUNTER_TRANSFERRED] + found->counter[HAK_COUNTER_SS_REMOTE] +
+           found->counter[HAK_COUNTER_PENDING] - found->counter[HAK_COUNTER_DRAINED];
 }
 
 static void check_refills(const struct counts *found, uint64_t expected) {
@@ -137,6 +165,7 @@ static void eight_threads_add_up(void **state) {
     pthread_barrier_init(&barrier, NULL, THREADS + 1);
     for (unsigned i = 0; i < THREADS; i++) {
         callers[i].random = i;
+        assert_non_null(callers[i].handed = hak_malloc(HAK_NEIGHBOURS_BYTES - HAK_ALIGNMENT));
         assert_int_equal(pthread_create(&threads[i], NULL, work, &callers[i]), 0);
     }
     pthread_barrier_wait(&barrier);
@@ -150,21 +179,22 @@ static void eight_threads_add_up(void **state) {
         sum.mallocs += callers[i].mallocs;
         sum.local += callers[i].local;
         sum.remote += callers[i].remote;
-        sum.small += callers[i].small;
+        sum.past += callers[i].past;
     }
     assert_int_equal(found.threads, before.threads);
     assert_int_equal(found.allocations, sum.mallocs);
-    /* The others' blocks that are not small went into caches, of which some were sent home later. */
+    /* Others' blocks went into caches too, of which some were sent home later. */
     uint64_t sent = found.counter[HAK_COUNTER_SENT_HOME];
-    assert_int_equal(derived.tls_sll, sum.local + sum.remote - sum.small);
-    assert_int_equal(derived.outbox, sum.small);
-    assert_true(sum.local > 0 && sum.small > 0 && sum.remote > sum.small && sent > 0);
-    assert_int_equal(derived.foreign_blocks + in_outboxes() - boxed_before, derived.outbox + sent);
+    assert_int_equal(derived.tls_sll, sum.local + sum.remote - sum.past);
+    assert_int_equal(derived.outbox, sum.past);
+    assert_true(sum.local > 0 && sum.remote > 0 && sum.past > 0 && sent > 0);
+    assert_int_equal(sent_on(&found) + in_outboxes() - boxed_before, derived.outbox + sent);
     check_refills(&found, refills - refills_before);
     assert_int_equal(found.counter[HAK_COUNTER_LEFT_NO_RECORD], 0);
     assert_in_range(found.counter[HAK_COUNTER_LEFT_COUNTDOWN], 1, derived.tls_sll);
     assert_in_range(found.counter[HAK_COUNTER_LEFT_FULL], 1, found.counter[HAK_COUNTER_LEFT_COUNTDOWN] - 1);
     assert_true(found.counter[HAK_COUNTER_TRANSFERRED] > 0);
+    assert_in_range(found.counter[HAK_COUNTER_TAKEN_OVER], 1, derived.refill_blocks - 1);
     assert_true(derived.locks >= derived.refills && derived.moved <= derived.locks);
     assert_true(derived.atomics >= 2 * derived.locks);
     pthread_barrier_wait(&barrier);
@@ -176,8 +206,7 @@ static void eight_threads_add_up(void **state) {
     derived = derive(&found);
     assert_int_equal(derived.tls_sll + derived.outbox + found.counter[HAK_COUNTER_FREE_DIRECT], found.frees);
     sent = found.counter[HAK_COUNTER_SENT_HOME];
-    assert_int_equal(derived.foreign_blocks,
-                     derived.outbox + sent + found.counter[HAK_COUNTER_FREE_DIRECT] + boxed_before);
+    assert_int_equal(sent_on(&found), derived.outbox + sent + found.counter[HAK_COUNTER_FREE_DIRECT]);
     assert_int_equal(derived.ss_local + sent, derived.refill_blocks -
                                                   (found.allocations - found.counter[HAK_COUNTER_LEFT_NO_RECORD]) +
                                                   derived.tls_sll);
@@ -248,25 +277,74 @@ static void every_stage_is_told_apart(void **state) {
         give_back(heap, slabs[count], capacity);
 }
 
+/* ---- whose blocks are taken ---- */
+
+enum { GIVEN = 2 * HAK_BATCH_MAX, GIVEN_BYTES = 256 };
+static void *given[GIVEN];
+
+/* All of them wait for others. */
+static void *give(void *unused) {
+    while (!thread_is_alive(hak_thread_self))
+        hak_free(hak_malloc(16));
+    for (unsigned i = 0; i < GIVEN; i++)
+        hak_free(given[i]);
+    hak_thread_empty(hak_thread_self, true);
+    EXPECT(hak_transfers[size_class_of(GIVEN_BYTES)].count == GIVEN);
+    return unused;
+}
+
+/* Makes as many as wait; how many were counted as another thread's. */
+static uint64_t taken_over(void) {
+    struct counts before = counts_now();
+    for (unsigned i = 0; i < GIVEN; i++)
+        assert_non_null(given[i] = hak_malloc(GIVEN_BYTES));
+    assert_int_equal(hak_transfers[size_class_of(GIVEN_BYTES)].count, 0);
+    struct counts found = counts_since(&before);
+    assert_in_range(found.counter[HAK_COUNTER_REFILL_TRANSFER], 1, GIVEN);
+    return found.counter[HAK_COUNTER_TAKEN_OVER];
+}
+
+/* What comes out of slabs with them is not, nor what the thread has put there itself. */
+static void what_another_has_put_is_taken_over(void **state) {
+    pthread_t thread;
+    (void)state;
+    hak_options.purge_delay = 1 << 30;
+    (void)hak_trim();
+    for (unsigned i = 0; i < GIVEN; i++)
+        assert_non_null(given[i] = hak_malloc(GIVEN_BYTES));
+    hak_thread_empty(hak_thread_self, false);
+    assert_int_equal(pthread_create(&thread, NULL, give, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(taken_over(), GIVEN);
+    hak_thread_empty(hak_thread_self, false);
+    give(NULL);
+    assert_int_equal(taken_over(), 0);
+    for (unsigned i = 0; i < GIVEN; i++)
+        hak_free(given[i]);
+}
+
 /* ---- after a thread's end ---- */
 
 static void *count_after_the_end(void *unused) {
-    (void)unused;
+    const uint64_t *counters = hak_view.counters;
     while (!thread_is_alive(hak_thread_self))
         hak_free(hak_malloc(16));
     hak_thread_end();
-    uint64_t mallocs = hak_view.counters[HAK_COUNTER_LEFT_NO_RECORD];
-    uint64_t frees = hak_view.counters[HAK_COUNTER_FREE_DIRECT];
-    hak_free(hak_malloc(16));
-    EXPECT(hak_view.counters[HAK_COUNTER_LEFT_NO_RECORD] == mallocs + 1);
-    EXPECT(hak_view.counters[HAK_COUNTER_FREE_DIRECT] == frees + 1);
-    return NULL;
+    uint64_t mallocs = counters[HAK_COUNTER_LEFT_NO_RECORD], frees = counters[HAK_COUNTER_FREE_DIRECT];
+    uint64_t waited = counters[HAK_COUNTER_REFILL_TRANSFER];
+    hak_free(hak_malloc(GIVEN_BYTES));
+    EXPECT(counters[HAK_COUNTER_LEFT_NO_RECORD] == mallocs + 1);
+    EXPECT(counters[HAK_COUNTER_FREE_DIRECT] == frees + 1);
+    EXPECT(counters[HAK_COUNTER_REFILL_TRANSFER] == waited + 1);
+    return unused;
 }
 
-/* Its record may be another's by now. */
+/* Its record may be another's by now. It is served with what waits for others. */
 static void who_has_ended_counts_with_those_without_a_record(void **state) {
     pthread_t thread;
     (void)state;
+    hak_free(hak_malloc(GIVEN_BYTES));
+    hak_thread_empty(hak_thread_self, true);
     assert_int_equal(pthread_create(&thread, NULL, count_after_the_end, NULL), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
@@ -329,6 +407,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eight_threads_add_up),
         cmocka_unit_test(every_stage_is_told_apart),
+        cmocka_unit_test(what_another_has_put_is_taken_over),
         cmocka_unit_test(who_has_ended_counts_with_those_without_a_record),
         cmocka_unit_test(locks_are_counted),
     };

@@ -14,7 +14,9 @@
 #include "api/entry.h"
 #include "api/request.h"
 #include "base/figures.h"
+#include "base/options.h"
 #include "hakmem.h"
+#include "heap/thread.h"
 #include "os/os.h"
 #include "segment/view.h"
 
@@ -367,5 +369,7 @@ int main(void) {
         cmocka_unit_test_teardown(threads_that_end, reset_callers),
         cmocka_unit_test_teardown(a_thread_without_a_record, reset_callers),
     };
+    hak_options.heaps = THREADS;
+    hak_thread_init(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,11 +37,8 @@ static void check_all_is_back(void) {
     assert_int_equal(hak_view.slab_superslabs + hak_view.large_superslabs, 0);
 }
 
-/* Its slab is everybody's, or the heap's threads' alone. */
 static void check_entry(const void *block, uint32_t id, unsigned c) {
-    uint32_t pattern = size_class_bytes(c) >= HAK_SHARED_MIN_BYTES ? ENTRY_PATTERN_ALL : hak_page_map_pattern(id);
-    assert_int_equal(page_map_flat_get(block), entry_make(id, pattern, c * (uint32_t)sizeof(struct hak_slot)));
-    assert_int_equal(page_map_flat_get(block), hak_heap_entry(heaps[id], c));
+    assert_int_equal(page_map_flat_get(block), entry_make(id, c * (uint32_t)sizeof(struct hak_slot)));
 }
 
 /* Blocks of other heaps in the array are left at its front, wherever they stood; what is behind the count is left. */
@@ -406,7 +403,7 @@ static void *work(void *argument) {
             unsigned at = unit_below(&random, count);
             size_t size = size_class_bytes(classes[at]);
             EXPECT(unit_holds(held[at], size, size, 256, (uintptr_t)held[at] + (uintptr_t)argument));
-            EXPECT(entry_slot(page_map_flat_get(held[at])) == classes[at] * sizeof(struct hak_slot));
+            EXPECT(entry_class(page_map_flat_get(held[at])) == classes[at]);
             freed[freed_count++] = held[at];
             held[at] = held[--count];
             classes[at] = classes[count];

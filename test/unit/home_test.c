@@ -2,9 +2,9 @@
  * Purpose.     A program frees many blocks in another order than it made them: wherever they wait or go, none is
  *              touched, lost or counted wrongly.
  * Design.      Each test is a child, whose caches start empty. The memory of the blocks is inaccessible while they are
- *              free. A linker wrap refuses the lists their memory.
+ *              free. Linker wraps refuse the lists their memory, and see to it that two threads have two heaps.
  * Not here.    What comes in between: interrupt_test.c.
- * link: -Wl,--wrap=hak_meta_take
+ * link: -Wl,--wrap=hak_meta_take,--wrap=hak_thread_init
  */
 #include "support/child.h"
 #include "support/lists.h"
@@ -24,7 +24,7 @@
 #include "segment/meta.h"
 #include "segment/view.h"
 
-enum { MANY = 1 << 17, GRANULES = 32 };
+enum { MANY = 1 << 17, GRANULES = 32, ONE_BYTES = 32 };
 
 /* Blocks of so many granules, to be freed in steps far apart: by the golden section of all. */
 struct pile {
@@ -41,6 +41,13 @@ void *__real_hak_meta_take(unsigned shift);
 void *__wrap_hak_meta_take(unsigned shift);
 void *__wrap_hak_meta_take(unsigned shift) {
     return no_lists ? NULL : __real_hak_meta_take(shift);
+}
+
+void __real_hak_thread_init(unsigned cpu_count);
+void __wrap_hak_thread_init(unsigned cpu_count);
+void __wrap_hak_thread_init(unsigned cpu_count) {
+    hak_options.heaps = 2;
+    __real_hak_thread_init(cpu_count);
 }
 
 static unsigned common_divisor(unsigned a, unsigned b) {
@@ -104,14 +111,6 @@ static bool is_home(const void *block) {
     return (slab->free_blocks[index / 64] >> index % 64 & 1) != 0;
 }
 
-static unsigned outbox_count(const struct thread *thread) {
-    unsigned count = thread->outbox.other_count;
-    for (unsigned c = 1; c < HAK_HOME_CLASSES; c++)
-        for (unsigned i = 0; i < HAK_OUTBOX_HEAPS; i++)
-            count += thread->outbox.batch[c - 1][i].count;
-    return count;
-}
-
 /* ---- no block is touched ---- */
 
 /* Each is in one place: in the list, on its way to others, or home, where most are. Others were in the list before. */
@@ -119,7 +118,7 @@ static void check_where_they_are(struct thread *thread, unsigned c, int64_t othe
     int64_t out = 0;
     for (unsigned i = 0; i < pile.freed; i++)
         out += !is_home(pile.block[nth(&pile, i)]);
-    int64_t there = length_of(thread, c) + transfer_of(thread->heap, c)->count + outbox_count(thread);
+    int64_t there = length_of(thread, c) + hak_transfers[c].count + thread->outbox.count;
     EXPECT(out <= there && there <= out + others);
     EXPECT(out <= pile.count / 4);
 }
@@ -217,31 +216,39 @@ static void every_entry_counts(void **state) {
     assert_true(child_succeeds(free_by_other_names, NULL));
 }
 
-/* Of those that any thread's list may hold, each goes to its own heap; none stays behind when the thread is to keep
- * nothing, or ends. */
+static void *one;
+
+/* Each goes to its own heap; none stays behind when the thread is to keep nothing, or ends: neither in its lists nor on
+ * the way to others, as one that it has used often enough. */
 static void *free_others(void *flushes) {
     const struct thread *thread = lists_begin_patient();
+    EXPECT(entry_heap_id(page_map_flat_get(pile.block[0])) != thread->heap->id);
     make(&other_pile, pile.size);
     while (is_left(&pile)) {
         free_next(&other_pile);
         free_next(&pile);
     }
+    const struct outbox *outbox = &thread->outbox;
+    unsigned pairs = 0;
+    for (hak_free(one); outbox->count == 0 || outbox->block[outbox->count - 1] != one; hak_free(one))
+        EXPECT(hak_malloc(ONE_BYTES) == one && ++pairs <= 2 * HAK_PASSING_MAX);
     if (flushes != NULL) {
         hak_thread_flush();
-        EXPECT(outbox_count(thread) == 0 && length_of(thread, size_class_of(pile.size)) == 0);
+        EXPECT(outbox->count == 0 && length_of(thread, size_class_of(pile.size)) == 0);
     }
     return NULL;
 }
 
 static void free_two_heaps(void *flushes) {
-    static const size_t sizes[] = {112, 256, 8192};
+    static const size_t sizes[] = {16, 112, 256, 8192};
     pthread_t other;
     (void)lists_begin_patient();
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         make(&pile, sizes[i]);
+        EXPECT((one = hak_malloc(ONE_BYTES)) != NULL);
         EXPECT(pthread_create(&other, NULL, free_others, flushes) == 0 && pthread_join(other, NULL) == 0);
         for (struct hak_thread_view *view = hak_view.threads; view != NULL; view = view->next)
-            EXPECT(outbox_count((const struct thread *)(const void *)view) == 0);
+            EXPECT(container_of(view, struct thread, view)->outbox.count == 0);
         lists_expect_nothing_left();
     }
 }

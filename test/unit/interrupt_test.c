@@ -59,8 +59,8 @@ static void come_by(enum point point, bool after) {
         come_by(point, true);                                                                                          \
     }
 
-BETWEEN(unsigned, TRANSFER, hak_transfer_put,
-        (struct heap * heap, unsigned size_class, void *const *from, unsigned count), (heap, size_class, from, count))
+BETWEEN(unsigned, TRANSFER, hak_transfer_put, (unsigned size_class, void *const *from, unsigned count),
+        (size_class, from, count))
 BETWEEN(unsigned, TAKE, hak_heap_take, (struct heap * heap, unsigned size_class, unsigned want, void **to),
         (heap, size_class, want, to))
 BETWEEN_VOID(GIVE_LIST, hak_meta_give, (void *memory, unsigned shift), (memory, shift))
@@ -273,6 +273,7 @@ static void handle_amid_others(void *visit) {
     pthread_t other;
     (void)lists_begin_patient();
     EXPECT(pthread_create(&other, NULL, make_for_others, NULL) == 0 && pthread_join(other, NULL) == 0);
+    EXPECT(entry_heap_id(page_map_flat_get(held[0])) != hak_thread_self->heap->id);
     come_between(visit, free_stock);
     is_watched = true;
     for (unsigned i = 0; i < HELD; i++)
@@ -300,5 +301,7 @@ int main(void) {
         cmocka_unit_test(nor_does_it_without_lists),
         cmocka_unit_test(nor_does_it_with_other_heaps),
     };
+    hak_options.heaps = 2;
+    hak_thread_init(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -466,17 +466,17 @@ static void expect_start(char *limit, const char *found) {
     assert_int_equal(child.status, 0);
 }
 
-/* 2.5 cpus are 6 heaps; nine tenths of the group's memory are the soft limit unless there is a lower one. */
+/* 2.5 cpus are 2 heaps; nine tenths of the group's memory are the soft limit unless there is a lower one. */
 static void limits_are_read_at_start(void **state) {
     char command[64];
     (void)state;
     make_tree();
-    expect_start(NULL, "6 3 900000000 -1 1000000000\n");
-    expect_start((char[]){"soft:1M,hard:1G"}, "6 3 1048576 1073741824 1000000000\n");
-    expect_start((char[]){"soft:2G"}, "6 3 900000000 -1 1000000000\n");
+    expect_start(NULL, "2 3 900000000 -1 1000000000\n");
+    expect_start((char[]){"soft:1M,hard:1G"}, "2 3 1048576 1073741824 1000000000\n");
+    expect_start((char[]){"soft:2G"}, "2 3 900000000 -1 1000000000\n");
     write_file("/proc/self/cgroup", "");
-    expect_start((char[]){"soft:64M"}, "32 16 67108864 -1 -1\n");
-    expect_start(NULL, "32 16 -1 -1 -1\n");
+    expect_start((char[]){"soft:64M"}, "8 16 67108864 -1 -1\n");
+    expect_start(NULL, "8 16 -1 -1 -1\n");
     snprintf(command, sizeof command, "rm -rf %s", root);
     assert_int_equal(system(command), 0);
 }

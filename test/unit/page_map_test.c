@@ -34,30 +34,18 @@ static const uintptr_t strangers[] = {
 /* Beyond what the kernel gives out. */
 static const uintptr_t impossible[] = {TOP, TOP + 4096, TOP * 2 - 1, UINTPTR_MAX, UINTPTR_MAX - 4095};
 
-/* What free makes of an entry: a match for threads of the slab's heap and, if it is everybody's, of every other; never
- * of 0, which is no slab's. */
-static void a_thread_tells_its_own(void **state) {
-    static uint32_t patterns[HAK_HEAPS_MAX + 1];
-    const uint32_t slot = (HAK_CLASS_COUNT - 1) * (uint32_t)sizeof(struct hak_slot);
+/* What was put into it comes out again; free, and tools, read the class alone, whichever heap it is. */
+static void an_entry_holds_a_heap_and_a_class(void **state) {
+    const uint32_t none = 0;
     (void)state;
+    assert_int_equal(entry_slot_at(&none), 0);
     for (uint32_t id = 1; id <= HAK_HEAPS_MAX; id++) {
-        patterns[id] = hak_page_map_pattern(id);
-        assert_int_equal(patterns[id] & ~ENTRY_PATTERN_ALL, 0);
-        assert_int_equal(__builtin_popcount(patterns[id]), ENTRY_PATTERN_ONES);
-        uint32_t entry = entry_make(id, patterns[id], slot);
-        assert_int_equal(entry_heap_id(entry), id);
-        assert_int_equal(entry_slot(entry), slot);
-    }
-    for (uint32_t mine = 1; mine <= HAK_HEAPS_MAX; mine++) {
-        uint32_t mask = ENTRY_MATCH & ~patterns[mine];
-        assert_true(mask < ENTRY_MATCH);
-        for (uint32_t id = 1; id <= HAK_HEAPS_MAX; id++) {
-            uint32_t own = entry_make(id, patterns[id], slot) | mask;
-            if (id == mine)
-                assert_int_equal(own, ENTRY_MATCH + slot);
-            else
-                assert_true(own < ENTRY_MATCH);
-            assert_int_equal(entry_make(id, ENTRY_PATTERN_ALL, slot) | mask, ENTRY_MATCH + slot);
+        for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+            const uint32_t entries[] = {UINT32_MAX, entry_make(id, c * (uint32_t)sizeof(struct hak_slot)), UINT32_MAX};
+            assert_int_equal(entry_heap_id(entries[1]), id);
+            assert_int_equal(entry_class(entries[1]), c);
+            assert_int_equal(entry_slot_at(&entries[1]), c * sizeof(struct hak_slot));
+            assert_int_equal(entries[1] & HAK_SLOT_MASK, c * sizeof(struct hak_slot));
         }
     }
 }
@@ -229,7 +217,7 @@ static void refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_thread_tells_its_own),
+        cmocka_unit_test(an_entry_holds_a_heap_and_a_class),
         cmocka_unit_test(flat_mode),
         cmocka_unit_test(mode_without_a_flat_map),
         cmocka_unit_test(mode_of_little_address_space),

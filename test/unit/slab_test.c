@@ -15,9 +15,8 @@ enum { HEAP_ID = 5 };
 
 static struct slab *new_slab(unsigned c) {
     bool zero;
-    struct slab *slab =
-        hak_superslab_take(POOL_TINY, hak_size_class[c].granules, RUN_SLAB,
-                           entry_make(HEAP_ID, ENTRY_PATTERN_ALL, c * (uint32_t)sizeof(struct hak_slot)), &zero);
+    struct slab *slab = hak_superslab_take(POOL_TINY, hak_size_class[c].granules, RUN_SLAB,
+                                           entry_make(HEAP_ID, c * (uint32_t)sizeof(struct hak_slot)), &zero);
     assert_non_null(slab);
     hak_slab_init(slab);
     assert_int_equal(slab_class(slab), c);

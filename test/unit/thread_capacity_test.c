@@ -57,20 +57,8 @@ static size_t capacities(const struct thread *thread) {
     return bytes;
 }
 
-static unsigned boxed_blocks(const struct outbox *outbox, unsigned c) {
-    unsigned count = 0;
-    for (unsigned i = 0; i < HAK_OUTBOX_HEAPS; i++) {
-        EXPECT(outbox->batch[c - 1][i].count <= HAK_OUTBOX_BLOCKS &&
-               (outbox->any || outbox->batch[c - 1][i].count == 0));
-        count += outbox->batch[c - 1][i].count;
-    }
-    return count;
-}
-
 static size_t held(const struct thread *thread) {
-    size_t bytes = thread->outbox.other_bytes;
-    for (unsigned c = 1; c < HAK_HOME_CLASSES; c++)
-        bytes += boxed_blocks(&thread->outbox, c) * size_class_bytes(c);
+    size_t bytes = thread->outbox.bytes;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
         bytes += (size_t)length_of(thread, c) * size_class_bytes(c);
     return bytes;
@@ -124,7 +112,7 @@ static void use_each_class_once(void *unused) {
     /* Blocks of the others are on their way to other threads. */
     for (unsigned c = 1; c <= HAK_TINY_CLASSES; c++)
         EXPECT((length_of(thread, c) != 0) == (thread->view.flow[c].capacity != 1));
-    EXPECT(thread->outbox.other_bytes != 0);
+    EXPECT(thread->outbox.bytes != 0);
     expect_all_free();
 }
 
@@ -273,7 +261,8 @@ static void a_list_grows_by_what_it_got(void **state) {
 }
 
 /* Some threads of many that want all they can get, and might have half as much again: together they have what all may
- * have, but for what each took when there was some left, and each has its share. */
+ * have, but for what each took when there was some left, and each has its share. None takes another one's blocks: what
+ * goes round is kept short. */
 static pthread_barrier_t barrier;
 static struct thread *worker[WORKERS];
 
@@ -286,7 +275,7 @@ static void *want_all(void *argument) {
     pthread_barrier_wait(&barrier);
     for (unsigned round = 0; round < 20; round++) {
         for (unsigned i = 0; i < 40 * BLOCKS; i++)
-            EXPECT((block[i] = hak_malloc(16 + 16 * (i % (HAK_HOME_CLASSES - 1)))) != NULL);
+            EXPECT((block[i] = hak_malloc(16 + 16 * (i % 7))) != NULL);
         for (unsigned i = 0; i < 40 * BLOCKS; i++)
             hak_free(block[i]);
     }
@@ -300,6 +289,7 @@ static void share(void *unused) {
     size_t all = 0, each = HAK_THREAD_CACHE_BYTES / 64, at_once = HAK_CACHE_BYTES / 2;
     (void)unused;
     (void)begin(1);
+    hak_options.purge_delay = 0; /* nothing waits for others */
     EXPECT(pthread_barrier_init(&barrier, NULL, WORKERS + 1) == 0);
     for (unsigned i = 0; i < WORKERS; i++)
         EXPECT(pthread_create(&threads[i], NULL, want_all, &worker[i]) == 0);
@@ -324,7 +314,7 @@ static void all_have_so_much_and_each_its_share(void **state) {
     assert_true(child_succeeds(share, NULL));
 }
 
-/* What waits for others is a batch of each class and heap, and where threads are many one for all else as well. */
+/* Where threads are many, what one takes none of waits for others in the outbox, up to so many bytes. */
 static void *lend(void *size) {
     while (hak_api_thread() == NULL) {
     }
@@ -344,22 +334,19 @@ static void free_others(size_t size, uint32_t threads) {
     EXPECT(pthread_create(&lender, NULL, lend, (void *)size) == 0);
     pthread_barrier_wait(&barrier);
     hak_thread_share_among(threads, FEW);
-    unsigned most = 0, most_of_other = 0, c = size_class_of(size);
+    unsigned most = 0, c = size_class_of(size);
     for (unsigned i = 0; i < BLOCKS; i++) {
         hak_free(blocks[i]);
-        unsigned boxed = c < HAK_HOME_CLASSES ? boxed_blocks(outbox, c) : 0;
-        most = boxed > most ? boxed : most;
-        most_of_other = outbox->other_count > most_of_other ? outbox->other_count : most_of_other;
-        EXPECT(outbox->other_bytes == outbox->other_count * size_class_bytes(c));
-        EXPECT(outbox->other_bytes <= capacity_limit(thread) / 2 && (!threads_are_many() || length_of(thread, c) == 0));
+        most = outbox->count > most ? outbox->count : most;
+        EXPECT(outbox->bytes == outbox->count * size_class_bytes(c) && outbox->count < HAK_OUTBOX_BLOCKS);
+        EXPECT(outbox->bytes <= capacity_limit(thread) / 2 && (!threads_are_many() || length_of(thread, c) == 0));
     }
-    EXPECT(most == (c < HAK_HOME_CLASSES ? HAK_OUTBOX_BLOCKS : 0));
-    if (c < HAK_HOME_CLASSES || !threads_are_many())
-        EXPECT(most_of_other == 0);
-    else
-        EXPECT(most_of_other < HAK_OUTBOX_OTHERS && most_of_other + 1 >= HAK_CACHE_LEAST_BYTES / 2 / size);
-    if (c < HAK_HOME_CLASSES || threads_are_many())
-        EXPECT(thread->earned_bytes >= (BLOCKS - HAK_OUTBOX_OTHERS) * size / HAK_CACHE_EARNED_PART);
+    if (threads_are_many()) {
+        EXPECT(most + 1 >= HAK_CACHE_LEAST_BYTES / 2 / size);
+        EXPECT(thread->earned_bytes >= (BLOCKS - HAK_OUTBOX_BLOCKS) * size / HAK_CACHE_EARNED_PART);
+    } else {
+        EXPECT(most == 0);
+    }
     pthread_barrier_wait(&barrier);
     EXPECT(pthread_join(lender, NULL) == 0);
     expect_all_free();
@@ -476,5 +463,6 @@ int main(void) {
         cmocka_unit_test(births_and_ends_count),
         cmocka_unit_test(a_forks_child_is_alone),
     };
+    hak_options.heaps = 2;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
  * Design.      Each test is a child, whose caches start empty. Linker wraps stand for a handler that comes there. What
  *              a fork may catch a thread at is set up by hand.
  * Not here.    Handlers and forks anywhere in a program's work: interrupt_test.c.
- * link: -Wl,--wrap=hak_transfer_put,--wrap=hak_heap_take,--wrap=hak_heap_return_array
+ * link: -Wl,--wrap=hak_transfer_put,--wrap=hak_heap_take,--wrap=hak_heap_return_array,--wrap=hak_meta_give
  */
 #include "support/child.h"
 #include "support/lists.h"
@@ -30,11 +30,11 @@ static void interrupted(void) {
         handle();
 }
 
-unsigned __real_hak_transfer_put(struct heap *heap, unsigned size_class, void *const *from, unsigned count);
-unsigned __wrap_hak_transfer_put(struct heap *heap, unsigned size_class, void *const *from, unsigned count);
-unsigned __wrap_hak_transfer_put(struct heap *heap, unsigned size_class, void *const *from, unsigned count) {
+unsigned __real_hak_transfer_put(unsigned size_class, void *const *from, unsigned count);
+unsigned __wrap_hak_transfer_put(unsigned size_class, void *const *from, unsigned count);
+unsigned __wrap_hak_transfer_put(unsigned size_class, void *const *from, unsigned count) {
     interrupted();
-    return __real_hak_transfer_put(heap, size_class, from, count);
+    return __real_hak_transfer_put(size_class, from, count);
 }
 
 unsigned __real_hak_heap_return_array(struct heap *heap, void **from, unsigned count);
@@ -50,6 +50,13 @@ unsigned __wrap_hak_heap_take(struct heap *heap, unsigned size_class, unsigned w
     unsigned got = __real_hak_heap_take(heap, size_class, want, to);
     interrupted();
     return got;
+}
+
+void __real_hak_meta_give(void *memory, unsigned shift);
+void __wrap_hak_meta_give(void *memory, unsigned shift);
+void __wrap_hak_meta_give(void *memory, unsigned shift) {
+    interrupted();
+    __real_hak_meta_give(memory, shift);
 }
 
 /* ---- signal handlers ---- */
@@ -172,10 +179,26 @@ static void interrupt_refill(void *unused) {
     EXPECT(hak_view.active_bytes == 0 && hak_view.errors == 0);
 }
 
+/* A class is closed: what the handler frees of it, the first since it was open, does not open it again. */
+static void interrupt_close(void *unused) {
+    (void)unused;
+    struct thread *thread = lists_begin();
+    unsigned c = size_class_of(HANDLED_SIZE);
+    take_in_handler();
+    while (length_of(thread, c) != 0)
+        EXPECT(hak_malloc(HANDLED_SIZE) != NULL);
+    handler = free_in_handler;
+    hak_thread_flush();
+    EXPECT(handler == NULL);
+    lists_expect_closed(thread);
+    EXPECT(thread->view.flow[c].capacity == 0 && thread->cache_bytes == 0);
+}
+
 static void a_handler_may_come_while_blocks_are_on_their_way(void **state) {
     (void)state;
     assert_true(child_succeeds(interrupt_work, NULL));
     assert_true(child_succeeds(interrupt_refill, NULL));
+    assert_true(child_succeeds(interrupt_close, NULL));
 }
 
 /* ---- fork ---- */
@@ -288,17 +311,20 @@ static void a_forks_child_gets_no_block_twice(void **state) {
 }
 
 /* A transfer cache at which another thread is at work when a process forks is nobody's in the child; one at which the
- * forking thread is itself, as a handler may find it, stays that thread's. */
+ * forking thread is itself, as a handler may find it, stays that thread's, and so does what it has put there. */
 static void a_forks_child_does_not_wait_for_who_is_gone(void **state) {
     struct transfer *others = &hak_transfers[HAK_CLASS_COUNT - 1], *own = &hak_transfers[HAK_CLASS_COUNT - 2];
     (void)state;
     others->busy = 1;
     assert_false(hak_thread_is_inside());
-    own->busy = hak_lock_self();
+    own->busy = own->giver = hak_lock_self();
     assert_true(hak_thread_is_inside());
     pid_t child = fork();
-    if (child == 0)
-        _exit(others->busy == 0 && own->busy == hak_lock_self() && hak_thread_is_inside() ? 0 : 1);
+    if (child == 0) {
+        EXPECT(others->busy == 0 && own->busy == hak_lock_self() && hak_thread_is_inside());
+        EXPECT(own->giver == hak_lock_self());
+        _exit(0);
+    }
     EXPECT_CHILD_OK(child);
     others->busy = own->busy = 0;
 }

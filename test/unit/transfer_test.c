@@ -16,7 +16,7 @@
 #include "segment/limit.h"
 #include "segment/view.h"
 
-enum { SHARED = HAK_HOME_CLASSES, HOME = HAK_HOME_CLASSES - 1, LARGEST = HAK_CLASS_COUNT - 1 };
+enum { SMALL = 4, LARGEST = HAK_CLASS_COUNT - 1 };
 
 static const void *bad;
 static unsigned bad_count;
@@ -32,35 +32,42 @@ static int all_is_back(void **state) {
     return hak_view.active_bytes != 0 || bad_count != 0;
 }
 
+/* Where this thread has put some last, or gets none. */
+static unsigned take(unsigned c, unsigned want, void **blocks) {
+    bool by_another = true;
+    unsigned got = hak_transfer_take(c, want, blocks, &by_another);
+    assert_false(by_another);
+    return got;
+}
+
 /* ---- one after the other ---- */
 
 /* In the order that they were put in: from the end, as they are used. */
 static void what_came_last_goes_first(void **state) {
-    const unsigned classes[] = {1, HOME, SHARED, HAK_TINY_CLASSES, LARGEST};
+    const unsigned classes[] = {1, SMALL, HAK_TINY_CLASSES, LARGEST};
     enum { COUNT = 5 };
     (void)state;
     for (unsigned i = 0; i < sizeof classes / sizeof *classes; i++) {
         unsigned c = classes[i];
-        struct transfer *transfer = transfer_of(heaps[1], c);
+        struct transfer *transfer = &hak_transfers[c];
         void *blocks[COUNT], *got[COUNT + 1] = {NULL};
-        assert_ptr_equal(transfer, c < HAK_HOME_CLASSES ? &heaps[1]->transfer[c] : &hak_transfers[c]);
         heaps_take(1, c, COUNT, blocks);
-        assert_int_equal(hak_transfer_put(heaps[1], c, blocks, 2), 2);
+        assert_int_equal(hak_transfer_put(c, blocks, 2), 2);
         assert_true(transfer->room > COUNT && transfer->room * size_class_bytes(c) <= HAK_TRANSFER_BYTES);
-        assert_int_equal(hak_transfer_put(heaps[1], c, blocks + 2, 3), 3);
+        assert_int_equal(hak_transfer_put(c, blocks + 2, 3), 3);
         assert_int_equal(transfer->count, COUNT);
-        assert_int_equal(hak_transfer_take(transfer, 1, got), 1);
+        assert_int_equal(take(c, 1, got), 1);
         assert_ptr_equal(got[0], blocks[4]);
         assert_null(got[1]);
-        assert_int_equal(hak_transfer_take(transfer, 2, got), 2);
+        assert_int_equal(take(c, 2, got), 2);
         assert_memory_equal(got, blocks + 2, 2 * sizeof *blocks);
         assert_null(got[2]);
-        assert_int_equal(hak_transfer_put(heaps[1], c, blocks + 4, 1), 1);
-        assert_int_equal(hak_transfer_take(transfer, COUNT, got), 3);
+        assert_int_equal(hak_transfer_put(c, blocks + 4, 1), 1);
+        assert_int_equal(take(c, COUNT, got), 3);
         assert_ptr_equal(got[0], blocks[0]);
         assert_ptr_equal(got[1], blocks[1]);
         assert_ptr_equal(got[2], blocks[4]);
-        assert_int_equal(hak_transfer_take(transfer, 1, got), 0);
+        assert_int_equal(take(c, 1, got), 0);
         heaps_give(1, blocks, COUNT);
     }
 }
@@ -70,7 +77,7 @@ static void no_block_is_touched(void **state) {
     enum { COUNT = 7 };
     (void)state;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        struct transfer *transfer = transfer_of(heaps[1], c);
+        struct transfer *transfer = &hak_transfers[c];
         void *kept = heaps_take_one(1, c), *blocks[COUNT];
         const struct slab *slab = hak_slab_of(kept);
         void *memory = (void *)slab->base;
@@ -78,13 +85,13 @@ static void no_block_is_touched(void **state) {
         unsigned count = slab->free_count < COUNT ? slab->free_count : COUNT;
         heaps_take(1, c, count, blocks);
         assert_int_equal(mprotect(memory, bytes, PROT_NONE), 0);
-        assert_int_equal(hak_transfer_put(heaps[1], c, blocks, count), count);
-        assert_int_equal(hak_transfer_take(transfer, count, blocks), count);
-        assert_int_equal(hak_transfer_put(heaps[1], c, blocks, count), count);
+        assert_int_equal(hak_transfer_put(c, blocks, count), count);
+        assert_int_equal(take(c, count, blocks), count);
+        assert_int_equal(hak_transfer_put(c, blocks, count), count);
         assert_int_equal(hak_transfer_cool(transfer, heaps, count), 0);
         assert_int_equal(hak_transfer_cool(transfer, heaps, count), count);
         heaps_take(1, c, count, blocks);
-        assert_int_equal(hak_transfer_put(heaps[1], c, blocks, count), count);
+        assert_int_equal(hak_transfer_put(c, blocks, count), count);
         hak_transfer_empty(transfer, heaps);
         assert_true(heaps_is_home(blocks[0]));
         assert_int_equal(mprotect(memory, bytes, PROT_READ | PROT_WRITE), 0);
@@ -97,19 +104,19 @@ static void there_is_so_much_room(void **state) {
     static void *blocks[HAK_TRANSFER_BLOCKS + 3], *got[HAK_TRANSFER_BLOCKS + 3];
     (void)state;
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c += 6) {
-        struct transfer *transfer = transfer_of(heaps[1], c);
+        struct transfer *transfer = &hak_transfers[c];
         void *first = heaps_take_one(1, c);
-        assert_int_equal(hak_transfer_put(heaps[1], c, &first, 1), 1);
+        assert_int_equal(hak_transfer_put(c, &first, 1), 1);
         hak_transfer_empty(transfer, heaps);
         unsigned room = transfer->room;
         assert_true(room == HAK_TRANSFER_BLOCKS || (room + 1) * size_class_bytes(c) > HAK_TRANSFER_BYTES);
         heaps_take(1, c, room + 3, blocks);
-        assert_int_equal(hak_transfer_put(heaps[1], c, blocks, room - 1), room - 1);
-        assert_int_equal(hak_transfer_put(heaps[1], c, blocks + room - 1, 4), 1);
+        assert_int_equal(hak_transfer_put(c, blocks, room - 1), room - 1);
+        assert_int_equal(hak_transfer_put(c, blocks + room - 1, 4), 1);
         assert_int_equal(transfer->count, room);
-        assert_int_equal(hak_transfer_put(heaps[1], c, blocks + room, 3), 0);
+        assert_int_equal(hak_transfer_put(c, blocks + room, 3), 0);
         assert_int_equal(transfer->busy, 0);
-        assert_int_equal(hak_transfer_take(transfer, UINT32_MAX, got), room);
+        assert_int_equal(take(c, UINT32_MAX, got), room);
         assert_memory_equal(got, blocks, room * sizeof *blocks);
         heaps_give(1, blocks, room + 3);
     }
@@ -123,54 +130,57 @@ static void without_memory_there_is_no_room(void **state) {
     (void)state;
     assert_int_equal(hak_transfers[c].room, 0);
     hak_limits.lowest_bytes = limit_used();
-    assert_int_equal(hak_transfer_put(heaps[1], c, &block, 1), 0);
+    assert_int_equal(hak_transfer_put(c, &block, 1), 0);
     assert_int_equal(hak_transfers[c].room + hak_transfers[c].count + hak_transfers[c].busy, 0);
     assert_int_equal(hak_limits.noted, 0);
     hak_limits.lowest_bytes = lowest;
-    assert_int_equal(hak_transfer_put(heaps[1], c, &block, 1), 1);
+    assert_int_equal(hak_transfer_put(c, &block, 1), 1);
 }
 
 /* Who finds another one at work goes on, and nothing waits where free memory is to go back at once. */
 static void nobody_waits(void **state) {
-    struct transfer *transfer = &hak_transfers[SHARED];
+    struct transfer *transfer = &hak_transfers[SMALL];
     void *blocks[3], *got[3] = {NULL};
     (void)state;
-    heaps_take(1, SHARED, 3, blocks);
-    assert_int_equal(hak_transfer_put(heaps[1], SHARED, blocks, 1), 1);
+    heaps_take(1, SMALL, 3, blocks);
+    assert_int_equal(hak_transfer_put(SMALL, blocks, 1), 1);
     transfer->busy = 1;
-    assert_int_equal(hak_transfer_put(heaps[1], SHARED, blocks + 1, 2), 0);
-    assert_int_equal(hak_transfer_take(transfer, 1, got), 0);
+    assert_int_equal(hak_transfer_put(SMALL, blocks + 1, 2), 0);
+    assert_int_equal(take(SMALL, 1, got), 0);
     hak_transfer_empty(transfer, heaps);
     assert_int_equal(hak_transfer_cool(transfer, heaps, 10), 0);
     assert_int_equal(transfer->count, 1);
     transfer->busy = 0;
     hak_options.purge_delay = 0;
-    assert_int_equal(hak_transfer_put(heaps[1], SHARED, blocks + 1, 2), 0);
+    assert_int_equal(hak_transfer_put(SMALL, blocks + 1, 2), 0);
     hak_options.purge_delay = 1000;
-    assert_int_equal(hak_transfer_take(transfer, 2, got), 1);
+    assert_int_equal(take(SMALL, 2, got), 1);
     assert_ptr_equal(got[0], blocks[0]);
     assert_null(got[1]);
     heaps_give(1, blocks, 3);
 }
 
-/* In a fork's child only the forking thread may be at work, interrupted by a signal. */
+/* In a fork's child only the forking thread may be at work, interrupted by a signal; and what that has put is its own,
+ * what others have put is not. */
 static void a_forks_child_is_not_kept_out(void **state) {
-    struct transfer transfer = {.busy = hak_lock_self() + 1};
+    struct transfer transfer = {.busy = hak_lock_self() + 1, .giver = hak_lock_self() + 1};
     (void)state;
     hak_transfer_forked(&transfer, 7);
     assert_int_equal(transfer.busy, 0);
-    transfer.busy = 7;
+    assert_int_equal(transfer.giver, hak_lock_self() + 1);
+    transfer.busy = transfer.giver = 7;
     hak_transfer_forked(&transfer, 7);
     assert_int_equal(transfer.busy, hak_lock_self());
+    assert_int_equal(transfer.giver, hak_lock_self());
 }
 
 /* Between two stores of a thread that is no more, `least` may be above `count`. */
 static void a_forks_child_cools_what_is_there(void **state) {
-    struct transfer *transfer = &hak_transfers[SHARED];
+    struct transfer *transfer = &hak_transfers[SMALL];
     void *blocks[3];
     (void)state;
-    heaps_take(1, SHARED, 3, blocks);
-    assert_int_equal(hak_transfer_put(heaps[1], SHARED, blocks, 3), 3);
+    heaps_take(1, SMALL, 3, blocks);
+    assert_int_equal(hak_transfer_put(SMALL, blocks, 3), 3);
     transfer->least = 100;
     assert_int_equal(hak_transfer_cool(transfer, heaps, 1000), 3);
     assert_int_equal(transfer->count + transfer->least, 0);
@@ -187,15 +197,15 @@ static void expect_bad(const void *block) {
 /* It is put once. */
 static void the_same_twice_in_a_row_is_seen(void **state) {
     enum { COUNT = 100 };
-    struct transfer *transfer = &hak_transfers[SHARED];
+    struct transfer *transfer = &hak_transfers[SMALL];
     void *blocks[COUNT];
     (void)state;
-    heaps_take(1, SHARED, COUNT, blocks);
+    heaps_take(1, SMALL, COUNT, blocks);
     for (unsigned count = 2; count <= COUNT; count += 1 + count / 8) {
         for (unsigned at = 1; at < count; at++) {
             void *other = blocks[at];
             blocks[at] = blocks[at - 1];
-            assert_int_equal(hak_transfer_put(heaps[1], SHARED, blocks, count), count);
+            assert_int_equal(hak_transfer_put(SMALL, blocks, count), count);
             expect_bad(blocks[at]);
             assert_int_equal(transfer->busy, 0);
             assert_int_equal(transfer->count, count - 1);
@@ -203,9 +213,9 @@ static void the_same_twice_in_a_row_is_seen(void **state) {
             assert_memory_equal(transfer->block + at, blocks + at + 1, (count - at - 1) * sizeof *blocks);
             transfer->count = 0;
             /* Nearly full: behind what there is room for it is somebody else's to see. */
-            assert_int_equal(hak_transfer_put(heaps[1], SHARED, blocks, at), at);
+            assert_int_equal(hak_transfer_put(SMALL, blocks, at), at);
             transfer->count = transfer->room - at;
-            assert_int_equal(hak_transfer_put(heaps[1], SHARED, blocks, count), at);
+            assert_int_equal(hak_transfer_put(SMALL, blocks, count), at);
             assert_int_equal(bad_count, 0);
             assert_int_equal(transfer->count, transfer->room);
             transfer->count = transfer->least = 0;
@@ -218,17 +228,17 @@ static void the_same_twice_in_a_row_is_seen(void **state) {
 /* ---- the way home ---- */
 
 static void what_is_not_wanted_goes_home(void **state) {
-    struct transfer *transfer = &hak_transfers[SHARED];
+    struct transfer *transfer = &hak_transfers[SMALL];
     enum { COUNT = 100 };
     void *blocks[COUNT], *got[COUNT];
     (void)state;
-    heaps_take(1, SHARED, COUNT, blocks);
-    assert_int_equal(hak_transfer_put(heaps[1], SHARED, blocks, COUNT), COUNT);
+    heaps_take_mixed(SMALL, COUNT, blocks);
+    assert_int_equal(hak_transfer_put(SMALL, blocks, COUNT), COUNT);
     assert_int_equal(hak_transfer_cool(transfer, heaps, 1000), 0); /* nobody has had the time to want them */
     assert_int_equal(transfer->count, COUNT);
-    assert_int_equal(hak_transfer_take(transfer, 40, got), 40);
+    assert_int_equal(take(SMALL, 40, got), 40);
     assert_memory_equal(got, blocks + 60, 40 * sizeof *blocks);
-    assert_int_equal(hak_transfer_put(heaps[1], SHARED, got, 30), 30);
+    assert_int_equal(hak_transfer_put(SMALL, got, 30), 30);
     assert_ptr_equal(transfer->block[0], blocks[0]);
     /* 60 were not, and go in parts. */
     assert_in_range(hak_transfer_cool(transfer, heaps, 20), 20, 40);
@@ -239,7 +249,111 @@ static void what_is_not_wanted_goes_home(void **state) {
         assert_int_equal(heaps_is_home(blocks[i]), i < 60);
     assert_int_equal(hak_transfer_cool(transfer, heaps, 1000), 30);
     assert_int_equal(transfer->count, 0);
-    heaps_give(1, got + 30, 10);
+    hak_heap_return_any(heaps, got + 30, 10);
+}
+
+/* Whichever heaps' blocks wait together: each goes to its own. */
+static void each_goes_to_its_own_heap(void **state) {
+    enum { COUNT = 7 * HEAPS };
+    void *blocks[COUNT];
+    (void)state;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        for (unsigned all = 0; all < 2; all++) {
+            heaps_take_mixed(c, COUNT, blocks);
+            unsigned put = hak_transfer_put(c, blocks, COUNT);
+            assert_int_equal(put, COUNT < hak_transfers[c].room ? COUNT : hak_transfers[c].room);
+            assert_int_equal(hak_transfer_cool(&hak_transfers[c], heaps, COUNT), 0);
+            if (all != 0)
+                hak_transfer_empty(&hak_transfers[c], heaps);
+            else
+                assert_int_equal(hak_transfer_cool(&hak_transfers[c], heaps, COUNT), put);
+            for (unsigned i = 0; i < COUNT; i++)
+                assert_int_equal(heaps_is_home(blocks[i]), i < put);
+            hak_heap_return_any(heaps, blocks + put, COUNT - put);
+            assert_int_equal(hak_view.active_bytes, 0);
+        }
+    }
+}
+
+/* ---- whose they were ---- */
+
+static struct {
+    unsigned c, count, done;
+    void **blocks;
+    bool takes, by_another;
+} deal;
+
+static void *make_deal(void *unused) {
+    if (deal.takes)
+        deal.done = hak_transfer_take(deal.c, deal.count, deal.blocks, &deal.by_another);
+    else
+        deal.done = hak_transfer_put(deal.c, deal.blocks, deal.count);
+    return unused;
+}
+
+/* What another thread does meanwhile. */
+static void let_another(bool take_them, unsigned c, void **blocks, unsigned count, unsigned expected) {
+    pthread_t thread;
+    deal.takes = take_them;
+    deal.c = c;
+    deal.blocks = blocks;
+    deal.count = count;
+    assert_int_equal(pthread_create(&thread, NULL, make_deal, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(deal.done, expected);
+}
+
+static void expect_by_another(unsigned c, unsigned want, void **blocks) {
+    bool by_another = false;
+    assert_int_equal(hak_transfer_take(c, want, blocks, &by_another), want);
+    assert_true(by_another);
+}
+
+/* Who put some last stands for all that are there, whatever heap they are of. */
+static void it_says_whether_another_put_some_last(void **state) {
+    void *blocks[6], *got[2];
+    (void)state;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c += 8) {
+        heaps_take_mixed(c, 6, blocks);
+        assert_int_equal(hak_transfer_put(c, blocks, 2), 2);
+        assert_int_equal(take(c, 1, blocks + 1), 1);
+        let_another(false, c, blocks + 2, 3, 3);
+        expect_by_another(c, 1, blocks + 4);
+        expect_by_another(c, 1, blocks + 3);
+        assert_int_equal(hak_transfer_put(c, blocks + 3, 1), 1);
+        let_another(true, c, blocks + 3, 1, 1);
+        assert_true(deal.by_another);
+        assert_int_equal(take(c, 2, got), 2);
+        assert_ptr_equal(got[0], blocks[0]);
+        assert_ptr_equal(got[1], blocks[2]);
+        assert_int_equal(take(c, 1, blocks), 0);
+        hak_heap_return_any(heaps, blocks, 6);
+    }
+}
+
+/* Who puts none changes nothing of that, and who gets none learns nothing. */
+static void who_is_refused_does_not_count(void **state) {
+    void *blocks[HAK_TRANSFER_BYTES / HAK_MID_MAX + 1], *got[1];
+    enum { ROOM = sizeof blocks / sizeof *blocks - 1 };
+    struct transfer *transfer = &hak_transfers[LARGEST];
+    (void)state;
+    heaps_take_mixed(LARGEST, ROOM + 1, blocks);
+    assert_int_equal(hak_transfer_put(LARGEST, blocks, ROOM), ROOM);
+    let_another(false, LARGEST, blocks + ROOM, 1, 0); /* it is full */
+    assert_int_equal(take(LARGEST, 1, got), 1);
+    let_another(false, LARGEST, blocks, 0, 0);
+    let_another(true, LARGEST, got, 0, 0);
+    assert_false(deal.by_another);
+    hak_options.purge_delay = 0;
+    let_another(false, LARGEST, blocks + ROOM, 1, 0);
+    hak_options.purge_delay = 1000;
+    transfer->busy = UINT32_MAX;
+    let_another(false, LARGEST, blocks + ROOM, 1, 0);
+    let_another(true, LARGEST, got, 1, 0);
+    assert_false(deal.by_another);
+    transfer->busy = 0;
+    assert_int_equal(take(LARGEST, 1, got), 1);
+    hak_heap_return_any(heaps, blocks + ROOM - 2, 3);
 }
 
 /* ---- at the same time ---- */
@@ -253,21 +367,22 @@ static void *work(void *argument) {
     unsigned count = 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned want = 1 + unit_below(&random, 16), heap = 1 + round % HEAPS;
-        unsigned got = hak_transfer_take(&hak_transfers[SHARED], want, held + count);
+        bool by_another;
+        unsigned got = hak_transfer_take(SMALL, want, held + count, &by_another);
         if (got == 0)
-            got = hak_heap_take(heaps[heap], SHARED, want, held + count);
+            got = hak_heap_take(heaps[heap], SMALL, want, held + count);
         EXPECT(got <= want);
         for (; got > 0; got--, count++)
             unit_fill(held[count], 64, 64, (uintptr_t)held[count] ^ (uintptr_t)argument);
         for (unsigned i = 0; i < count; i++)
             EXPECT(unit_holds(held[i], 64, 64, 64, (uintptr_t)held[i] ^ (uintptr_t)argument));
         unsigned give = unit_below(&random, count + 1);
-        unsigned put = hak_transfer_put(heaps[heap], SHARED, held, give);
+        unsigned put = hak_transfer_put(SMALL, held, give);
         EXPECT(put <= give);
         count -= put;
         memmove(held, held + put, count * sizeof *held);
         if (round % 64 == 0)
-            (void)hak_transfer_cool(&hak_transfers[SHARED], heaps, 50);
+            (void)hak_transfer_cool(&hak_transfers[SMALL], heaps, 50);
         if (count > 40) {
             hak_heap_return_any(heaps, held + 40, count - 40);
             count = 40;
@@ -305,6 +420,9 @@ int main(void) {
         TEST(a_forks_child_cools_what_is_there),
         TEST(the_same_twice_in_a_row_is_seen),
         TEST(what_is_not_wanted_goes_home),
+        TEST(each_goes_to_its_own_heap),
+        TEST(it_says_whether_another_put_some_last),
+        TEST(who_is_refused_does_not_count),
         TEST(each_block_has_one_holder),
     };
     return cmocka_run_group_tests(tests, start, NULL);

@@ -9,6 +9,7 @@
 #include "heap/huge.h"
 #include "heap/large.h"
 #include "heap/thread.h"
+#include "heap/transfer.h"
 #include "os/os.h"
 #include "segment/page_map.h"
 #include "segment/purge.h"
@@ -160,35 +161,36 @@ static void a_list_shows_its_blocks(void **state) {
     assert_int_equal(slot->room, 0);
 }
 
-/* Batches lie one after the other, and all else has a place of its own. */
 static void an_outbox_shows_its_blocks(void **state) {
-    uint64_t outbox = (uintptr_t)hak_view.threads + find_field(HAK_STRUCT_thread, "outbox")->offset, count = 0;
-    uint64_t batches = outbox + find_field(HAK_STRUCT_outbox, "batch")->offset;
-    uint64_t offset = find_field(HAK_STRUCT_batch, "block")->offset;
-    struct block small, other, *const shown[] = {&small};
+    uint64_t outbox = (uintptr_t)hak_view.threads + find_field(HAK_STRUCT_thread, "outbox")->offset;
+    uint64_t shown = outbox + find_field(HAK_STRUCT_outbox, "block")->offset;
     struct outbox *own = &hak_thread_self->outbox;
-    uint32_t entry = hak_heap_entry(hak_thread_self->heap, 3);
+    struct block blocks[2], *const added[] = {&blocks[0], &blocks[1]};
     (void)state;
-    for (uint64_t i = 0; i < REGIONS->batch_count; i++)
-        assert_int_equal(GET(batch, batches + i * REGIONS->layout[HAK_STRUCT_batch].bytes, count), 0);
-    struct batch *batch = outbox_batch(own, entry);
-    batch->heap = entry_heap_id(entry);
-    assert_true(batch_add(batch, entry, &small));
-    assert_int_equal(GET(outbox, outbox, other_count), 0);
-    assert_false(outbox_add_other(own, hak_heap_entry(hak_thread_self->heap, 10), &other, SIZE_MAX));
-    assert_int_equal(GET(outbox, outbox, other_count), 1);
-    uint64_t others = outbox + find_field(HAK_STRUCT_outbox, "other")->offset;
-    assert_ptr_equal(*(struct block *const *)(uintptr_t)others, &other);
-    for (uint64_t i = 0; i < REGIONS->batch_count; i++) {
-        uint64_t at = batches + i * REGIONS->layout[HAK_STRUCT_batch].bytes;
-        if (GET(batch, at, count) == 0)
-            continue;
-        assert_int_equal(GET(batch, at, count), 1);
-        assert_true(count < 1);
-        assert_ptr_equal(*(struct block *const *)(uintptr_t)(at + offset), shown[count++]);
-    }
-    assert_int_equal(count, 1);
+    assert_int_equal(GET(outbox, outbox, count), 0);
+    assert_false(outbox_add(own, 3, &blocks[0], SIZE_MAX));
+    assert_false(outbox_add(own, 10, &blocks[1], SIZE_MAX));
+    assert_int_equal(GET(outbox, outbox, count), 2);
+    assert_memory_equal((const void *)(uintptr_t)shown, added, sizeof added);
     memset(own, 0, sizeof *own);
+}
+
+/* By class. */
+static void a_transfer_cache_shows_its_blocks(void **state) {
+    void *blocks[2];
+    bool by_another;
+    (void)state;
+    assert_int_equal(REGIONS->transfer_count, HAK_CLASS_COUNT);
+    assert_int_equal(hak_heap_take(hak_thread_self->heap, 6, 2, blocks), 2);
+    assert_int_equal(hak_transfer_put(6, blocks, 2), 2);
+    for (unsigned c = 0; c < HAK_CLASS_COUNT; c++) {
+        uint64_t transfer = (uintptr_t)REGIONS->transfers + c * REGIONS->layout[HAK_STRUCT_transfer].bytes;
+        assert_int_equal(GET(transfer, transfer, count), c == 6 ? 2 : 0);
+        if (c == 6)
+            assert_memory_equal((const void *)(uintptr_t)GET(transfer, transfer, block), blocks, sizeof blocks);
+    }
+    assert_int_equal(hak_transfer_take(6, 2, blocks, &by_another), 2);
+    assert_int_equal(hak_heap_return_array(hak_thread_self->heap, blocks, 2), 0);
 }
 
 static void the_page_map_is_where_it_says(void **state) {
@@ -211,15 +213,11 @@ static void options_have_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_field_is_published),
-        cmocka_unit_test(a_slab_is_found),
-        cmocka_unit_test(blocks_without_a_class_are_found),
-        cmocka_unit_test(arenas_add_up_to_what_is_mapped),
-        cmocka_unit_test(records_are_in_metadata),
-        cmocka_unit_test(a_list_shows_its_blocks),
-        cmocka_unit_test(an_outbox_shows_its_blocks),
-        cmocka_unit_test(the_page_map_is_where_it_says),
-        cmocka_unit_test(options_have_names),
+        cmocka_unit_test(every_field_is_published),         cmocka_unit_test(a_slab_is_found),
+        cmocka_unit_test(blocks_without_a_class_are_found), cmocka_unit_test(arenas_add_up_to_what_is_mapped),
+        cmocka_unit_test(records_are_in_metadata),          cmocka_unit_test(a_list_shows_its_blocks),
+        cmocka_unit_test(an_outbox_shows_its_blocks),       cmocka_unit_test(a_transfer_cache_shows_its_blocks),
+        cmocka_unit_test(the_page_map_is_where_it_says),    cmocka_unit_test(options_have_names),
     };
     hak_page_map_init();
     hak_arena_init();
