@@ -70,7 +70,7 @@ enum hak_entry {
     X(SS_REMOTE, "ss_remote", "blocks put into the slabs of their heap, under its lock, by whoever freed them")        \
     X(PENDING, "pending", "blocks pushed on the pending stack of a heap whose lock was taken")                         \
     X(FREE_DIRECT, "free_direct", "blocks freed by threads without a record, one at a time")                           \
-    X(TRANSFERRED, "transferred", "blocks that went from an outbox to a transfer cache")                               \
+    X(TRANSFERRED, "transferred", "blocks that went from an outbox, or without a record, to a transfer cache")         \
     X(DRAINED, "drained", "blocks of transfer caches that were not wanted there and went home")                        \
     X(TAKEN_OVER, "taken_over", "blocks that refills got of a transfer cache where another thread had put some last")  \
     X(SENT_HOME, "sent_home", "blocks of other heaps that went home when a cache gave blocks back")                    \

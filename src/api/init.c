@@ -119,9 +119,9 @@ static void start(void) {
 }
 
 /* Slow paths that a thread has taken without a record. */
-HAK_TLS uint8_t visits;
+HAK_TLS uint16_t visits;
 
-static uint8_t visits_needed(void) {
+static uint16_t visits_needed(void) {
     if (hak_thread_list_is_warm())
         return HAK_WARM_VISITS;
     return threads_are_many() ? HAK_VISITS_MANY : HAK_VISITS_MAX;

@@ -85,7 +85,7 @@
 
 /* Slow paths of a thread before it gets a record and caches of its own; the same where many threads have them. */
 #define HAK_VISITS_MAX 16
-#define HAK_VISITS_MANY 64
+#define HAK_VISITS_MANY 1024
 
 /* A thread's caches may grow to this much in all. */
 #define HAK_THREAD_CACHE_BYTES ((size_t)4 << 20)

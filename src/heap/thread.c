@@ -376,7 +376,11 @@ void hak_thread_put_direct(uint32_t entry, void *block) {
     COUNT(FREE_DIRECT);
     hak_tally_add(&hak_view.recordless.cached_frees, 1);
     hak_tally_add(&hak_view.recordless_class[entry_class(entry)].frees, 1);
-    put_home(block);
+    /* Where threads are many, most are without one, and the next call wants it. */
+    unsigned put = threads_are_many() ? hak_transfer_put(entry_class(entry), &block, 1) : 0;
+    COUNT_ADD(TRANSFERRED, put);
+    if (put == 0)
+        put_home(block);
 }
 
 /* Empties the caches of a record that no thread is using, or of the caller's, and closes its classes. */

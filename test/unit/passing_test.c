@@ -205,6 +205,34 @@ static void who_has_no_record_takes_what_waits(void **state) {
     assert_true(child_succeeds(let_some_wait, NULL));
 }
 
+static void *free_without_a_record(void *block) {
+    hak_free(block);
+    EXPECT(!thread_is_alive(hak_thread_self));
+    return NULL;
+}
+
+/* Where threads are many it waits for the next one that has no record either, else it goes to its slab. */
+static void let_go_without_a_record(void *are_many) {
+    pthread_t thread;
+    const struct transfer *transfer = &hak_transfers[size_class_of(WAITING_BYTES)];
+    (void)lists_begin_patient();
+    lists_make(WAITING_BYTES, 1);
+    struct counts before = counts_now(&hak_view);
+    hak_thread_share_among(are_many != NULL ? 1000 : 1, 1);
+    EXPECT(pthread_create(&thread, NULL, free_without_a_record, blocks[0]) == 0 && pthread_join(thread, NULL) == 0);
+    EXPECT(transfer->count == (are_many != NULL));
+    EXPECT(are_many == NULL || transfer->block[0] == blocks[0]);
+    lists_expect_counted(&before, size_class_of(WAITING_BYTES), 0, 1);
+    (void)hak_trim();
+    EXPECT(hak_view.active_bytes == 0);
+}
+
+static void what_many_free_without_a_record_waits(void **state) {
+    (void)state;
+    assert_true(child_succeeds(let_go_without_a_record, NULL));
+    assert_true(child_succeeds(let_go_without_a_record, blocks));
+}
+
 enum { THREADS = 2000, EACH = 100, SIZES = 16, SMALLEST = HAK_TINY_MAX - 16 * (SIZES - 1) };
 
 /* Makes and frees, and ends. Its first few calls it makes without a record. */
@@ -237,9 +265,8 @@ static void threads_use_what_others_have_left(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_small_one_is_not_used_for_ever),
-        cmocka_unit_test(neighbours_part),
-        cmocka_unit_test(who_has_no_record_takes_what_waits),
+        cmocka_unit_test(a_small_one_is_not_used_for_ever),   cmocka_unit_test(neighbours_part),
+        cmocka_unit_test(who_has_no_record_takes_what_waits), cmocka_unit_test(what_many_free_without_a_record_waits),
         cmocka_unit_test(threads_use_what_others_have_left),
     };
     hak_options.heaps = 1;
