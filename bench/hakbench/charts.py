@@ -10,6 +10,7 @@ import math
 SHAPES = 8
 LANE = 10
 LEGEND_WIDTH, LEGEND_LINE = 675, 18
+TITLE_LETTER = 7  # pixels, at most on average
 
 
 def text(x, y, words, anchor="start", css=""):
@@ -67,7 +68,8 @@ def ratio_plot(rows, baseline, names, colour, with_legend=False):
     low = min(0.5, *(m["low"] for m in marks)) / 1.1
     high = max(2.0, *(m["high"] for m in marks)) * 1.1
     legend_shown, _, legend_height = legend_marks(names, colour)
-    left, right, top = 225, 900, 34 + legend_height if with_legend else 30
+    left = max(225, 15 + max(TITLE_LETTER * len(row["title"]) for row in rows))
+    right, top = left + LEGEND_WIDTH, 34 + legend_height if with_legend else 30
     x_of = log_scale(low, high, left, right)
     parts, y = [], top
     for row in rows:
