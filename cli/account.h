@@ -18,8 +18,8 @@
 #define ACCOUNT_PARTS(X)                                                                                               \
     X(LIVE, live, HAKMEM, "live blocks", "the program holds them; what grows without end is a leak of the program")    \
     X(FREE_SLOTS, free_slots, HAKMEM, "free slots in part-used slabs",                                                 \
-      "fragmentation: held by live blocks beside them; serve the next requests of their size; HAKMEM_HEAPS=1 shares "  \
-      "them between all threads")                                                                                      \
+      "fragmentation: held by blocks beside them that are live or wait in caches; serve the next requests of their "   \
+      "size; HAKMEM_HEAPS=1 shares them between all threads")                                                          \
     X(CACHES, thread_caches, HAKMEM, "thread caches", "HAKMEM_CACHE_BYTES=16384, hakmem trim, fewer threads")          \
     X(SPARES, spare_runs, HAKMEM, "spare runs: of Large blocks that were freed, for the next ones",                    \
       "2 MiB a thread, 4 MiB between them; HAKMEM_PURGE_DELAY=0, hakmem trim, fewer threads")                          \

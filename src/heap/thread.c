@@ -259,10 +259,10 @@ static void give_back_some(struct thread *thread, unsigned size_class, int32_t l
 /* A list that is too long is let be longer, if the thread takes so much from it that this spares the way to the heap,
  * or some of it is given back. */
 SLOW static void shorten(struct thread *thread, unsigned size_class, int32_t length, bool used) {
-    if (thread->view.flow[size_class].capacity == 0)
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    if (flow->capacity == 0)
         hak_capacity_open(thread, size_class);
-    while (used && length >= owner_load(&thread->view.flow[size_class].capacity) &&
-           hak_capacity_grow(thread, size_class)) {
+    while (used && length >= owner_load(&flow->capacity) && hak_capacity_grow(thread, size_class)) {
     }
     if (length != 0 && length >= hak_capacity_now(thread, size_class)) {
         COUNT(LEFT_FULL);
@@ -311,18 +311,11 @@ static void put_past_list(struct thread *thread, unsigned size_class, void *bloc
     end_work(thread);
 }
 
-/* Puts a block in the place of one further down in the list, each time another one, and returns that. Nothing is in the
- * list meanwhile. */
-SLOW static void *change_places(struct thread *thread, unsigned size_class, void *block) {
-    struct hak_slot *slot = &thread->view.slot[size_class];
-    struct hak_flow *flow = &thread->view.flow[size_class];
-    void **top = slot->top, **place = flow->base + flow->moves / 4 % (uint32_t)(top - flow->base), *other;
-    flow_begin(flow);
-    store_release(&slot->top, flow->base);
-    other = *place;
+/* Puts a block in the place of one further down in a list of that length, another one at each look, and returns that. */
+SLOW static void *change_places(struct hak_flow *flow, int32_t length, void *block) {
+    void **place = flow->base + flow->moves / 2 % (uint32_t)length, *other = *place;
     *place = block;
-    store_release(&slot->top, top);
-    flow_end(flow);
+    fork_fence();
     return other;
 }
 
@@ -335,14 +328,17 @@ void hak_thread_keep_full(struct thread *thread, unsigned size_class, void *bloc
     owner_store(SLOT_FIELD(&thread->view, offset, frees_left), 0);
     if (likely(*passes == 0) && likely(!thread->busy)) {
         begin_work(thread);
-        bool used = look_at_list(thread, size_class), has_others = length_of(thread, size_class) >= HAK_NEIGHBOURS_LIST;
-        bool has_neighbours = used && size_class_bytes(size_class) < HAK_NEIGHBOURS_BYTES;
-        if (has_neighbours && has_others)
-            block = change_places(thread, size_class, block);
+        bool stays = true;
+        if (look_at_list(thread, size_class) && size_class_bytes(size_class) < HAK_NEIGHBOURS_BYTES) {
+            int32_t length = length_of(thread, size_class);
+            stays = length >= HAK_NEIGHBOURS_LIST;
+            if (stays)
+                block = change_places(&thread->view.flow[size_class], length, block);
+        }
         end_work(thread);
         if (owner_load(SLOT_FIELD(&thread->view, offset, frees_left)) == 0)
             *passes = HAK_PASSES;
-        else if ((!has_neighbours || has_others) && likely(cache_push(&thread->view, &offset, block)))
+        else if (stays && likely(cache_push(&thread->view, &offset, block)))
             return;
     }
     if (*passes != 0)
@@ -357,16 +353,16 @@ void hak_thread_keep(struct thread *thread, unsigned size_class, void *block) {
 }
 
 void *hak_thread_take_direct(unsigned size_class) {
-    struct heap *heap = hak_thread_list_any_heap();
     bool by_another;
     void *block;
     COUNT(LEFT_NO_RECORD);
-    if (heap == NULL)
-        return NULL;
-    if (hak_transfer_take(size_class, 1, &block, &by_another) != 0)
+    if (hak_transfer_take(size_class, 1, &block, &by_another) != 0) {
         COUNT(REFILL_TRANSFER);
-    else if (hak_heap_take(heap, size_class, 1, &block) == 0)
-        return NULL;
+    } else {
+        struct heap *heap = hak_thread_list_any_heap();
+        if (heap == NULL || hak_heap_take(heap, size_class, 1, &block) == 0)
+            return NULL;
+    }
     hak_tally_add(&hak_view.recordless.cached_mallocs, 1);
     hak_tally_add(&hak_view.recordless_class[size_class].mallocs, 1);
     return block;
