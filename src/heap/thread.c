@@ -94,10 +94,10 @@ static unsigned take_batch(struct thread *thread, unsigned size_class, unsigned 
 static bool flush_list(struct thread *thread, unsigned size_class, int32_t keep, bool wanted) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
-    /* Before its length is looked at: what a signal handler frees from here on passes the list. */
+    /* Before its length is looked at, and at once: what a signal handler frees from here on passes the list. */
     flow_begin(flow);
-    store_release(&flow->frees_end, flow->frees_end - (uint64_t)(int64_t)slot->frees_left);
-    store_release(&slot->frees_left, 0);
+    int32_t frees_left = exchange_acquire(&slot->frees_left, 0);
+    store_release(&flow->frees_end, flow->frees_end - (uint64_t)(int64_t)frees_left);
     flow_end(flow);
     int32_t count = length_of(thread, size_class) - keep;
     if (count <= 0)

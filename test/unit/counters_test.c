@@ -16,6 +16,7 @@
 #include "api/request.h"
 #include "base/options.h"
 #include "hakmem.h"
+#include "heap/thread_capacity.h"
 #include "heap/thread_list.h"
 #include "heap/transfer.h"
 #include "segment/view.h"
@@ -323,6 +324,31 @@ static void what_another_has_put_is_taken_over(void **state) {
         hak_free(given[i]);
 }
 
+static void *free_one(void *block) {
+    hak_free(block);
+    return NULL;
+}
+
+/* Without a record: to a transfer cache where threads are many, else home. */
+static void a_free_without_a_record_goes_on(void **state) {
+    (void)state;
+    for (unsigned are_many = 0; are_many < 2; are_many++) {
+        pthread_t thread;
+        void *block = hak_malloc(GIVEN_BYTES);
+        assert_non_null(block);
+        struct counts before = counts_now();
+        hak_thread_share_among(are_many ? 1000 : 1, 1);
+        assert_int_equal(pthread_create(&thread, NULL, free_one, block), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        hak_thread_share_among(1, 1);
+        struct counts found = counts_since(&before);
+        assert_int_equal(found.counter[HAK_COUNTER_FREE_DIRECT], 1);
+        assert_int_equal(found.counter[HAK_COUNTER_TRANSFERRED], are_many);
+        assert_int_equal(sent_on(&found), 1);
+        (void)hak_trim();
+    }
+}
+
 /* ---- after a thread's end ---- */
 
 static void *count_after_the_end(void *unused) {
@@ -408,6 +434,7 @@ int main(void) {
         cmocka_unit_test(eight_threads_add_up),
         cmocka_unit_test(every_stage_is_told_apart),
         cmocka_unit_test(what_another_has_put_is_taken_over),
+        cmocka_unit_test(a_free_without_a_record_goes_on),
         cmocka_unit_test(who_has_ended_counts_with_those_without_a_record),
         cmocka_unit_test(locks_are_counted),
     };
