@@ -79,7 +79,7 @@
 #define HAK_TINY_CLASSES 64
 #define HAK_MID_CLASSES 40
 
-/* Threads of so many cpus share a heap. */
+/* Heaps, at most; and cpus whose threads share one. */
 #define HAK_HEAPS_MAX 1023
 #define HAK_HEAP_CPUS 2
 
