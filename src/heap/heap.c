@@ -212,13 +212,7 @@ FAST bool push(struct heap *heap, struct block **top, struct block *first) {
     return cas_seq_cst(&heap->pending, top, first);
 }
 
-void hak_heap_return_remote(struct heap *heap, void *const *blocks, unsigned count) {
-    if (lock_try(&heap->lock)) {
-        put_all(heap, blocks, count);
-        COUNT_ADD(SS_REMOTE, count);
-        unlock(heap);
-        return;
-    }
+static void leave(struct heap *heap, void *const *blocks, unsigned count) {
     struct block *top = load_relaxed(&heap->pending), *last = blocks[count - 1];
     for (unsigned i = 1; i < count; i++) {
         struct block *block = blocks[i - 1];
@@ -230,6 +224,16 @@ void hak_heap_return_remote(struct heap *heap, void *const *blocks, unsigned cou
         last->next = top;
     while (!push(heap, &top, blocks[0]));
     COUNT_ADD(PENDING, count);
+}
+
+void hak_heap_return_remote(struct heap *heap, void *const *blocks, unsigned count) {
+    if (lock_try(&heap->lock)) {
+        put_all(heap, blocks, count);
+        COUNT_ADD(SS_REMOTE, count);
+        unlock(heap);
+        return;
+    }
+    leave(heap, blocks, count);
     /* The holder may have looked just before. */
     if (lock_try(&heap->lock)) {
         drain_pending(heap);
@@ -258,6 +262,14 @@ void hak_heap_return_any(struct heap *const *heaps, void **blocks, unsigned coun
         else
             hak_heap_on_bad_block(blocks[first]);
     }
+}
+
+void hak_heap_leave(struct heap *const *heaps, void *block) {
+    uint32_t entry = hak_slab_entry_of(block);
+    if (likely(entry != 0))
+        leave(heaps[entry_heap_id(entry)], &block, 1);
+    else
+        hak_heap_on_bad_block(block);
 }
 
 void hak_heap_collect(struct heap *heap) {

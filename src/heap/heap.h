@@ -54,6 +54,10 @@ void hak_heap_return_remote(struct heap *heap, void *const *blocks, unsigned cou
 /* The same for blocks of any heaps, whose order does not stay; `heaps` is indexed by id. What is none is reported. */
 void hak_heap_return_any(struct heap *const *heaps, void **blocks, unsigned count);
 
+/* Leaves a block of any heap to whoever holds its heap's lock next. Takes no lock, so that a signal handler may, whatever
+ * it has interrupted. */
+void hak_heap_leave(struct heap *const *heaps, void *block);
+
 /* Moves those of the blocks from `first` on whose page-map entries are as the first one's, `entry`, in the bits of
  * `compared` to its side; where they end. Not inlined: it is part of the longest way down. */
 __attribute__((noinline)) unsigned hak_heap_gather(void **blocks, unsigned first, unsigned count, uint32_t entry,

@@ -289,17 +289,13 @@ FAST bool look_at_list(struct thread *thread, unsigned size_class) {
     return used;
 }
 
-/* Returns a block at once. */
-SLOW static void put_home(void *block) {
-    hak_heap_return_any(hak_heaps, &block, 1);
-}
-
 /* A block passes its list where that has no memory, where its class is to keep nothing, and where a signal handler has
- * interrupted this thread's work with its lists: what that frees goes home. The outbox is sent away when it is full. */
+ * interrupted this thread's work with its lists: what that frees is left to its heap. The outbox is sent away when it
+ * is full. */
 static void put_past_list(struct thread *thread, unsigned size_class, void *block) {
     owner_add(&thread->view.flow[size_class].passed_frees, 1);
     if (unlikely(thread->busy)) {
-        put_home(block);
+        hak_heap_leave(hak_heaps, block);
         return;
     }
     begin_work(thread);
@@ -311,7 +307,7 @@ static void put_past_list(struct thread *thread, unsigned size_class, void *bloc
     end_work(thread);
 }
 
-/* Puts a block in the place of one further down in a list of that length, another one at each look, and returns that. */
+/* Puts a block in the place of one further down in a list of that length, another one each time, and returns that. */
 SLOW static void *change_places(struct hak_flow *flow, int32_t length, void *block) {
     void **place = flow->base + flow->moves / 2 % (uint32_t)length, *other = *place;
     *place = block;
@@ -376,7 +372,7 @@ void hak_thread_put_direct(uint32_t entry, void *block) {
     unsigned put = threads_are_many() ? hak_transfer_put(entry_class(entry), &block, 1) : 0;
     COUNT_ADD(TRANSFERRED, put);
     if (put == 0)
-        put_home(block);
+        hak_heap_return_any(hak_heaps, &block, 1);
 }
 
 /* Empties the caches of a record that no thread is using, or of the caller's, and closes its classes. */

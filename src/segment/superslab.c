@@ -167,7 +167,7 @@ static void free_granules(struct superslab *superslab, unsigned from, unsigned c
 
 void hak_superslab_give_locked(struct superslab *superslab, struct slab *run, unsigned touched) {
     unsigned granules = run->granules;
-    if (run->kind == RUN_SLAB) {
+    if (load_relaxed(&run->kind) == RUN_SLAB) { /* which another free of a Large block may try to claim */
         for (unsigned i = 1; i < granules; i++)
             store_relaxed(&run[i].kind, RUN_NONE);
         hak_page_map_set(run->base, granules, 0);
