@@ -5,7 +5,8 @@
  *              holder of the lock empties. So no memory waits for its owner to run, the counts of every slab
  *              are exact under its heap's lock, and whoever empties a slab gives it back.
  * Invariants.  A slab is in its heap's list iff it has room; an empty slab belongs to no heap.
- *              pending != NULL implies that somebody holds the lock or will look again.
+ *              pending != NULL implies that somebody holds the lock or will look again, or that a signal handler left
+ *              it.
  * Concurrency. Every function takes the heap's lock by itself.
  * Not here.    Thread caches and outboxes (thread.h), granules (segment/superslab.h).
  */
@@ -54,8 +55,8 @@ void hak_heap_return_remote(struct heap *heap, void *const *blocks, unsigned cou
 /* The same for blocks of any heaps, whose order does not stay; `heaps` is indexed by id. What is none is reported. */
 void hak_heap_return_any(struct heap *const *heaps, void **blocks, unsigned count);
 
-/* Leaves a block of any heap to whoever holds its heap's lock next. Takes no lock, so that a signal handler may, whatever
- * it has interrupted. */
+/* Leaves a block of any heap to whoever holds its heap's lock next. Takes no lock, so that a signal handler may,
+ * whatever it has interrupted. */
 void hak_heap_leave(struct heap *const *heaps, void *block);
 
 /* Moves those of the blocks from `first` on whose page-map entries are as the first one's, `entry`, in the bits of
