@@ -3,6 +3,8 @@
  */
 #include "heap/heap.h"
 
+#include <string.h>
+
 #include "base/options.h"
 #include "heap/slab.h"
 #include "segment/meta.h"
@@ -24,97 +26,61 @@ struct heap *hak_heap_new(uint32_t id) {
 
 /* The lock is held in all of the following. */
 
-/* Where the block before lay: those that come back together mostly lie in one superslab, and often in one slab. Nothing
- * that was given back may be remembered here. */
+/* What the block before was like: those that come back together mostly are of one class and in one superslab, of whose
+ * slabs each has its turn. Nothing that was given back may be remembered here. */
 struct place {
-    uintptr_t granule, unit; /* numbers of them; 0: none */
-    struct slab *slabs, *slab;
+    uintptr_t unit;     /* number of the superslab; 0: none */
+    struct slab *slabs; /* its descriptors */
+    struct slab_shape shape;
+    uint32_t entry; /* without a class: none */
 };
 
-FAST struct slab *slab_at(struct place *place, const void *block) {
-    uintptr_t granule = (uintptr_t)block >> HAK_GRANULE_SHIFT, unit = (uintptr_t)block >> HAK_SUPERSLAB_SHIFT;
-    if (granule == place->granule)
-        return place->slab;
-    if (unlikely(unit != place->unit)) {
-        place->unit = unit;
-        place->slabs = hak_slabs_of(block);
-    }
-    assume(place->slabs != NULL); /* no block lies in unit 0 */
-    place->granule = granule;
-    return place->slab = hak_slab_in(place->slabs, block);
+FAST struct place nowhere(const struct heap *heap) {
+    return (struct place){.entry = entry_make(heap->id, 0)};
 }
 
-/* Takes the block of that number back into its slab; true if the slab was given back, since that was the last one.
- * What was freed already, or is no block, is left alone. */
-FAST bool put_numbered(struct heap *heap, struct slab *slab, uint16_t index, const void *block) {
-    bool listed = slab_has_room(slab);
-    if (unlikely(!slab_put(slab, index))) {
-        heap->bad_block = block;
+/* The slab has a first free block, or no other: it is on its heap's list iff it has room, and given back when it is
+ * empty. True if it was. */
+static bool move_slab(struct heap *heap, struct slab *slab) {
+    if (slab->free_count == 1) {
+        list_push_front(&heap->with_room[slab_class(slab)], &slab->link);
         return false;
     }
-    if (unlikely(!listed))
-        list_push_front(&heap->with_room[slab_class(slab)], &slab->link);
-    if (likely(!slab_is_empty(slab)))
-        return false;
     list_remove(&slab->link);
     hak_superslab_give(slab, hak_slab_touched(slab));
     return true;
 }
 
-FAST void put_block(struct heap *heap, struct place *place, struct slab *slab, const void *block) {
-    if (unlikely(put_numbered(heap, slab, slab_index(slab, block), block)))
-        *place = (struct place){0};
-}
-
-/* The same for a block that was looked up before it came here. */
-FAST void put_own(struct heap *heap, struct place *place, const void *block) {
-    struct slab *slab = slab_at(place, block);
-    if (likely(entry_heap_id(slab->entry) == heap->id)) {
-        put_block(heap, place, slab, block);
-    } else {
-        heap->bad_block = block;
-        *place = (struct place){0};
+/* Takes a block back into its slab. What was freed already, or is no block, is left alone, and noted. False, with
+ * nothing done, if the block is none of this heap's. */
+FAST bool put(struct heap *heap, struct place *place, const void *block) {
+    uint32_t entry = hak_slab_entry_of(block);
+    if (unlikely(entry != place->entry)) {
+        if (entry_heap_id(entry) != heap->id)
+            return false;
+        place->entry = entry;
+        place->shape = slab_shape_of(entry_class(entry));
     }
+    uintptr_t unit = (uintptr_t)block >> HAK_SUPERSLAB_SHIFT;
+    if (unlikely(unit != place->unit)) {
+        place->unit = unit;
+        place->slabs = hak_slabs_of(block);
+    }
+    assume(place->slabs != NULL); /* no block lies in unit 0 */
+    struct slab *slab = hak_slab_in(place->slabs, block);
+    if (unlikely(!slab_put(slab, &place->shape, block)))
+        heap->bad_block = block;
+    else if (unlikely(slab->free_count - 2u >= place->shape.capacity - 2u) && move_slab(heap, slab))
+        *place = nowhere(heap);
+    return true;
 }
 
 /* Not inlined: what it keeps on the stack does not add to the longest way down. */
 __attribute__((noinline)) static void put_all(struct heap *heap, void *const *blocks, unsigned count) {
-    struct place place = {0};
+    struct place place = nowhere(heap);
     for (unsigned i = 0; i < count; i++)
-        put_own(heap, &place, blocks[i]);
-}
-
-/* As many blocks as are looked up before the first of them is taken back: the lines of their bits come together. */
-enum { GROUP = 8, IS_OTHERS = SLAB_NO_BLOCK - 1 };
-
-/* Takes back some of up to GROUP blocks, in order, and says how many: one that empties its slab is the last. Those of
- * other heaps are put to the *other_count others, which stand in front of them if not elsewhere. */
-static unsigned put_group(struct heap *heap, void *const *blocks, unsigned count, void **others,
-                          unsigned *other_count) {
-    struct slab *slabs[GROUP];
-    uint16_t indices[GROUP];
-    struct place place = {0};
-    for (unsigned i = 0; i < count; i++) {
-        uint32_t entry = hak_slab_entry_of(blocks[i]);
-        if (unlikely(entry_heap_id(entry) != heap->id)) {
-            indices[i] = entry == 0 ? SLAB_NO_BLOCK : IS_OTHERS;
-            continue;
-        }
-        slabs[i] = slab_at(&place, blocks[i]);
-        indices[i] = slab_index(slabs[i], blocks[i]);
-        if (likely(indices[i] != SLAB_NO_BLOCK))
-            __builtin_prefetch(&slabs[i]->free_blocks[indices[i] / 64], 1);
-    }
-    for (unsigned i = 0; i < count; i++) {
-        if (unlikely(indices[i] == IS_OTHERS)) {
-            others[(*other_count)++] = blocks[i];
-        } else if (unlikely(indices[i] == SLAB_NO_BLOCK)) {
+        if (unlikely(!put(heap, &place, blocks[i])))
             heap->bad_block = blocks[i];
-        } else if (unlikely(put_numbered(heap, slabs[i], indices[i], blocks[i]))) {
-            return i + 1;
-        }
-    }
-    return count;
 }
 
 static void drain_pending(struct heap *heap) {
@@ -122,14 +88,15 @@ static void drain_pending(struct heap *heap) {
         return;
     COUNT(ATOMIC_OTHER);
     COUNT_REFILL_STAGE(PENDING);
-    struct place place = {0};
+    struct place place = nowhere(heap);
     struct block *chain = exchange_acquire(&heap->pending, NULL);
     /* A block that was freed twice makes a ring of the chain: nothing behind a bad block is believed. */
     while (chain != NULL && heap->bad_block == NULL) {
         struct block *block = chain;
         __builtin_prefetch(block->ahead);
         chain = block->next;
-        put_own(heap, &place, block);
+        if (unlikely(!put(heap, &place, block)))
+            heap->bad_block = block;
     }
 }
 
@@ -165,15 +132,6 @@ static struct slab *slab_with_room(struct heap *heap, unsigned size_class) {
     return slab;
 }
 
-/* What was taken first is to be used first: it is to stand last. */
-static void reverse(void **blocks, unsigned count) {
-    for (unsigned i = 0; i < count / 2; i++) {
-        void *block = blocks[i];
-        blocks[i] = blocks[count - 1 - i];
-        blocks[count - 1 - i] = block;
-    }
-}
-
 unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, void **blocks) {
     unsigned got = 0;
     COUNT_REFILL_BEGIN();
@@ -184,22 +142,31 @@ unsigned hak_heap_take(struct heap *heap, unsigned size_class, unsigned want, vo
         struct slab *slab = slab_with_room(heap, size_class);
         if (slab == NULL)
             break;
-        got += hak_slab_take(slab, want - got, blocks + got);
+        got += hak_slab_take(slab, want - got, blocks + want - got);
         if (!slab_has_room(slab))
             list_remove(&slab->link);
     } while (got < want / 2);
     unlock(heap);
     COUNT_REFILL_END(got);
     hak_purge_excess();
-    reverse(blocks, got);
+    if (unlikely(got != want))
+        memmove(blocks, blocks + want - got, got * sizeof *blocks);
     return got;
 }
 
 unsigned hak_heap_return_array(struct heap *heap, void **blocks, unsigned count) {
+    struct place place = nowhere(heap);
     unsigned others = 0;
     lock_acquire(&heap->lock);
-    for (unsigned done = 0; done < count;)
-        done += put_group(heap, &blocks[done], count - done < GROUP ? count - done : GROUP, blocks, &others);
+    for (unsigned i = 0; i < count; i++) {
+        void *block = blocks[i];
+        if (likely(put(heap, &place, block)))
+            continue;
+        if (hak_slab_entry_of(block) != 0)
+            blocks[others++] = block;
+        else
+            heap->bad_block = block;
+    }
     drain_pending(heap);
     unlock(heap);
     return others;

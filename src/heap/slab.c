@@ -27,7 +27,6 @@ bool hak_slab_is_valid(const struct slab *slab) {
 void hak_slab_init(struct slab *slab) {
     const struct size_class *size_class = &hak_size_class[slab_class(slab)];
     slab->capacity = size_class->capacity;
-    slab->reciprocal = (((uint64_t)1 << SLAB_RECIPROCAL_SHIFT) + size_class->size - 1) / size_class->size;
     slab->free_count = slab->capacity;
     slab->reached = 0;
     slab->lowest_word = 0;
@@ -39,25 +38,35 @@ void hak_slab_init(struct slab *slab) {
     list_init(&slab->link);
 }
 
-unsigned hak_slab_take(struct slab *slab, unsigned want, void **blocks) {
+unsigned hak_slab_take(struct slab *slab, unsigned want, void **end) {
     hak_assert_slow(hak_slab_is_valid(slab) && slab_has_room(slab) && want > 0);
-    unsigned most = want < slab->free_count ? want : slab->free_count, count = 0, word = slab->lowest_word, last = 0;
+    unsigned most = want < slab->free_count ? want : slab->free_count, left = most, word = slab->lowest_word, last = 0;
     size_t size = size_class_bytes(slab_class(slab));
     for (;; word++) {
-        uint64_t left = slab->free_blocks[word];
-        for (; left != 0 && count < most; left &= left - 1) {
-            last = word * 64 + bits_lowest(left);
-            blocks[count++] = (void *)(slab->base + last * size);
+        uint64_t bits = slab->free_blocks[word];
+        uintptr_t first = slab->base + word * 64 * size;
+        if (bits == ~(uint64_t)0 && left >= 64) {
+            for (unsigned i = 0; i < 64; i++)
+                end[-1 - (int)i] = (void *)(first + i * size);
+            end -= 64;
+            left -= 64;
+            bits = 0;
+            last = word * 64 + 63;
         }
-        slab->free_blocks[word] = left;
-        if (count == most)
+        for (; bits != 0 && left != 0; bits &= bits - 1, left--) {
+            unsigned bit = bits_lowest(bits);
+            last = word * 64 + bit;
+            *--end = (void *)(first + bit * size);
+        }
+        slab->free_blocks[word] = bits;
+        if (left == 0)
             break;
     }
     slab->lowest_word = (uint8_t)word;
-    slab->free_count -= (uint16_t)count;
+    slab->free_count -= (uint16_t)most;
     slab->reached = (uint16_t)(last + 1 > slab->reached ? last + 1 : slab->reached);
     hak_assert_slow(hak_slab_is_valid(slab));
-    return count;
+    return most;
 }
 
 unsigned hak_slab_touched(const struct slab *slab) {

@@ -53,25 +53,30 @@ bool hak_slab_is_valid(const struct slab *slab);
 /* Makes a fresh run a slab without blocks out. */
 void hak_slab_init(struct slab *slab);
 
-/* Takes 1..want blocks, the lowest ones, and says where they are, the lowest first. The slab has room. No block is
- * touched. */
-unsigned hak_slab_take(struct slab *slab, unsigned want, void **blocks);
+/* Takes 1..want blocks, the lowest ones, into the cells before `end`, the lowest last; how many. The slab has room. No
+ * block is touched. */
+unsigned hak_slab_take(struct slab *slab, unsigned want, void **end);
 
-/* The number of the block that starts at that address, or SLAB_NO_BLOCK. */
-#define SLAB_NO_BLOCK UINT16_MAX
-FAST uint16_t slab_index(const struct slab *slab, const void *block) {
-    uint64_t quotient = ((uintptr_t)block - slab->base) * slab->reciprocal;
-    unsigned index = (unsigned)(quotient >> SLAB_RECIPROCAL_SHIFT);
-    uint64_t fraction = quotient % ((uint64_t)1 << SLAB_RECIPROCAL_SHIFT);
-    return likely(index < slab->capacity && fraction < slab->reciprocal) ? (uint16_t)index : SLAB_NO_BLOCK;
+/* What the slabs of a class have in common. */
+struct slab_shape {
+    uint64_t reciprocal; /* of the block size: 2^SLAB_RECIPROCAL_SHIFT / size, rounded up */
+    uint64_t capacity;
+};
+
+FAST struct slab_shape slab_shape_of(unsigned size_class) {
+    const struct size_class *c = &hak_size_class[size_class];
+    return (struct slab_shape){(((uint64_t)1 << SLAB_RECIPROCAL_SHIFT) + c->size - 1) / c->size, c->capacity};
 }
 
-/* Takes back the block of that number. False, with nothing changed, if there is none or it is free. */
-FAST bool slab_put(struct slab *slab, uint16_t index) {
-    if (unlikely(index == SLAB_NO_BLOCK) || unlikely(!bits_set(&slab->free_blocks[index / 64], index % 64)))
+/* Takes back the block that starts at that address. False, with nothing changed, if none does or it is free. */
+FAST bool slab_put(struct slab *slab, const struct slab_shape *shape, const void *block) {
+    uint64_t quotient = ((uintptr_t)block - slab->base) * shape->reciprocal, index = quotient >> SLAB_RECIPROCAL_SHIFT;
+    if (unlikely(index >= shape->capacity) ||
+        unlikely(quotient % ((uint64_t)1 << SLAB_RECIPROCAL_SHIFT) >= shape->reciprocal) ||
+        unlikely(!bits_set(&slab->free_blocks[index / 64], index % 64)))
         return false;
     slab->free_count++;
-    if (index / 64 < slab->lowest_word)
+    if (unlikely(index / 64 < slab->lowest_word))
         slab->lowest_word = (uint8_t)(index / 64);
     hak_assert_slow(hak_slab_is_valid(slab));
     return true;

@@ -39,7 +39,6 @@ struct slab {
         size_t large_bytes; /* RUN_LARGE: usable bytes (its owner) */
         uint64_t own_bits;  /* RUN_SLAB: where free_blocks points to, if 64 bits are enough */
     };
-    uint64_t reciprocal; /* of the block size: 2^SLAB_RECIPROCAL_SHIFT / size, rounded up */
     uint32_t entry;      /* RUN_SLAB: what the page map holds for it */
     uint16_t capacity;   /* of the class */
     uint16_t free_count; /* heap lock: bits set in free_blocks */
@@ -47,7 +46,7 @@ struct slab {
     uint8_t lowest_word; /* heap lock: no bit is set in the words of free_blocks below this one */
     uint8_t kind;        /* enum run_kind */
     uint8_t granules;    /* of the run */
-    uint8_t first;       /* index of the run's first granule */
+    uint8_t first;       /* of a slab's granules: index of the run's first one */
     bool stale;          /* some of the run held data already when it was taken */
 };
 _Static_assert(sizeof(struct slab) <= HAK_CACHE_LINE, "a descriptor is one cache line");
@@ -68,10 +67,9 @@ uint64_t *hak_superslab_bits(const struct slab *run, unsigned count);
 /* Gives the run back; its user has written to its first `touched` granules at most. */
 void hak_superslab_give(struct slab *run, unsigned touched);
 
-/* The first descriptor of the run that `p` lies in, in a superslab with these descriptors. */
+/* The first descriptor of the slab that `p` lies in, in a superslab with these descriptors. */
 static inline struct slab *hak_slab_in(struct slab *slabs, const void *p) {
-    unsigned index = (unsigned)((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES;
-    return &slabs[load_relaxed(&slabs[index].kind) == RUN_SLAB_REST ? slabs[index].first : index];
+    return &slabs[slabs[((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES].first];
 }
 
 /* The descriptors of the superslab that `p` lies in. */

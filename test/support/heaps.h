@@ -60,8 +60,8 @@ static inline bool heaps_is_home(const void *block) {
     if (page_map_flat_get(block) == 0)
         return true;
     const struct slab *slab = hak_slab_of(block);
-    uint16_t index = slab_index(slab, block);
-    assert_int_not_equal(index, SLAB_NO_BLOCK);
+    size_t offset = (uintptr_t)block - slab->base, index = offset / size_class_bytes(slab_class(slab));
+    assert_int_equal(offset % size_class_bytes(slab_class(slab)), 0);
     return (slab->free_blocks[index / 64] >> index % 64 & 1) != 0;
 }
 

@@ -128,7 +128,7 @@ static void takes_and_returns_of_every_class(void **state) {
         for (unsigned i = 0; i < COUNT; i++) {
             check_entry(blocks[i], 1, c);
             assert_int_equal(slab_class(hak_slab_of(blocks[i])), c);
-            assert_int_not_equal(slab_index(hak_slab_of(blocks[i]), blocks[i]), SLAB_NO_BLOCK);
+            assert_int_equal(((uintptr_t)blocks[i] - hak_slab_of(blocks[i])->base) % size_class_bytes(c), 0);
         }
         qsort(blocks, COUNT, sizeof *blocks, by_address);
         for (unsigned i = 1; i < COUNT; i++)

@@ -107,7 +107,7 @@ static bool is_home(const void *block) {
     if (page_map_flat_get(block) == 0)
         return true;
     const struct slab *slab = hak_slab_of(block);
-    uint16_t index = slab_index(slab, block);
+    size_t index = ((uintptr_t)block - slab->base) / size_class_bytes(slab_class(slab));
     return (slab->free_blocks[index / 64] >> index % 64 & 1) != 0;
 }
 

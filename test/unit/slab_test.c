@@ -28,27 +28,28 @@ static struct slab *new_slab(unsigned c) {
 }
 
 static bool take_back(struct slab *slab, const void *block) {
-    uint16_t index = slab_index(slab, block);
-    return index != SLAB_NO_BLOCK && slab_put(slab, index);
+    struct slab_shape shape = slab_shape_of(slab_class(slab));
+    return slab_put(slab, &shape, block);
 }
 
 static void put(struct slab *slab, const void *block) {
     assert_true(take_back(slab, block));
 }
 
-/* As many as are wanted or there are, in the order of their addresses; what is behind them is left. */
+/* As many as are wanted or there are, in the order of their addresses; what is around them is left. */
 static unsigned take(struct slab *slab, unsigned want, void **blocks) {
-    static void *taken[4096 + 1];
+    static void *taken[1 + 4096 + 1];
     unsigned free_count = slab->free_count, count = want < free_count ? want : free_count;
-    assert_true(count < sizeof taken / sizeof *taken);
-    taken[count] = taken;
-    assert_int_equal(hak_slab_take(slab, want, taken), count);
-    assert_ptr_equal(taken[count], taken);
-    for (unsigned i = 1; i < count; i++)
-        assert_true((uintptr_t)taken[i] > (uintptr_t)taken[i - 1]);
+    assert_true(count + 2 <= sizeof taken / sizeof *taken);
+    taken[0] = taken[count + 1] = taken;
+    assert_int_equal(hak_slab_take(slab, want, &taken[count + 1]), count);
+    assert_true(taken[0] == taken && taken[count + 1] == taken);
+    for (unsigned i = 2; i <= count; i++)
+        assert_true((uintptr_t)taken[i] < (uintptr_t)taken[i - 1]);
     assert_int_equal(slab->free_count, free_count - count);
     assert_true(hak_slab_is_valid(slab));
-    memcpy(blocks, taken, count * sizeof *taken);
+    for (unsigned i = 0; i < count; i++)
+        blocks[i] = taken[count - i];
     return count;
 }
 
