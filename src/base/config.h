@@ -106,7 +106,7 @@
  * bounds by, at most and at least, the part of the bytes that the thread may still cache, and the least of that, where
  * threads are few and where they are many; blocks that it gives back in one call; blocks that go in or out between
  * chores. */
-#define HAK_CACHE_BYTES 262144
+#define HAK_CACHE_BYTES 1048576
 #define HAK_CACHE_BLOCKS 4096
 #define HAK_CACHE_START_BYTES 4096
 #define HAK_CACHE_START_OF_MANY 1024
@@ -118,6 +118,9 @@
 #define HAK_EXCESS_OF_MANY 2048
 #define HAK_FLUSH_MAX 96
 #define HAK_CHORES_INTERVAL 1024
+
+/* Chores look whether a thread still uses its classes: at each of them once in so many times. */
+#define HAK_SCAVENGE_CHORES 16
 
 /* What the list of a class may hold that the thread frees more of than it takes: bytes, and blocks. If that is nothing,
  * so many blocks pass it before it is asked again. */
@@ -138,7 +141,8 @@
 
 /* A list into which a refill has brought another thread's blocks may hold this part of those bytes, but not fewer
  * blocks, for so many refills; and so much of what it may be out of bounds by. */
-#define HAK_CIRCULATES_SHARE 8
+#define HAK_CIRCULATES_SHARE 32
+#define HAK_CIRCULATES_EXCESS 8
 #define HAK_CIRCULATES_BLOCKS 16
 #define HAK_CIRCULATES_REFILLS 16
 

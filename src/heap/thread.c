@@ -135,7 +135,7 @@ SLOW static void give_up_capacity(struct thread *thread, unsigned wanted_by) {
     int32_t freed = flow->admitted - owner_load(&slot->frees_left);
     hak_capacity_halve(thread, c);
     (void)capacity_weigh(flow, (uint32_t)figures_mallocs(slot, flow), freed);
-    (void)flush_list(thread, c, flow->capacity, true);
+    (void)flush_list(thread, c, flow->capacity > 1 ? flow->capacity : 0, true);
     hak_capacity_admit(thread, c, length_of(thread, c), 0);
 }
 
@@ -172,8 +172,27 @@ static void empty_outbox(struct thread *thread, bool wanted) {
         capacity_earn(thread, hak_outbox_send(&thread->outbox, hak_heaps, wanted));
 }
 
-/* What is due once per HAK_CHORES_INTERVAL blocks that have gone into lists, or out of slabs. */
-static void chores(struct thread *thread) {
+/* What waits of a class that the thread has not used since the last time goes home, some at once: so the slabs of sizes
+ * that it is through with become free. What others have not wanted of late goes too, if the thread put some of it. */
+static void scavenge(struct thread *thread, unsigned size_class) {
+    struct hak_slot *slot = &thread->view.slot[size_class];
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    uint32_t calls = (uint32_t)(figures_mallocs(slot, flow) + figures_cached_frees(slot, flow));
+    int32_t length = length_of(thread, size_class);
+    if (calls != thread->calls[size_class]) {
+        thread->calls[size_class] = calls;
+    } else if (length != 0) {
+        (void)flush_list(thread, size_class, length > HAK_COOL_BLOCKS ? length - HAK_COOL_BLOCKS : 0, false);
+        if (length <= HAK_COOL_BLOCKS)
+            hak_capacity_restart(thread, size_class);
+    }
+    if (transfer_is_own(&hak_transfers[size_class]))
+        (void)hak_transfer_cool(&hak_transfers[size_class], hak_heaps, HAK_COOL_BLOCKS);
+}
+
+/* What is due once per HAK_CHORES_INTERVAL blocks that have gone into lists, or out of slabs. The class that the thread
+ * is at work with is left alone. */
+static void chores(struct thread *thread, unsigned size_class) {
     thread->chores_left = HAK_CHORES_INTERVAL;
     empty_outbox(thread, others_may_want_it());
     hak_thread_list_adopt();
@@ -183,12 +202,15 @@ static void chores(struct thread *thread) {
         tick();
     else
         tick_often();
+    for (unsigned c = 1 + thread->chores % HAK_SCAVENGE_CHORES; c < HAK_CLASS_COUNT; c += HAK_SCAVENGE_CHORES)
+        if (c != size_class)
+            scavenge(thread, c);
 }
 
-FAST void count_to_chores(struct thread *thread, int32_t blocks) {
+FAST void count_to_chores(struct thread *thread, unsigned size_class, int32_t blocks) {
     thread->chores_left -= blocks;
     if (unlikely(thread->chores_left <= 0))
-        chores(thread);
+        chores(thread, size_class);
 }
 
 /* Fills an empty list, into which none is put meanwhile. False if memory is out. */
@@ -218,11 +240,13 @@ static bool refill(struct thread *thread, unsigned size_class) {
     store_release(&slot->top, flow->base + got);
     flow_end(flow);
     capacity_earn(thread, got * size_class_bytes(size_class));
+    if (thread->circulates[size_class] == HAK_CIRCULATES_REFILLS)
+        hak_capacity_clip(thread, size_class);
     flow->admitted = freed;
     (void)capacity_weigh(flow, (uint32_t)figures_mallocs(slot, flow), freed);
     hak_capacity_admit(thread, size_class, (int32_t)got, 0);
     thread->passes[size_class] = 0;
-    count_to_chores(thread, (int32_t)got);
+    count_to_chores(thread, size_class, (int32_t)got);
     return true;
 }
 
@@ -285,7 +309,7 @@ FAST bool look_at_list(struct thread *thread, unsigned size_class) {
         shorten(thread, size_class, length, used);
         tick();
     }
-    count_to_chores(thread, freed);
+    count_to_chores(thread, size_class, freed);
     return used;
 }
 
@@ -300,7 +324,7 @@ static void put_past_list(struct thread *thread, unsigned size_class, void *bloc
     }
     begin_work(thread);
     if (unlikely(outbox_add(&thread->outbox, size_class, block, least(HAK_OUTBOX_BYTES, capacity_limit(thread) / 2)))) {
-        count_to_chores(thread, (int32_t)thread->outbox.count);
+        count_to_chores(thread, size_class, (int32_t)thread->outbox.count);
         empty_outbox(thread, others_may_want_it());
         tick();
     }

@@ -37,6 +37,7 @@ struct thread {
     uint8_t shortages;                   /* times that a class could not grow for what others have, the lower bits */
     uint8_t gives_up_last;               /* class that last lost capacity to another one */
     uint32_t chores;                     /* done so far */
+    uint32_t calls[HAK_CLASS_COUNT];     /* mallocs and frees of a class when chores last looked, the lower half */
     int32_t chores_left;                 /* blocks in or out of lists until the next ones */
     bool busy;                           /* with lists or the outbox: what a signal handler frees passes them */
     struct link unused;                  /* list of unused records, warm or cold */

@@ -103,9 +103,13 @@ bool hak_capacity_widen(struct thread *thread, unsigned size_class, int32_t room
     return true;
 }
 
+static int32_t first_capacity(unsigned size_class) {
+    return capacity_for(size_class, threads_are_many() ? HAK_CACHE_START_OF_MANY : HAK_CACHE_START_BYTES);
+}
+
 void hak_capacity_open(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
-    int32_t capacity = capacity_for(size_class, threads_are_many() ? HAK_CACHE_START_OF_MANY : HAK_CACHE_START_BYTES);
+    int32_t capacity = first_capacity(size_class);
     size_t bytes = counted(size_class, capacity);
     if (!threads_are_many())
         thread->begun_bytes += bytes;
@@ -137,6 +141,17 @@ void hak_capacity_close(struct thread *thread, unsigned size_class, bool keeps_a
     /* Last: a fork's child has to find what is not empty yet. */
     fork_fence();
     thread->used[size_class / 64] &= ~((uint64_t)1 << size_class % 64);
+}
+
+void hak_capacity_restart(struct thread *thread, unsigned size_class) {
+    struct hak_flow *flow = &thread->view.flow[size_class];
+    int32_t capacity = first_capacity(size_class);
+    if (flow->capacity > capacity)
+        set_capacity(thread, size_class, capacity);
+    capacity_begin_countdown(thread, size_class, 0, 0);
+    flow->balance = 0;
+    if (thread->view.slot[size_class].room > HAK_LIST_KEPT)
+        give_array(thread, size_class);
 }
 
 void hak_capacity_give_arrays(struct thread *thread) {
@@ -176,6 +191,12 @@ bool hak_capacity_grow(struct thread *thread, unsigned size_class) {
         return false;
     set_capacity(thread, size_class, capacity + more);
     return true;
+}
+
+void hak_capacity_clip(struct thread *thread, unsigned size_class) {
+    int32_t most = capacity_for(size_class, most_bytes(thread, size_class));
+    if (thread->view.flow[size_class].capacity > most)
+        set_capacity(thread, size_class, most);
 }
 
 void hak_capacity_shrink(struct thread *thread, unsigned size_class) {

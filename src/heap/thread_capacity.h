@@ -6,6 +6,7 @@
  *              and too long by as many frees as are worth a look; if not, blocks are on their way to others, and the
  *              list is no more than what it takes to pass them on in batches.
  *              The list is an array that is replaced by one of twice the size when it is too small.
+ *              A class that is not used for a while gives up what its list holds, and begins anew (decisions/031).
  *              The capacities of a thread add up to HAK_THREAD_CACHE_BYTES and what its classes began with. So it is
  *              for a few threads, or one for each cpu; if more have caches, each has its share of what these would
  *              have, and more as long as the others leave it some. And it has to earn it, since most threads of many do
@@ -53,6 +54,9 @@ void hak_capacity_open(struct thread *thread, unsigned size_class);
  * thread. */
 void hak_capacity_close(struct thread *thread, unsigned size_class, bool keeps_array);
 
+/* Has a class that the thread does not use begin anew. Its list is empty. */
+void hak_capacity_restart(struct thread *thread, unsigned size_class);
+
 /* Gives back the arrays of all classes that are closed. */
 void hak_capacity_give_arrays(struct thread *thread);
 
@@ -61,6 +65,9 @@ void hak_capacity_forget(struct thread *thread);
 
 /* Twice the capacity for a class whose has proved too small, as far as the limits go; false if they are reached. */
 bool hak_capacity_grow(struct thread *thread, unsigned size_class);
+
+/* No more capacity than the class may have, if its blocks have turned out to go round. */
+void hak_capacity_clip(struct thread *thread, unsigned size_class);
 
 /* Less capacity by half of what is given back at once: the list shrinks as fast as it is given back from. Not less than
  * is worth the way to the heap. */
@@ -115,7 +122,7 @@ FAST int32_t capacity_more(const struct thread *thread, unsigned size_class, int
     size_t most = capacity_limit(thread), grown = thread->cache_bytes;
     size_t bytes = likely(!threads_are_many()) ? HAK_EXCESS_BYTES : HAK_EXCESS_OF_MANY;
     if (unlikely(thread->circulates[size_class] != 0))
-        bytes /= HAK_CIRCULATES_SHARE;
+        bytes /= HAK_CIRCULATES_EXCESS;
     else if (most > grown && (most - grown) / HAK_EXCESS_SHARE > bytes)
         bytes = (most - grown) / HAK_EXCESS_SHARE;
     bytes = least(bytes, (size_t)load_relaxed(&hak_options.cache_bytes));

@@ -80,7 +80,7 @@ unsigned hak_transfer_take(unsigned size_class, unsigned want, void **blocks, bo
     if (transfer->least > transfer->count)
         transfer->least = transfer->count;
     memcpy(blocks, &transfer->block[transfer->count], got * sizeof *blocks);
-    *by_another = got != 0 && transfer->giver != hak_lock_self();
+    *by_another = got != 0 && load_relaxed(&transfer->giver) != hak_lock_self();
     COUNT_ADD(TAKEN_OVER, *by_another ? got : 0);
     transfer_end(transfer);
     return got;
@@ -118,7 +118,7 @@ unsigned hak_transfer_put(unsigned size_class, void *const *blocks, unsigned cou
         bad = copy_once(transfer->block, &at, blocks, put);
     }
     if (likely(put != 0))
-        transfer->giver = hak_lock_self();
+        store_relaxed(&transfer->giver, hak_lock_self());
     grown_to(transfer, at);
     transfer_end(transfer);
     if (unlikely(bad != NULL))
@@ -179,6 +179,6 @@ void hak_transfer_forked(struct transfer *transfer, uint32_t forked) {
     uint32_t owner = load_relaxed(&transfer->busy);
     if (owner != 0)
         store_relaxed(&transfer->busy, owner == forked ? hak_lock_self() : 0u);
-    if (transfer->giver == forked)
-        transfer->giver = hak_lock_self();
+    if (load_relaxed(&transfer->giver) == forked)
+        store_relaxed(&transfer->giver, hak_lock_self());
 }

@@ -24,7 +24,7 @@ struct transfer {
     uint32_t least;                         /* that thread's */
     uint32_t room;                          /* atomic: const once it is not 0 */
     void **block;                           /* room for so many; const with it; what is there is that thread's */
-    uint32_t giver;                         /* that thread's: who put some last */
+    uint32_t giver;                         /* atomic: who put some last; set by that thread, a hint to others */
 };
 
 /* By class. */
@@ -45,6 +45,11 @@ unsigned hak_transfer_put(unsigned size_class, void *const *blocks, unsigned cou
 /* Sends home what was not wanted since the last time, up to about `most` blocks; how many. Fewer than `most`: that was
  * all, and from now on it counts anew what is wanted. */
 unsigned hak_transfer_cool(struct transfer *transfer, struct heap *const *heaps, unsigned most);
+
+/* True if it may hold blocks of which the calling thread put some last. */
+static inline bool transfer_is_own(const struct transfer *transfer) {
+    return load_relaxed(&transfer->count) != 0 && load_relaxed(&transfer->giver) == hak_lock_self();
+}
 
 /* Sends everything home. */
 void hak_transfer_empty(struct transfer *transfer, struct heap *const *heaps);

@@ -57,7 +57,7 @@ out_has "^process $process: thp adaptive -> never$"
 set_it 0 thp=always
 out_has "^process $process: thp never -> always$"
 set_it 0 cache_bytes=4096
-out_has "^process $process: cache_bytes 262144 -> 4096$"
+out_has "^process $process: cache_bytes 1048576 -> 4096$"
 
 set_it 0 on_error=report
 out_has "^process $process: on_error abort -> report$"

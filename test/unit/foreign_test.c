@@ -309,7 +309,7 @@ static void *pass_on_all(void *unused) {
     return unused;
 }
 
-/* The list of a class that is filled with what another thread has given stays an eighth as long as one that only its
+/* The list of a class that is filled with what another thread has given stays a small part as long as one that only its
  * own thread uses. */
 static void *take_what_goes_round(void *size) {
     static void *taken[MANY];
@@ -319,7 +319,7 @@ static void *take_what_goes_round(void *size) {
     unsigned count = 0;
     most = most > HAK_CIRCULATES_BLOCKS ? most : HAK_CIRCULATES_BLOCKS;
     const struct hak_flow *flow = &thread->view.flow[c];
-    const struct transfer *transfer = &hak_transfers[c];
+    struct transfer *transfer = &hak_transfers[c];
     EXPECT(pthread_create(&another, NULL, pass_on_all, NULL) == 0 && pthread_join(another, NULL) == 0);
     EXPECT(transfer->count == transfer->room && !thread->circulates[c]);
     while (transfer->count != 0) {
@@ -343,6 +343,17 @@ static void *take_what_goes_round(void *size) {
     }
     for (unsigned i = 0; i < count; i++)
         hak_free(taken[i]);
+    /* One that has grown is as short again when others' blocks come. */
+    EXPECT((size_t)flow->capacity > most);
+    for (count = 0; length_of(thread, c) != 0; count++)
+        EXPECT((taken[count] = hak_malloc((size_t)size)) != NULL);
+    unsigned put = hak_transfer_put(c, taken, (unsigned)least(count, HAK_BATCH_MAX));
+    EXPECT(put >= least((unsigned)flow->capacity / 2, HAK_BATCH_MAX) / 2);
+    transfer->giver = hak_lock_self() + 1;
+    EXPECT((taken[0] = hak_malloc((size_t)size)) != NULL && flow->capacity == (int32_t)most);
+    hak_free(taken[0]);
+    while (count > put)
+        hak_free(taken[--count]);
     return NULL;
 }
 

@@ -20,9 +20,12 @@
 #include "heap/transfer.h"
 #include "segment/view.h"
 
+/* What a list may hold, less than as shipped: all of them together are not more than a thread may. */
+enum { LIST_BYTES = 262144 };
 enum { PAIRS = 16 * HAK_EXCESS_MAX, SETTLED = 4 * HAK_EXCESS_MAX };
 
 static struct thread *begin(void) {
+    hak_options.cache_bytes = LIST_BYTES;
     while (hak_api_thread() == NULL) {
     }
     return hak_thread_self;
@@ -200,7 +203,7 @@ static int32_t free_some(const struct thread *thread, unsigned c, unsigned count
 
 /* As many as a list may hold, often. */
 static int32_t make_and_free_all(const struct thread *thread, size_t size) {
-    unsigned count = (unsigned)least(ROUND, HAK_CACHE_BYTES / size);
+    unsigned count = (unsigned)least(ROUND, LIST_BYTES / size);
     for (unsigned turn = 0; turn < 4; turn++) {
         make_some(size, count);
         (void)free_some(thread, size_class_of(size), count);

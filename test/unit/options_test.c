@@ -242,7 +242,7 @@ static void printing_shows_every_option(void **state) {
     assert_int_equal(child.status, 0);
     assert_string_equal(child.text, "hakmem: purge_delay=1000\nhakmem: thp=always\nhakmem: on_error=report\n"
                                     "hakmem: wrap_tiny=1\nhakmem: tiny_use_superslab=1\nhakmem: heaps=12\n"
-                                    "hakmem: cache_bytes=262144\nhakmem: limit_soft=0\nhakmem: "
+                                    "hakmem: cache_bytes=1048576\nhakmem: limit_soft=0\nhakmem: "
                                     "limit_hard=1048576\nhakmem: cgroup=0\nhakmem: background_thread=0\n"
                                     "hakmem: stats=off\nhakmem: confirm=0\n");
 }

@@ -147,18 +147,24 @@ static void wait_as_one_of_few(void *unused) {
     expect_all_free();
 }
 
+/* What is not used for a while would give up what it has. */
+static void use_each(unsigned from, unsigned to) {
+    for (unsigned c = from; c <= to; c++)
+        hak_free(hak_malloc(size_class_bytes(c)));
+}
+
 /* What a class begins with is not taken from the rest. */
 static void use_all(void *unused) {
     (void)unused;
     const struct thread *thread = begin(FEW);
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
-        hak_free(hak_malloc(size_class_bytes(c)));
+    use_each(1, HAK_CLASS_COUNT - 1);
     size_t begun = capacities(thread);
     EXPECT(thread->begun_bytes == begun && begun > HAK_THREAD_CACHE_BYTES / 4);
     for (unsigned c = HAK_TINY_CLASSES; c > 0; c--) {
         for (unsigned i = 0; i < 4 * BLOCKS; i++)
             EXPECT((blocks[i] = hak_malloc(size_class_bytes(c))) != NULL);
         drop(4 * BLOCKS);
+        use_each(1, HAK_CLASS_COUNT - 1);
     }
     EXPECT(capacities(thread) <= HAK_THREAD_CACHE_BYTES + begun);
     EXPECT(capacities(thread) > HAK_THREAD_CACHE_BYTES + begun / 2);
@@ -215,13 +221,18 @@ static void work(size_t size, unsigned count, unsigned rounds) {
 static void change(void *unused) {
     (void)unused;
     const struct thread *thread = begin(MANY);
-    unsigned after = size_class_of(2000);
+    unsigned after = size_class_of(2000), from = size_class_of(528), to = size_class_of(1024);
     for (unsigned round = 0; round < 4; round++)
-        for (size_t size = 528; size <= 1024; size += 16)
-            work(size, BLOCKS, 4);
+        for (unsigned c = from; c <= to; c++) {
+            work(size_class_bytes(c), BLOCKS, 4);
+            use_each(from, to);
+        }
     size_t had = capacities(thread);
     EXPECT(had > HAK_THREAD_CACHE_BYTES * 7 / 8 && thread->view.flow[after].capacity == 0);
-    work(2000, BLOCKS, 100);
+    for (unsigned round = 0; round < 100; round++) {
+        work(2000, BLOCKS, 1);
+        use_each(from, to);
+    }
     size_t got = (size_t)thread->view.flow[after].capacity * size_class_bytes(after);
     EXPECT(got >= HAK_CACHE_BYTES / 4);
     EXPECT(capacities(thread) - got <= had - got / 2 && capacities(thread) <= HAK_THREAD_CACHE_BYTES);
