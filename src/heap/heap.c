@@ -41,7 +41,7 @@ FAST struct place nowhere(const struct heap *heap) {
 
 /* The slab has a first free block, or no other: it is on its heap's list iff it has room, and given back when it is
  * empty. True if it was. */
-static bool move_slab(struct heap *heap, struct slab *slab) {
+FAST bool move_slab(struct heap *heap, struct slab *slab) {
     if (slab->free_count == 1) {
         list_push_front(&heap->with_room[slab_class(slab)], &slab->link);
         return false;

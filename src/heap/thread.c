@@ -99,6 +99,7 @@ static bool flush_list(struct thread *thread, unsigned size_class, int32_t keep,
     int32_t frees_left = exchange_acquire(&slot->frees_left, 0);
     store_release(&flow->frees_end, flow->frees_end - (uint64_t)(int64_t)frees_left);
     flow_end(flow);
+    flow->admitted -= frees_left; /* those that came count when the class is weighed */
     int32_t count = length_of(thread, size_class) - keep;
     if (count <= 0)
         return true;
@@ -172,26 +173,44 @@ static void empty_outbox(struct thread *thread, bool wanted) {
         capacity_earn(thread, hak_outbox_send(&thread->outbox, hak_heaps, wanted));
 }
 
-/* What waits of a class that the thread has not used since the last time goes home, some at once: so the slabs of sizes
- * that it is through with become free. What others have not wanted of late goes too, if the thread put some of it. */
-static void scavenge(struct thread *thread, unsigned size_class) {
+FAST bool is_open(const struct thread *thread, unsigned size_class) {
+    return (thread->used[size_class / 64] >> size_class % 64 & 1) != 0;
+}
+
+/* What a class holds that the thread has not used since the last time goes home, some at once: so the slabs of sizes
+ * that it is through with become free. */
+static void scavenge_list(struct thread *thread, unsigned size_class) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
-    uint32_t calls = (uint32_t)(figures_mallocs(slot, flow) + figures_cached_frees(slot, flow));
+    uint64_t frees = figures_cached_frees(slot, flow) + owner_load(&flow->passed_frees);
+    uint32_t calls = (uint32_t)(figures_mallocs(slot, flow) + frees);
     int32_t length = length_of(thread, size_class);
     if (calls != thread->calls[size_class]) {
         thread->calls[size_class] = calls;
-    } else if (length != 0) {
-        (void)flush_list(thread, size_class, length > HAK_COOL_BLOCKS ? length - HAK_COOL_BLOCKS : 0, false);
-        if (length <= HAK_COOL_BLOCKS)
-            hak_capacity_restart(thread, size_class);
+    } else if (length > HAK_COOL_BLOCKS) {
+        (void)flush_list(thread, size_class, length - HAK_COOL_BLOCKS, false);
+    } else if (length != 0 || hak_capacity_has_grown(thread, size_class)) {
+        (void)flush_list(thread, size_class, 0, false);
+        hak_capacity_restart(thread, size_class);
+        thread->passes[size_class] = 0;
     }
-    if (transfer_is_own(&hak_transfers[size_class]))
-        (void)hak_transfer_cool(&hak_transfers[size_class], hak_heaps, HAK_COOL_BLOCKS);
 }
 
-/* What is due once per HAK_CHORES_INTERVAL blocks that have gone into lists, or out of slabs. The class that the thread
- * is at work with is left alone. */
+/* And what others have not wanted since then, if the thread put some of it. Of those classes that have their turn, but
+ * not of the one that the thread is at work with. Not inlined: what it keeps on the stack does not add to the longest
+ * way down. */
+__attribute__((noinline)) static void scavenge(struct thread *thread, unsigned size_class) {
+    for (unsigned c = 1 + thread->chores % HAK_SCAVENGE_CHORES; c < HAK_CLASS_COUNT; c += HAK_SCAVENGE_CHORES) {
+        if (c == size_class)
+            continue;
+        if (is_open(thread, c))
+            scavenge_list(thread, c);
+        if (unlikely(transfer_is_own(&hak_transfers[c])))
+            (void)hak_transfer_cool(&hak_transfers[c], hak_heaps, HAK_COOL_BLOCKS);
+    }
+}
+
+/* What is due once per HAK_CHORES_INTERVAL blocks that have gone into lists, or out of slabs. */
 static void chores(struct thread *thread, unsigned size_class) {
     thread->chores_left = HAK_CHORES_INTERVAL;
     empty_outbox(thread, others_may_want_it());
@@ -202,9 +221,7 @@ static void chores(struct thread *thread, unsigned size_class) {
         tick();
     else
         tick_often();
-    for (unsigned c = 1 + thread->chores % HAK_SCAVENGE_CHORES; c < HAK_CLASS_COUNT; c += HAK_SCAVENGE_CHORES)
-        if (c != size_class)
-            scavenge(thread, c);
+    scavenge(thread, size_class);
 }
 
 FAST void count_to_chores(struct thread *thread, unsigned size_class, int32_t blocks) {
@@ -402,7 +419,7 @@ void hak_thread_put_direct(uint32_t entry, void *block) {
 /* Empties the caches of a record that no thread is using, or of the caller's, and closes its classes. */
 void hak_thread_empty(struct thread *thread, bool wanted) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        if ((thread->used[c / 64] >> c % 64 & 1) == 0)
+        if (!is_open(thread, c))
             continue;
         (void)flush_list(thread, c, 0, wanted);
         hak_capacity_close(thread, c, wanted);

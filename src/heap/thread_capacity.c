@@ -143,6 +143,11 @@ void hak_capacity_close(struct thread *thread, unsigned size_class, bool keeps_a
     thread->used[size_class / 64] &= ~((uint64_t)1 << size_class % 64);
 }
 
+bool hak_capacity_has_grown(const struct thread *thread, unsigned size_class) {
+    return thread->view.slot[size_class].room > HAK_LIST_KEPT ||
+           thread->view.flow[size_class].capacity > first_capacity(size_class);
+}
+
 void hak_capacity_restart(struct thread *thread, unsigned size_class) {
     struct hak_flow *flow = &thread->view.flow[size_class];
     int32_t capacity = first_capacity(size_class);
@@ -150,6 +155,7 @@ void hak_capacity_restart(struct thread *thread, unsigned size_class) {
         set_capacity(thread, size_class, capacity);
     capacity_begin_countdown(thread, size_class, 0, 0);
     flow->balance = 0;
+    flow->mallocs_seen = (uint32_t)figures_mallocs(&thread->view.slot[size_class], flow);
     if (thread->view.slot[size_class].room > HAK_LIST_KEPT)
         give_array(thread, size_class);
 }

@@ -54,6 +54,9 @@ void hak_capacity_open(struct thread *thread, unsigned size_class);
  * thread. */
 void hak_capacity_close(struct thread *thread, unsigned size_class, bool keeps_array);
 
+/* True if a class has more than it begins with, or a long array, though its list may be empty. */
+bool hak_capacity_has_grown(const struct thread *thread, unsigned size_class);
+
 /* Has a class that the thread does not use begin anew. Its list is empty. */
 void hak_capacity_restart(struct thread *thread, unsigned size_class);
 

@@ -14,6 +14,7 @@
 #include "base/options.h"
 #include "base/size_class.h"
 #include "hakmem.h"
+#include "heap/slab.h"
 #include "heap/thread.h"
 #include "heap/thread_capacity.h"
 #include "segment/view.h"
@@ -34,7 +35,7 @@ static inline struct thread *lists_begin(void) {
 /* Free memory waits for who wants it, as long as it takes. */
 static inline struct thread *lists_begin_patient(void) {
     struct thread *thread = lists_begin();
-    hak_options.purge_delay = 1 << 30;
+    hak_options.purge_delay = INT64_MAX / 2;
     return thread;
 }
 
@@ -62,6 +63,15 @@ static inline void lists_expect_whole(const struct thread *thread, unsigned c) {
 
 static inline bool lists_is_open(const struct thread *thread, unsigned c) {
     return (thread->used[c / 64] >> c % 64 & 1) != 0;
+}
+
+/* It waits in no list, outbox or transfer cache: free in its slab, or that slab is no more. */
+static inline bool lists_is_home(const void *block) {
+    if (page_map_flat_get(block) == 0)
+        return true;
+    const struct slab *slab = hak_slab_of(block);
+    size_t index = ((uintptr_t)block - slab->base) / size_class_bytes(slab_class(slab));
+    return (slab->free_blocks[index / 64] >> index % 64 & 1) != 0;
 }
 
 /* No two lists share a cell. */

@@ -103,21 +103,13 @@ static void set_access(const struct pile *made, int access) {
     }
 }
 
-static bool is_home(const void *block) {
-    if (page_map_flat_get(block) == 0)
-        return true;
-    const struct slab *slab = hak_slab_of(block);
-    size_t index = ((uintptr_t)block - slab->base) / size_class_bytes(slab_class(slab));
-    return (slab->free_blocks[index / 64] >> index % 64 & 1) != 0;
-}
-
 /* ---- no block is touched ---- */
 
 /* Each is in one place: in the list, on its way to others, or home, where most are. Others were in the list before. */
 static void check_where_they_are(struct thread *thread, unsigned c, int64_t others) {
     int64_t out = 0;
     for (unsigned i = 0; i < pile.freed; i++)
-        out += !is_home(pile.block[nth(&pile, i)]);
+        out += !lists_is_home(pile.block[nth(&pile, i)]);
     int64_t there = length_of(thread, c) + hak_transfers[c].count + thread->outbox.count;
     EXPECT(out <= there && there <= out + others);
     EXPECT(out <= pile.count / 4);
