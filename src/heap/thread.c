@@ -177,36 +177,43 @@ FAST bool is_open(const struct thread *thread, unsigned size_class) {
     return (thread->used[size_class / 64] >> size_class % 64 & 1) != 0;
 }
 
-/* What a class holds that the thread has not used since the last time goes home, some at once: so the slabs of sizes
- * that it is through with become free. */
-static void scavenge_list(struct thread *thread, unsigned size_class) {
+/* What a class holds that the thread has not used since the last time goes home, up to `most` blocks at once; how many.
+ * So the slabs of sizes that it is through with become free. */
+static unsigned scavenge_list(struct thread *thread, unsigned size_class, unsigned most) {
     struct hak_slot *slot = &thread->view.slot[size_class];
     struct hak_flow *flow = &thread->view.flow[size_class];
     uint64_t frees = figures_cached_frees(slot, flow) + owner_load(&flow->passed_frees);
     uint32_t calls = (uint32_t)(figures_mallocs(slot, flow) + frees);
-    int32_t length = length_of(thread, size_class);
+    unsigned length = (unsigned)length_of(thread, size_class);
     if (calls != thread->calls[size_class]) {
         thread->calls[size_class] = calls;
-    } else if (length > HAK_COOL_BLOCKS) {
-        (void)flush_list(thread, size_class, length - HAK_COOL_BLOCKS, false);
-    } else if (length != 0 || hak_capacity_has_grown(thread, size_class)) {
+        return 0;
+    }
+    if (length > most) {
+        (void)flush_list(thread, size_class, (int32_t)(length - most), false);
+        return most;
+    }
+    if (length != 0 || hak_capacity_has_grown(thread, size_class)) {
         (void)flush_list(thread, size_class, 0, false);
         hak_capacity_restart(thread, size_class);
         thread->passes[size_class] = 0;
     }
+    return length;
 }
 
 /* And what others have not wanted since then, if the thread put some of it. Of those classes that have their turn, but
  * not of the one that the thread is at work with. Not inlined: what it keeps on the stack does not add to the longest
  * way down. */
 __attribute__((noinline)) static void scavenge(struct thread *thread, unsigned size_class) {
-    for (unsigned c = 1 + thread->chores % HAK_SCAVENGE_CHORES; c < HAK_CLASS_COUNT; c += HAK_SCAVENGE_CHORES) {
+    unsigned left = HAK_COOL_BLOCKS;
+    for (unsigned c = 1 + thread->chores % HAK_SCAVENGE_CHORES; c < HAK_CLASS_COUNT && left != 0;
+         c += HAK_SCAVENGE_CHORES) {
         if (c == size_class)
             continue;
         if (is_open(thread, c))
-            scavenge_list(thread, c);
+            left -= scavenge_list(thread, c, left);
         if (unlikely(transfer_is_own(&hak_transfers[c])))
-            (void)hak_transfer_cool(&hak_transfers[c], hak_heaps, HAK_COOL_BLOCKS);
+            left -= (unsigned)least(left, hak_transfer_cool(&hak_transfers[c], hak_heaps, left));
     }
 }
 
