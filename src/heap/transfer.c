@@ -128,7 +128,7 @@ unsigned hak_transfer_put(unsigned size_class, void *const *blocks, unsigned cou
 
 /* ---- the way home ---- */
 
-enum { AT_ONCE = 12 };
+enum { AT_ONCE = 10 };
 
 /* Takes the blocks that came first, up to AT_ONCE: of all, or as many as were not wanted. */
 SLOW static unsigned take_oldest(struct transfer *transfer, bool all, void **block) {
