@@ -177,18 +177,19 @@ FAST bool is_open(const struct thread *thread, unsigned size_class) {
     return (thread->used[size_class / 64] >> size_class % 64 & 1) != 0;
 }
 
-/* What a class holds that the thread has not used since the last time goes home, up to `most` blocks at once; how many.
- * So the slabs of sizes that it is through with become free. */
-static unsigned scavenge_list(struct thread *thread, unsigned size_class, unsigned most) {
-    struct hak_slot *slot = &thread->view.slot[size_class];
-    struct hak_flow *flow = &thread->view.flow[size_class];
+/* Whether the thread has made no malloc and no free of the class since the last time. */
+static bool is_unused(struct thread *thread, unsigned size_class) {
+    const struct hak_slot *slot = &thread->view.slot[size_class];
+    const struct hak_flow *flow = &thread->view.flow[size_class];
     uint64_t frees = figures_cached_frees(slot, flow) + owner_load(&flow->passed_frees);
-    uint32_t calls = (uint32_t)(figures_mallocs(slot, flow) + frees);
+    uint32_t calls = (uint32_t)(figures_mallocs(slot, flow) + frees), before = thread->calls[size_class];
+    thread->calls[size_class] = calls;
+    return calls == before;
+}
+
+/* What its list holds goes home, up to `most` blocks; how many. */
+static unsigned scavenge_list(struct thread *thread, unsigned size_class, unsigned most) {
     unsigned length = (unsigned)length_of(thread, size_class);
-    if (calls != thread->calls[size_class]) {
-        thread->calls[size_class] = calls;
-        return 0;
-    }
     if (length > most) {
         (void)flush_list(thread, size_class, (int32_t)(length - most), false);
         return most;
@@ -201,14 +202,15 @@ static unsigned scavenge_list(struct thread *thread, unsigned size_class, unsign
     return length;
 }
 
-/* And what others have not wanted since then, if the thread put some of it. Of those classes that have their turn, but
- * not of the one that the thread is at work with. Not inlined: what it keeps on the stack does not add to the longest
- * way down. */
+/* What waits of classes that the thread does not use goes home, some at once, so that the slabs of sizes that it is
+ * through with become free: its lists, and what others have not wanted of transfer caches into which it put some last.
+ * Not of the class that it is at work with. Not inlined: what it keeps on the stack does not add to the longest way
+ * down. */
 __attribute__((noinline)) static void scavenge(struct thread *thread, unsigned size_class) {
     unsigned left = HAK_COOL_BLOCKS;
     for (unsigned c = 1 + thread->chores % HAK_SCAVENGE_CHORES; c < HAK_CLASS_COUNT && left != 0;
          c += HAK_SCAVENGE_CHORES) {
-        if (c == size_class)
+        if (c == size_class || (is_open(thread, c) && !is_unused(thread, c)))
             continue;
         if (is_open(thread, c))
             left -= scavenge_list(thread, c, left);

@@ -5,8 +5,8 @@
  *              of, so that blocks do not gather where they are not wanted. (S. Ghemawat, "TCMalloc: Thread-Caching
  *              Malloc", has transfer caches between its threads' and central lists.)
  *              Nobody waits for another thread: who finds one at work goes to the heap, as if this were empty or full.
- *              What has not been wanted for a quarter of the purge delay goes home, the oldest first; or since the
- *              chores before of the thread that put some last, if that works with many blocks (thread.c).
+ *              What has not been wanted for a quarter of the purge delay goes home, the oldest first; and before that
+ *              if the thread that put some last does not use the class any more (thread.c).
  * Invariants.  least <= count <= room; `least` is what count has come down to since the last look (in a fork's child it
  *              may be more)
  *              A block that waits here is not free in its slab.

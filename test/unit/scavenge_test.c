@@ -115,7 +115,7 @@ static void use_marked(size_t size, unsigned count) {
     lists_drop(count);
 }
 
-/* One look sees that the class was used, the next one that it was not. */
+/* One look sees that the class was used, the next one that it was not, and one more what nobody wanted since. */
 static void leave_one(void *size_argument) {
     size_t size = (size_t)size_argument;
     struct thread *thread = begin();
@@ -125,7 +125,7 @@ static void leave_one(void *size_argument) {
     unsigned used = use_often(size, count);
     struct had had = has_now(thread, c);
     EXPECT(had.length > 0 && had.length <= HAK_COOL_BLOCKS && hak_view.active_bytes > active);
-    work(thread, 2 * CYCLE);
+    work(thread, 3 * CYCLE);
     expect_anew(thread, c, &had);
     EXPECT(hak_view.active_bytes == active && count_home(count) == count && hak_transfers[c].count == 0);
     lists_expect_counted(&before, c, used, used);
