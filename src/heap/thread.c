@@ -207,6 +207,7 @@ static unsigned scavenge_list(struct thread *thread, unsigned size_class, unsign
  * Not of the class that it is at work with. Not inlined: what it keeps on the stack does not add to the longest way
  * down. */
 __attribute__((noinline)) static void scavenge(struct thread *thread, unsigned size_class) {
+    bool any_waits = load_relaxed(&hak_transfer_any) != HAK_TRANSFER_NONE;
     unsigned left = HAK_COOL_BLOCKS;
     for (unsigned c = 1 + thread->chores % HAK_SCAVENGE_CHORES; c < HAK_CLASS_COUNT && left != 0;
          c += HAK_SCAVENGE_CHORES) {
@@ -214,7 +215,7 @@ __attribute__((noinline)) static void scavenge(struct thread *thread, unsigned s
             continue;
         if (is_open(thread, c))
             left -= scavenge_list(thread, c, left);
-        if (unlikely(transfer_is_own(&hak_transfers[c])))
+        if (any_waits && unlikely(transfer_is_own(&hak_transfers[c])))
             left -= (unsigned)least(left, hak_transfer_cool(&hak_transfers[c], hak_heaps, left));
     }
 }
