@@ -400,10 +400,12 @@ const char *account_make(struct survey *survey, struct account *account) {
         free(work.parked);
         return failure;
     }
-    /* What the kernel says of the whole and of its parts, as close together as can be. */
-    long kib = proc_status_number(survey->place.tid, "VmRSS:");
+    /* What the kernel says of the whole and of its parts, as close together as can be. The parts take a while: of a
+     * process that grows meanwhile, they add up to what the whole is halfway. */
+    long before = proc_status_number(survey->place.tid, "VmRSS:");
     if (!pages_open(&work.pages, survey->place.tid) && failure == NULL)
         failure = strerror(errno);
+    long kib = (before + proc_status_number(survey->place.tid, "VmRSS:")) / 2;
     if (failure == NULL) {
         account->kernel_bytes = kib > 0 ? (uint64_t)kib * 1024 : 0;
         account->swapped_bytes = work.pages.swapped_bytes;

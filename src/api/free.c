@@ -16,8 +16,7 @@ uint32_t hak_entry_by_superslab(const void *p) {
     struct slab *slabs = superslab == NULL ? NULL : load_acquire(&superslab->slabs);
     if (slabs == NULL || load_relaxed(&superslab->state) != UNIT_GRANULES)
         return 0;
-    unsigned kind = load_relaxed(&slabs[((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES].kind);
-    return kind == RUN_SLAB || kind == RUN_SLAB_REST ? load_relaxed(&hak_slab_in(slabs, p)->entry) : 0;
+    return hak_is_in_slab(slabs, p) ? load_relaxed(&hak_slab_in(slabs, p)->entry) : 0;
 }
 
 __attribute__((noinline)) static void free_in_slab(void *p, uint32_t entry) {

@@ -119,7 +119,7 @@
 #define HAK_FLUSH_MAX 96
 #define HAK_CHORES_INTERVAL 1024
 
-/* Chores look whether a thread still uses its classes: at each of them once in so many times. */
+/* Chores look at each class once in so many times, whether the thread still uses it. */
 #define HAK_SCAVENGE_CHORES 16
 
 /* What the list of a class may hold that the thread frees more of than it takes: bytes, and blocks. If that is nothing,
@@ -139,8 +139,8 @@
 #define HAK_LIST_SHIFT 3
 #define HAK_LIST_KEPT 1023
 
-/* A list into which a refill has brought another thread's blocks may hold this part of those bytes, but not fewer
- * blocks, for so many refills; and so much of what it may be out of bounds by. */
+/* A list into which a refill has brought another thread's blocks may hold this part of those bytes, and be out of
+ * bounds by this part of what it might be, but hold so many blocks in any case; for so many refills. */
 #define HAK_CIRCULATES_SHARE 32
 #define HAK_CIRCULATES_EXCESS 8
 #define HAK_CIRCULATES_BLOCKS 16

@@ -76,7 +76,7 @@ FAST struct slab *run_at(struct superslab *superslab, const void *p) {
     struct slab *slabs = load_acquire(&superslab->slabs);
     if (slabs == NULL || load_relaxed(&superslab->state) != UNIT_GRANULES)
         return NULL;
-    struct slab *run = &slabs[(uintptr_t)p >> HAK_GRANULE_SHIFT & (HAK_GRANULES - 1)];
+    struct slab *run = &slabs[granule_index(p)];
     return load_acquire(&run->kind) == RUN_LARGE && run->base == (uintptr_t)p ? run : NULL;
 }
 

@@ -100,24 +100,23 @@ static bool flush_list(struct thread *thread, unsigned size_class, int32_t keep,
     store_release(&flow->frees_end, flow->frees_end - (uint64_t)(int64_t)frees_left);
     flow_end(flow);
     flow->admitted -= frees_left; /* those that came count when the class is weighed */
-    int32_t count = length_of(thread, size_class) - keep;
-    if (count <= 0)
+    if (length_of(thread, size_class) <= keep)
         return true;
+    unsigned count = (unsigned)(length_of(thread, size_class) - keep);
     void **from = flow->base + keep;
-    unsigned put = 0, left = (unsigned)count;
     flow_begin(flow);
-    store_release(&flow->returned, flow->returned + left);
+    store_release(&flow->returned, flow->returned + count);
     store_release(&slot->top, from);
     flow_end(flow);
-    if (wanted)
-        put = hak_transfer_put(size_class, from, left);
-    left -= put;
-    if (left != 0) {
-        unsigned others = hak_heap_return_array(thread->heap, from + put, left);
+    unsigned put = wanted ? hak_transfer_put(size_class, from, count) : 0;
+    /* A few under one hold of the lock: others want it. */
+    for (unsigned done = put, some; done < count; done += some) {
+        some = (unsigned)least(count - done, HAK_FLUSH_MAX);
+        unsigned others = hak_heap_return_array(thread->heap, from + done, some);
         COUNT_ADD(SENT_HOME, others);
-        hak_heap_return_any(hak_heaps, from + put, others);
+        hak_heap_return_any(hak_heaps, from + done, others);
     }
-    return left == 0;
+    return put == count;
 }
 
 /* Halves what a class may hold, for another one; all have their turns, though not many in one call. */
@@ -173,10 +172,6 @@ static void empty_outbox(struct thread *thread, bool wanted) {
         capacity_earn(thread, hak_outbox_send(&thread->outbox, hak_heaps, wanted));
 }
 
-FAST bool is_open(const struct thread *thread, unsigned size_class) {
-    return (thread->used[size_class / 64] >> size_class % 64 & 1) != 0;
-}
-
 /* Whether the thread has made no malloc and no free of the class since the last time. */
 static bool is_unused(struct thread *thread, unsigned size_class) {
     const struct hak_slot *slot = &thread->view.slot[size_class];
@@ -211,9 +206,10 @@ __attribute__((noinline)) static void scavenge(struct thread *thread, unsigned s
     unsigned left = HAK_COOL_BLOCKS;
     for (unsigned c = 1 + thread->chores % HAK_SCAVENGE_CHORES; c < HAK_CLASS_COUNT && left != 0;
          c += HAK_SCAVENGE_CHORES) {
-        if (c == size_class || (is_open(thread, c) && !is_unused(thread, c)))
+        bool is_open = class_is_open(thread, c);
+        if (c == size_class || (is_open && !is_unused(thread, c)))
             continue;
-        if (is_open(thread, c))
+        if (is_open)
             left -= scavenge_list(thread, c, left);
         if (any_waits && unlikely(transfer_is_own(&hak_transfers[c])))
             left -= (unsigned)least(left, hak_transfer_cool(&hak_transfers[c], hak_heaps, left));
@@ -429,7 +425,7 @@ void hak_thread_put_direct(uint32_t entry, void *block) {
 /* Empties the caches of a record that no thread is using, or of the caller's, and closes its classes. */
 void hak_thread_empty(struct thread *thread, bool wanted) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        if (!is_open(thread, c))
+        if (!class_is_open(thread, c))
             continue;
         (void)flush_list(thread, c, 0, wanted);
         hak_capacity_close(thread, c, wanted);

@@ -37,12 +37,12 @@ struct thread {
     uint8_t shortages;                   /* times that a class could not grow for what others have, the lower bits */
     uint8_t gives_up_last;               /* class that last lost capacity to another one */
     uint32_t chores;                     /* done so far */
-    uint32_t calls[HAK_CLASS_COUNT];     /* mallocs and frees of a class when chores last looked, the lower half */
     int32_t chores_left;                 /* blocks in or out of lists until the next ones */
     bool busy;                           /* with lists or the outbox: what a signal handler frees passes them */
     struct link unused;                  /* list of unused records, warm or cold */
     uint64_t ended_ms;                   /* warm record: when its thread ended */
     bool vanished;                       /* this is a fork's child, and the thread stayed in the parent */
+    uint32_t calls[HAK_CLASS_COUNT];     /* mallocs and frees of a class when chores last looked, the lower half */
     struct spares spares;
     struct outbox outbox;
 };

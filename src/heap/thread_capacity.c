@@ -162,7 +162,7 @@ void hak_capacity_restart(struct thread *thread, unsigned size_class) {
 
 void hak_capacity_give_arrays(struct thread *thread) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
-        if (thread->view.slot[c].room != 0 && (thread->used[c / 64] >> c % 64 & 1) == 0)
+        if (thread->view.slot[c].room != 0 && !class_is_open(thread, c))
             give_array(thread, c);
 }
 

@@ -41,6 +41,11 @@ FAST int32_t length_of(const struct thread *thread, unsigned size_class) {
     return (int32_t)figures_length(&thread->view.slot[size_class], &thread->view.flow[size_class]);
 }
 
+/* True if the thread has used the class since it was closed last. */
+FAST bool class_is_open(const struct thread *thread, unsigned size_class) {
+    return (thread->used[size_class / 64] >> size_class % 64 & 1) != 0;
+}
+
 /* What a full list gives back in all. */
 FAST int32_t share_of(int32_t capacity) {
     return capacity / 2 < HAK_RETURN_MAX ? (capacity + 1) / 2 : HAK_RETURN_MAX;

@@ -222,7 +222,7 @@ void hak_superslab_shrink(struct superslab *superslab, struct slab *run, unsigne
 }
 
 struct slab *hak_superslab_find_large(struct superslab *superslab, const void *p) {
-    unsigned index = (unsigned)((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES;
+    unsigned index = granule_index(p);
     for (unsigned i = index + 1; i-- > 0;) {
         struct slab *run = &superslab->slabs[i];
         unsigned kind = load_acquire(&run->kind);

@@ -67,9 +67,19 @@ uint64_t *hak_superslab_bits(const struct slab *run, unsigned count);
 /* Gives the run back; its user has written to its first `touched` granules at most. */
 void hak_superslab_give(struct slab *run, unsigned touched);
 
+static inline unsigned granule_index(const void *p) {
+    return (unsigned)((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES;
+}
+
 /* The first descriptor of the slab that `p` lies in, in a superslab with these descriptors. */
 static inline struct slab *hak_slab_in(struct slab *slabs, const void *p) {
-    return &slabs[slabs[((uintptr_t)p >> HAK_GRANULE_SHIFT) % HAK_GRANULES].first];
+    return &slabs[slabs[granule_index(p)].first];
+}
+
+/* True if it lies in one. */
+static inline bool hak_is_in_slab(const struct slab *slabs, const void *p) {
+    unsigned kind = load_relaxed(&slabs[granule_index(p)].kind);
+    return kind == RUN_SLAB || kind == RUN_SLAB_REST;
 }
 
 /* The descriptors of the superslab that `p` lies in. */

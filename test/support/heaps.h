@@ -4,10 +4,10 @@
 #ifndef TEST_SUPPORT_HEAPS_H
 #define TEST_SUPPORT_HEAPS_H
 
+#include "support/home.h"
 #include "support/unit.h"
 
 #include "heap/heap.h"
-#include "heap/slab.h"
 #include "heap/transfer.h"
 #include "segment/arena.h"
 #include "segment/page_map.h"
@@ -53,16 +53,6 @@ static inline void heaps_take_mixed(unsigned c, unsigned count, void **blocks) {
 /* Returns blocks of one heap. */
 static inline void heaps_give(unsigned heap, void **blocks, unsigned count) {
     assert_int_equal(hak_heap_return_array(heaps[heap], blocks, count), 0);
-}
-
-/* True if it is in no list, outbox or transfer cache: free in its slab, or that slab is no more. */
-static inline bool heaps_is_home(const void *block) {
-    if (page_map_flat_get(block) == 0)
-        return true;
-    const struct slab *slab = hak_slab_of(block);
-    size_t offset = (uintptr_t)block - slab->base, index = offset / size_class_bytes(slab_class(slab));
-    assert_int_equal(offset % size_class_bytes(slab_class(slab)), 0);
-    return (slab->free_blocks[index / 64] >> index % 64 & 1) != 0;
 }
 
 /* Sends home what waits in transfer caches. */

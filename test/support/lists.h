@@ -8,13 +8,13 @@
 
 #include "support/counts.h"
 #include "support/expect.h"
+#include "support/home.h"
 #include "support/unit.h"
 
 #include "api/init.h"
 #include "base/options.h"
 #include "base/size_class.h"
 #include "hakmem.h"
-#include "heap/slab.h"
 #include "heap/thread.h"
 #include "heap/thread_capacity.h"
 #include "segment/view.h"
@@ -61,19 +61,6 @@ static inline void lists_expect_whole(const struct thread *thread, unsigned c) {
         EXPECT(entry_class(page_map_flat_get(flow->base[i])) == c);
 }
 
-static inline bool lists_is_open(const struct thread *thread, unsigned c) {
-    return (thread->used[c / 64] >> c % 64 & 1) != 0;
-}
-
-/* It waits in no list, outbox or transfer cache: free in its slab, or that slab is no more. */
-static inline bool lists_is_home(const void *block) {
-    if (page_map_flat_get(block) == 0)
-        return true;
-    const struct slab *slab = hak_slab_of(block);
-    size_t index = ((uintptr_t)block - slab->base) / size_class_bytes(slab_class(slab));
-    return (slab->free_blocks[index / 64] >> index % 64 & 1) != 0;
-}
-
 /* No two lists share a cell. */
 static inline void lists_expect_apart(const struct thread *thread) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++)
@@ -99,7 +86,7 @@ static inline void lists_expect_closed(const struct thread *thread) {
     for (unsigned c = 0; c < HAK_CLASS_COUNT; c++) {
         const struct hak_slot *slot = &thread->view.slot[c];
         EXPECT(slot->room == 0 && slot->top == HAK_NO_LIST_TOP && slot->top[-1] == NULL);
-        EXPECT(thread->view.slot[c].frees_left == 0 && !lists_is_open(thread, c) && thread->passes[c] == 0);
+        EXPECT(thread->view.slot[c].frees_left == 0 && !class_is_open(thread, c) && thread->passes[c] == 0);
     }
 }
 

@@ -55,14 +55,14 @@ static void blocks_of_others_are_left(void **state) {
             others[other_count++] = blocks[i];
     }
     assert_int_equal(hak_heap_return_array(heaps[1], blocks, 0), 0);
-    assert_false(heaps_is_home(blocks[0]));
+    assert_false(home_has(blocks[0]));
     assert_int_equal(hak_heap_return_array(heaps[1], blocks, RETURNED), other_count);
     assert_memory_equal(blocks, others, other_count * sizeof *blocks);
     for (unsigned i = 0; i < EACH; i++)
-        assert_int_equal(heaps_is_home(taken[0][i]), i * OWNERS < RETURNED);
+        assert_int_equal(home_has(taken[0][i]), i * OWNERS < RETURNED);
     for (unsigned i = 0; i < other_count; i++) {
         check_entry(others[i], 2 + i % 2, 9);
-        assert_false(heaps_is_home(others[i]));
+        assert_false(home_has(others[i]));
     }
     for (unsigned i = RETURNED; i < OWNERS * EACH; i++)
         assert_ptr_equal(blocks[i], taken[i % OWNERS][i / OWNERS]);
@@ -107,7 +107,7 @@ static void each_goes_to_its_own_heap(void **state) {
         hak_heap_return_any(heaps, blocks, 0);
         hak_heap_return_any(heaps, blocks, COUNT / 2);
         for (unsigned i = COUNT / 2; i < COUNT; i++)
-            assert_false(heaps_is_home(blocks[i]));
+            assert_false(home_has(blocks[i]));
         hak_heap_return_any(heaps, &blocks[COUNT / 2], COUNT / 2);
         check_all_is_back();
     }
@@ -375,7 +375,7 @@ static void a_ring_on_the_pending_stack_ends(void **state) {
     lock_release(&heaps[1]->lock);
     hak_heap_collect(heaps[1]);
     expect_bad(a[0]);
-    assert_true(heaps_is_home(a[0]) && !heaps_is_home(a[1]));
+    assert_true(home_has(a[0]) && !home_has(a[1]));
     heaps_give(1, &a[1], 1);
     check_all_is_back();
 }

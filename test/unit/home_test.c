@@ -109,7 +109,7 @@ static void set_access(const struct pile *made, int access) {
 static void check_where_they_are(struct thread *thread, unsigned c, int64_t others) {
     int64_t out = 0;
     for (unsigned i = 0; i < pile.freed; i++)
-        out += !lists_is_home(pile.block[nth(&pile, i)]);
+        out += !home_has(pile.block[nth(&pile, i)]);
     int64_t there = length_of(thread, c) + hak_transfers[c].count + thread->outbox.count;
     EXPECT(out <= there && there <= out + others);
     EXPECT(out <= pile.count / 4);

@@ -120,7 +120,7 @@ static void a_class_stays_in_order(void **state) {
             assert_int_equal(transfer->count, kept);
             assert_memory_equal(transfer->block, blocks, kept * sizeof *blocks);
             for (unsigned i = 0; i < count; i++)
-                assert_int_equal(heaps_is_home(blocks[i]), i >= kept);
+                assert_int_equal(home_has(blocks[i]), i >= kept);
             empty_transfers();
         }
     }
@@ -168,7 +168,7 @@ static void what_others_do_not_take_goes_home(void **state) {
         hak_transfers[OTHER].busy = 0;
         hak_options.purge_delay = 1000;
         for (unsigned i = 0; i < MOST; i++)
-            assert_int_equal(heaps_is_home(blocks[i]), way != BUSY || i % 3 != 0);
+            assert_int_equal(home_has(blocks[i]), way != BUSY || i % 3 != 0);
         assert_int_equal(hak_transfers[SMALL].count, way == BUSY ? (MOST + 2) / 3 : 0);
         assert_int_equal(hak_transfers[OTHER].count, 0);
         empty_transfers();
@@ -193,7 +193,7 @@ static void no_block_is_touched(void **state) {
             send(wanted != 0);
             heaps_empty_transfers();
             for (unsigned i = 0; i < 2 * each; i++)
-                assert_true(hak_slab_of(blocks[i]) == slabs[i / each] && heaps_is_home(blocks[i]));
+                assert_true(hak_slab_of(blocks[i]) == slabs[i / each] && home_has(blocks[i]));
             for (unsigned i = 0; i < 2; i++)
                 assert_int_equal(
                     mprotect((void *)slabs[i]->base, slabs[i]->granules * HAK_GRANULE_SIZE, PROT_READ | PROT_WRITE), 0);
@@ -235,7 +235,7 @@ static void what_is_no_block_any_more_is_told_of(void **state) {
         assert_int_equal(hak_outbox_send(&outbox, heaps, wanted != 0), bytes);
         expect_bad(twice);
         for (unsigned i = 0; i < 2; i++)
-            assert_int_equal(heaps_is_home(others[i]), wanted == 0);
+            assert_int_equal(home_has(others[i]), wanted == 0);
         empty_transfers();
     }
 }

@@ -17,7 +17,11 @@ enum { CYCLE = HAK_SCAVENGE_CHORES, WORK = HAK_TINY_MAX, HELD = 100, MANY = 1000
 
 /* Some of all residues, alone in a slab and not, Tiny and Mid. */
 static const size_t sizes[] = {16, 32, 112, 128, 272, 528, 1008, 1152, 4096, 7168, HAK_MID_MAX};
-enum { SIZES = sizeof sizes / sizeof *sizes };
+
+static void for_each_size(void (*body)(void *)) {
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        assert_true(child_succeeds(body, (void *)sizes[i]));
+}
 
 /* The class that the thread works with has its blocks already. */
 static struct thread *begin(void) {
@@ -56,7 +60,7 @@ static int32_t start_of(unsigned c) {
 static unsigned count_home(unsigned count) {
     unsigned home = 0;
     for (unsigned i = 0; i < count; i++)
-        home += lists_is_home(blocks[i]);
+        home += home_has(blocks[i]);
     return home;
 }
 
@@ -87,7 +91,7 @@ static void expect_anew(const struct thread *thread, unsigned c, const struct ha
     const struct hak_flow *flow = &thread->view.flow[c];
     EXPECT(length_of(thread, c) == 0 && slot->frees_left == 0 && flow->admitted == 0 && flow->balance == 0);
     EXPECT(flow->mallocs_seen == (uint32_t)figures_mallocs(slot, flow));
-    EXPECT(flow->capacity == (had->capacity < start_of(c) ? had->capacity : start_of(c)) && lists_is_open(thread, c));
+    EXPECT(flow->capacity == (had->capacity < start_of(c) ? had->capacity : start_of(c)) && class_is_open(thread, c));
     EXPECT(slot->room == (had->room > HAK_LIST_KEPT ? 0 : had->room) && slot->top[-1] == NULL);
     EXPECT(slot->room != 0 || slot->top == HAK_NO_LIST_TOP);
     (void)expect_sum(thread);
@@ -139,8 +143,7 @@ static void leave_one(void *size_argument) {
 
 static void a_class_that_is_not_used_begins_anew(void **state) {
     (void)state;
-    for (unsigned i = 0; i < SIZES; i++)
-        assert_true(child_succeeds(leave_one, (void *)sizes[i]));
+    for_each_size(leave_one);
 }
 
 /* All classes but one at once, as one of so many threads, which has earned all that it may have. */
@@ -269,8 +272,7 @@ static void leave_what_another_made(void *size_argument) {
 
 static void what_others_have_made_goes_home(void **state) {
     (void)state;
-    for (unsigned i = 0; i < SIZES; i++)
-        assert_true(child_succeeds(leave_what_another_made, (void *)sizes[i]));
+    for_each_size(leave_what_another_made);
 }
 
 /* ---- what is used ---- */
@@ -408,8 +410,7 @@ static void let_wait(void *size_argument) {
     EXPECT(hak_transfer_put(c, blocks, count) == count);
     work(thread, CYCLE);
     EXPECT(hak_transfers[c].count == count && count_home(count) == 0);
-    for (unsigned left = count, before; left != 0;) {
-        before = left;
+    for (unsigned left = count, before = left; left != 0; before = left) {
         work(thread, CYCLE);
         left = hak_transfers[c].count;
         EXPECT(before - left >= least(before, HAK_COOL_BLOCKS) && before - left < HAK_COOL_BLOCKS + 16);
@@ -420,8 +421,7 @@ static void let_wait(void *size_argument) {
 
 static void what_nobody_wants_goes_home(void **state) {
     (void)state;
-    for (unsigned i = 0; i < SIZES; i++)
-        assert_true(child_succeeds(let_wait, (void *)sizes[i]));
+    for_each_size(let_wait);
 }
 
 static void *put_some(void *size) {

@@ -93,7 +93,7 @@ static void no_block_is_touched(void **state) {
         heaps_take(1, c, count, blocks);
         assert_int_equal(hak_transfer_put(c, blocks, count), count);
         hak_transfer_empty(transfer, heaps);
-        assert_true(heaps_is_home(blocks[0]));
+        assert_true(home_has(blocks[0]));
         assert_int_equal(mprotect(memory, bytes, PROT_READ | PROT_WRITE), 0);
         heaps_give(1, &kept, 1);
     }
@@ -246,7 +246,7 @@ static void what_is_not_wanted_goes_home(void **state) {
     assert_int_equal(transfer->count, 30);
     assert_memory_equal(transfer->block, got, 30 * sizeof *got);
     for (unsigned i = 0; i < COUNT; i++)
-        assert_int_equal(heaps_is_home(blocks[i]), i < 60);
+        assert_int_equal(home_has(blocks[i]), i < 60);
     assert_int_equal(hak_transfer_cool(transfer, heaps, 1000), 30);
     assert_int_equal(transfer->count, 0);
     hak_heap_return_any(heaps, got + 30, 10);
@@ -268,7 +268,7 @@ static void each_goes_to_its_own_heap(void **state) {
             else
                 assert_int_equal(hak_transfer_cool(&hak_transfers[c], heaps, COUNT), put);
             for (unsigned i = 0; i < COUNT; i++)
-                assert_int_equal(heaps_is_home(blocks[i]), i < put);
+                assert_int_equal(home_has(blocks[i]), i < put);
             hak_heap_return_any(heaps, blocks + put, COUNT - put);
             assert_int_equal(hak_view.active_bytes, 0);
         }
